@@ -1,0 +1,55 @@
+# make demo      see it work: on this machine, in one process, in its own folder
+# make test      lint, types and the whole test suite
+# make chaos     a minute and more of kills at random (CHAOS_SECONDS, CHAOS_SEED)
+# make lint types bench fmt clean
+#
+# Beforehand it takes make and Python 3.11, 3.12 or 3.13, no more (PYTHON=/path/to/python picks one).
+
+SHELL := /bin/sh
+PY := .venv/bin/python
+export PYTHON
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test chaos lint types bench fmt clean runtime dev tools
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: runtime
+	@exec $(PY) -m rowmill demo
+
+# pytest comes last: its summary is what the last lines say.
+test: dev tools lint types
+	@exec $(PY) -m pytest
+
+chaos: dev tools
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-75} exec $(PY) -m pytest -s tests/amqp/test_chaos.py
+
+lint: dev
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: dev
+	@$(PY) -m mypy
+
+bench: dev
+	@for script in $$(grep -lE "^(asyncio.run|main)\(|__main__" benchmarks/*.py); do echo "== $$script"; $(PY) "$$script" || exit 1; done
+
+fmt: dev
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+# rowmill-data stays: jobs and results are nobody's build products.
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+runtime:
+	@sh .ci/environment requirements.lock
+
+dev:
+	@sh .ci/environment requirements-dev.lock
+
+tools:
+	@sh .ci/tools
