@@ -1,0 +1,174 @@
+"""How configuration is spelled: environment variables into settings, URLs into adapters. Every knob is here."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "ROWMILL_"
+SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class BadConfig(Exception):
+    """A setting is wrong; the message names it. Fix it and start again."""
+
+
+def parse_size(value: object) -> object:
+    """`64MiB`, `64 MB`, `64M` and 67108864 are the same number of bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    return int(float(match[1]) * SIZES[match[2].upper()]) if match else value
+
+
+def parse_time(value: object) -> object:
+    """`90`, `90s` and `1.5m` are the same number of seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip())
+    return float(match[1]) * TIMES[match[2]] if match else value
+
+
+def parse_list(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(parse_time), Field(gt=0)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
+
+
+def count_cores() -> int:
+    """The cores this process may use, which in a container is less than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """All settings: environment variables with the prefix ROWMILL_, then `.env`, then `rowmill.toml`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        toml_file="rowmill.toml",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    broker_url: str = Field("embedded://", description="embedded:// (one process) or amqp://user:password@host/vhost")
+    data_dir: Path = Field(Path("rowmill-data"), description="where everything lies that has no URL of its own")
+    database_url: str = Field("", description="sqlite:///path; default: rowmill.db in the data folder")
+    files_url: str = Field("", description="file:///folder or s3://bucket/prefix; default: files in the data folder")
+    records_url: str = Field("", description="where kinds load rows; default: records.db in the data folder")
+    smtp_url: str = Field("", description="smtp://user:password@host:port; without it mails become .eml files")
+    mail_from: str = Field("Rowmill <rowmill@localhost>", description="the sender of all mail")
+    public_url: str = Field("", description="how people reach the page; used for links in mail")
+    host: str = Field("127.0.0.1", description="the address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
+    workers: int = Field(default_factory=count_cores, ge=1, le=256, description="worker processes; default: the cores")
+    max_upload: Size = Field(2 * 2**30, description="the largest upload, in bytes or as 2GiB")
+    max_attempts: int = Field(3, ge=1, le=100, description="how often a job is tried")
+    job_timeout: Seconds = Field(3600.0, description="seconds a job may run (also 90s, 5m, 2h)")
+    chunk_timeout: Seconds = Field(300.0, description="seconds one chunk may take")
+    worker_memory: Size = Field(2 * 2**30, description="memory a worker process may allocate")
+    api_keys: Words = Field((), description="keys that clients must show, separated by commas")
+    sources: Words = Field((), description="URL prefixes from which messages may name a source")
+    retention: Seconds | None = Field(
+        None, description="how long finished jobs keep their files (also 7d); default: for ever"
+    )
+    retry_delay: Seconds = Field(2.0, description="seconds before the second attempt; four times as long each time")
+    chunk_size: Size = Field(16 * 2**20, description="how many bytes of a table are one chunk")
+    grace: Seconds = Field(20.0, description="how long a stopping consumer lets running chunks finish")
+    charts: bool = Field(default=True, description="whether charts are also rendered as SVG and PNG")
+    log_format: Literal["console", "json"] = Field("console", description="how log lines look")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
+        data = Path(values.get("data_dir") or "rowmill-data").absolute()
+        defaults = {
+            "data_dir": data,
+            "database_url": f"sqlite:///{data}/rowmill.db",
+            "files_url": (data / "files").as_uri(),  # a folder may have # and % in its name
+            "records_url": f"sqlite:///{data}/records.db",
+        }
+        return values | {name: value for name, value in defaults.items() if name == "data_dir" or not values.get(name)}
+
+    @model_validator(mode="after")
+    def _stay_private(self) -> Settings:
+        if not self.api_keys and not is_loopback(self.host):
+            raise ValueError(f"HOST is {self.host}, no loopback address: set API_KEYS, or anybody could submit jobs")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, toml
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def load(**given: Any) -> Settings:
+    """The settings of this process, or BadConfig that names every wrong one."""
+    unknown = sorted({name for name in _written_down() if name not in Settings.model_fields})
+    if unknown:
+        raise BadConfig(f"no such setting: {', '.join(PREFIX + name.upper() for name in unknown)}")
+    try:
+        return Settings(**given)
+    except ValidationError as exc:
+        raise BadConfig("; ".join(_sentence(dict(error)) for error in exc.errors())) from None
+
+
+def _written_down() -> Iterator[str]:
+    """The names of all settings that somebody gave a value, misspelt ones too: pydantic would pass over those."""
+    prefix = PREFIX.lower()
+    for source in (EnvSettingsSource(Settings), DotEnvSettingsSource(Settings)):
+        yield from (name.removeprefix(prefix) for name in source.env_vars if name.startswith(prefix))
+    try:
+        yield from TomlConfigSettingsSource(Settings).toml_data
+    except ValueError as exc:
+        raise BadConfig(f"rowmill.toml: {exc}") from None
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    name = PREFIX + str(error["loc"][0]).upper() + ": " if error["loc"] else PREFIX
+    return name + str(error["msg"]).removeprefix("Value error, ")
+
+
+def adapter(port: str, url: str) -> Any:
+    """The module in package *port* whose name is the scheme of *url*."""
+    scheme = urlsplit(url).scheme
+    if not re.fullmatch(r"[a-z][a-z0-9]*", scheme):
+        raise BadConfig(f"{url!r} has no usable scheme, such as file:// or amqp://")
+    try:
+        return importlib.import_module(f"{port}.{scheme}")
+    except ModuleNotFoundError as exc:
+        if exc.name != f"{port}.{scheme}":
+            raise BadConfig(f"{scheme}:// needs the package {exc.name!r}") from exc
+        raise BadConfig(f"nothing here speaks {scheme}://") from None

@@ -1,0 +1,236 @@
+"""sqlite:///path - one file, one process, one writer: WAL, and many units of work to a commit.
+
+One thread writes and another reads, so a reader never waits for a commit. Units that queue up while a commit
+is under way share the next one: a row then costs microseconds instead of an fsync of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from protocol.config import BadConfig
+from protocol.databases import NoSpace, Row
+
+T = TypeVar("T")
+BATCH = 256
+WRITER = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000", "foreign_keys = ON")
+READER = ("query_only = ON", "busy_timeout = 5000", "wal_autocheckpoint = 0")
+SCHEMA = """CREATE TABLE IF NOT EXISTS migrations (
+    owner TEXT NOT NULL, step INTEGER NOT NULL, PRIMARY KEY (owner, step))"""
+
+
+class Connection(aiosqlite.Connection):
+    """aiosqlite's connection and thread, for a whole function instead of one statement at a time."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        return result
+
+
+@dataclass
+class Transaction:
+    connection: sqlite3.Connection
+    hooks: list[Callable[[], object]] = field(default_factory=list)
+
+    def execute(self, sql: str, /, **values: Any) -> int:
+        return self.connection.execute(sql, values).rowcount
+
+    def rows(self, sql: str, /, **values: Any) -> list[Row]:
+        return [dict(row) for row in self.connection.execute(sql, values)]
+
+    def on_commit(self, call: Callable[[], object]) -> None:
+        self.hooks.append(call)
+
+
+@dataclass(frozen=True)
+class Unit:
+    work: Callable[[Transaction], Any]
+    done: asyncio.Future[Any]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a unit ended: its result and what to call after the commit, or its error."""
+
+    result: Any = None
+    hooks: tuple[Callable[[], object], ...] = ()
+    error: Exception | None = None
+
+
+def run_batch(works: Sequence[Callable[[Transaction], Any]], connection: sqlite3.Connection) -> list[Ended]:
+    """All units in one transaction, each behind a savepoint of its own."""
+    # IMMEDIATE: a deferred transaction that upgrades to writing fails at once instead of waiting.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        ended = [_run_unit(work, connection) for work in works]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return ended
+
+
+def _run_unit(work: Callable[[Transaction], Any], connection: sqlite3.Connection) -> Ended:
+    transaction = Transaction(connection)
+    connection.execute("SAVEPOINT unit")
+    try:
+        result = work(transaction)
+    except sqlite3.OperationalError:
+        raise  # disk full and its like concern the whole batch
+    except Exception as exc:  # noqa: BLE001 - it belongs to whoever asked for this unit
+        connection.execute("ROLLBACK TO unit")
+        connection.execute("RELEASE unit")
+        return Ended(error=exc)
+    connection.execute("RELEASE unit")
+    return Ended(result, tuple(transaction.hooks))
+
+
+class Sqlite:
+    def __init__(self, writer: Connection, reader: Connection) -> None:
+        self._writer, self._reader = writer, reader
+        self._units: asyncio.Queue[Unit] = asyncio.Queue(maxsize=4 * BATCH)
+        self._closed = False
+
+    async def write(self, unit: Callable[[Transaction], T], /) -> T:
+        if self._closed:  # nobody would take it, and whoever asked would wait for ever
+            raise RuntimeError("the database is closed")
+        return await self._ask(unit)
+
+    async def finish(self) -> None:
+        """Take no more units; return once all earlier ones are on disk."""
+        self._closed = True
+        await self._ask(lambda _tx: None)
+
+    async def _ask(self, unit: Callable[[Transaction], T]) -> T:
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        await self._units.put(Unit(unit, done))
+        return await asyncio.shield(done)
+
+    async def read(self, sql: str, /, **values: Any) -> list[Row]:
+        return await self._reader.run(lambda connection: [dict(row) for row in connection.execute(sql, values)])
+
+    async def migrate(self, owner: str, steps: Sequence[str]) -> None:
+        def unit(tx: Transaction) -> None:
+            tx.execute(SCHEMA)
+            [row] = tx.rows("SELECT COALESCE(MAX(step), 0) AS seen FROM migrations WHERE owner = :owner", owner=owner)
+            for number, step in enumerate(steps[row["seen"] :], row["seen"] + 1):
+                tx.execute(step)
+                tx.execute("INSERT INTO migrations (owner, step) VALUES (:owner, :step)", owner=owner, step=number)
+
+        await self.write(unit)
+
+    async def commit_for_ever(self) -> None:
+        """The one writer task: take what has queued up, commit it, tell everyone."""
+        while True:
+            batch = [await self._units.get()]
+            while len(batch) < BATCH and not self._units.empty():
+                batch.append(self._units.get_nowait())
+            await self._commit(batch)
+
+    async def _commit(self, batch: list[Unit]) -> None:
+        try:
+            ended = await self._writer.run(partial(run_batch, [unit.work for unit in batch]))
+        except sqlite3.Error as exc:
+            ended = [Ended(error=_translate(exc))] * len(batch)
+            if len(batch) > 1:  # one unit's bad statement must not fail its neighbours
+                await self._commit_singly(batch)
+                return
+        for unit, end in zip(batch, ended, strict=True):
+            _settle(unit, end)
+
+    async def _commit_singly(self, batch: list[Unit]) -> None:
+        for unit in batch:
+            await self._commit([unit])
+
+
+def _translate(error: sqlite3.Error) -> Exception:
+    return NoSpace(str(error)) if error.sqlite_errorcode == sqlite3.SQLITE_FULL else error
+
+
+def _settle(unit: Unit, end: Ended) -> None:
+    for call in end.hooks:  # by the loop, before the caller goes on: one that raises must not end the writer
+        asyncio.get_running_loop().call_soon(call)
+    if unit.done.cancelled():
+        return
+    if end.error is not None:
+        unit.done.set_exception(end.error)
+        unit.done.exception()  # whoever asked may be gone; that is no unretrieved error
+    else:
+        unit.done.set_result(end.result)
+
+
+async def _open(path: Path, pragmas: Sequence[str]) -> Connection:
+    def connector() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        try:
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    connection = Connection(connector, iter_chunk_size=64)
+    try:
+        await connection
+    except sqlite3.DatabaseError as exc:
+        raise BadConfig(f"{path} cannot be opened: {exc}") from None
+    return connection
+
+
+@asynccontextmanager
+async def _owned(path: Path) -> AsyncIterator[None]:
+    """Hold the lock that says: this file belongs to this process."""
+    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _lock(handle, path)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BadConfig(f"{path} is in use by another process; each one needs a data folder of its own") from None
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Sqlite]:
+    path = Path(url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_owned(path))
+        # The reader closes first: the last connection to close runs a checkpoint, and that is the writer's.
+        writer = await _open(path, WRITER)
+        stack.push_async_callback(writer.close)
+        reader = await _open(path, READER)
+        stack.push_async_callback(reader.close)
+        database = Sqlite(writer, reader)
+        task = asyncio.create_task(database.commit_for_ever(), name="database writer")
+        try:
+            yield database
+        finally:
+            await _finish(database, task)
+
+
+async def _finish(database: Sqlite, task: asyncio.Task[None]) -> None:
+    try:
+        await database.finish()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

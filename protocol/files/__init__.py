@@ -1,0 +1,57 @@
+"""The port to a file store: uploads and artefacts by key. Keys are ours; nothing from a client becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, cast
+
+from protocol import config
+
+PIECE = 2**20
+
+
+class FileMissing(Exception):
+    """No file has this key."""
+
+
+class Files(Protocol):
+    url: str
+
+    async def put(self, key: str, data: bytes | AsyncIterable[bytes]) -> None:
+        """Store *data* whole or not at all: an iterable that raises or is cancelled leaves nothing behind."""
+
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from *start* up to *stop*, or to the end, in pieces of at most a mebibyte; or FileMissing."""
+
+    async def size(self, key: str) -> int:
+        """In bytes, or FileMissing."""
+
+    async def keys(self, prefix: str) -> list[str]:
+        """Every key below *prefix*, which ends with a slash."""
+
+    async def remove(self, key: str) -> None:
+        """Remove a file, or everything below a key that ends with a slash. What is not there is no error."""
+
+    async def sweep(self) -> None:
+        """Remove what uploads left behind that died with their process."""
+
+    async def free_space(self) -> int | None:
+        """In bytes; None where nobody can know."""
+
+
+class BlockingFiles(Protocol):
+    """The same store for worker processes, which have no event loop."""
+
+    def size(self, key: str) -> int: ...
+    def read(self, key: str, start: int, stop: int) -> bytes: ...
+    def write(self, key: str, data: Iterable[bytes]) -> None: ...
+    def remove(self, key: str) -> None: ...
+
+
+def open_files(url: str) -> AbstractAsyncContextManager[Files]:
+    return cast("AbstractAsyncContextManager[Files]", config.adapter(__name__, url).connect(url))
+
+
+def open_blocking(url: str) -> BlockingFiles:
+    return cast("BlockingFiles", config.adapter(__name__, url).connect_blocking(url))

@@ -1,0 +1,57 @@
+"""file:///folder - plain files on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from obstore.store import LocalStore
+
+from protocol.files import BlockingFiles
+from protocol.files.objects import BlockingObjects, Objects
+
+STAGED = re.compile(r"#\d+$")  # how the store names a file that is not whole yet
+
+
+class Folder(Objects):
+    part = 2**20
+
+    def __init__(self, root: Path, url: str) -> None:
+        super().__init__(LocalStore(root), url)
+        self._root = root
+
+    async def remove(self, key: str) -> None:
+        await super().remove(key)
+        if key.endswith("/"):
+            await asyncio.to_thread(shutil.rmtree, self._root / key, ignore_errors=True)
+
+    async def sweep(self) -> None:
+        await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> None:
+        for path in self._root.rglob("*#*"):
+            if STAGED.search(path.name):
+                path.unlink(missing_ok=True)
+
+    async def free_space(self) -> int | None:
+        return (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+
+
+def folder_of(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path)).absolute()
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Folder]:
+    root = folder_of(url)
+    root.mkdir(parents=True, exist_ok=True)
+    yield Folder(root, url)
+
+
+def connect_blocking(url: str) -> BlockingFiles:
+    return BlockingObjects(LocalStore(folder_of(url), mkdir=True))

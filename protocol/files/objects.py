@@ -1,0 +1,81 @@
+"""What obstore's stores have in common; the adapters add what only theirs can do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import obstore
+
+from protocol.files import PIECE, FileMissing
+
+
+@contextmanager
+def _found(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise FileMissing(key) from None
+
+
+class Objects:
+    part = 5 * 2**20  # bytes that are sent at once; S3 takes no smaller ones
+
+    def __init__(self, store: Any, url: str) -> None:
+        self._store, self.url = store, url
+
+    async def put(self, key: str, data: bytes | AsyncIterable[bytes]) -> None:
+        await obstore.put_async(self._store, key, data, chunk_size=self.part, max_concurrency=2)
+
+    async def get(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        size = await self.size(key)
+        stop = size if stop is None else min(stop, size)
+        while start < stop:
+            with _found(key):
+                piece = await obstore.get_range_async(self._store, key, start=start, end=min(start + PIECE, stop))
+            yield bytes(piece)
+            start += len(piece)
+
+    async def size(self, key: str) -> int:
+        with _found(key):
+            return int((await obstore.head_async(self._store, key))["size"])
+
+    async def keys(self, prefix: str) -> list[str]:
+        return [entry["path"] async for batch in obstore.list(self._store, prefix=prefix) for entry in batch]
+
+    async def remove(self, key: str) -> None:
+        with suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, await self.keys(key) if key.endswith("/") else [key])
+
+    async def sweep(self) -> None:
+        """An object store shows only what is whole; nothing to do."""
+
+    async def free_space(self) -> int | None:
+        return None
+
+
+class BlockingObjects:
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def size(self, key: str) -> int:
+        with _found(key):
+            return int(obstore.head(self._store, key)["size"])
+
+    def read(self, key: str, start: int, stop: int) -> bytes:
+        if start >= stop:
+            return b""
+        with _found(key):
+            return bytes(obstore.get_range(self._store, key, start=start, end=stop))
+
+    def write(self, key: str, data: Iterable[bytes]) -> None:
+        # Not put(): it would run the iterator within its own runtime, where no other call to the store is possible.
+        with obstore.open_writer(self._store, key) as writer:
+            for piece in data:
+                writer.write(piece)
+
+    def remove(self, key: str) -> None:
+        with suppress(FileNotFoundError):
+            found = [entry["path"] for batch in obstore.list(self._store, prefix=key) for entry in batch]
+            obstore.delete(self._store, found if key.endswith("/") else [key])

@@ -1,0 +1,146 @@
+"""Is this a table, and how is it written? Pure Python over its bytes as they stream by; it keeps a window of them.
+
+It knows where rows end and what the columns are called, never what a kind makes of them: values are the reader's.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+from protocol.intake import disguises, heading, scanning
+from protocol.intake.decoding import UTF8, Decoder, Undecodable
+from protocol.intake.layout import MAX_HEADER, BadTable, Layout, ReadOptions
+from protocol.intake.watching import Watch
+from protocol.job import Fault
+from protocol.kinds import NeededColumn
+
+__all__ = ["BadTable", "Inspector", "Layout", "ReadOptions", "check_columns"]
+
+_WINDOW = 256 * 1024  # judged at fixed places, so that the verdict does not depend on how the blocks came
+_HEAD = MAX_HEADER + _WINDOW
+
+
+class Inspector:
+    """Feed it a file's bytes in order; it raises BadTable as soon as there is no hope, and knows the layout at the end.
+
+    A block of 64 KiB to 1 MiB costs a few milliseconds; a table whose rows all have too many cells, up to 30 a MiB.
+    """
+
+    def __init__(self, options: ReadOptions, *, name: str) -> None:
+        self._options, self._name = options, name
+        self._decoder = Decoder(None)
+        self._begun = False
+        self._first = b""
+        self._pending = bytearray()
+        self._watch: Watch | None = None
+        self._faults: list[Fault] = []
+
+    def feed(self, block: bytes) -> None:
+        if not self._begun:
+            self._begin()
+        self._look_for_disguise(block)
+        self._accept(block)
+        while len(self._pending) >= (_WINDOW if self._watch else _HEAD):
+            self._judge(_WINDOW if self._watch else _HEAD)
+
+    def finish(self) -> Layout:
+        """The layout; BadTable with all faults, the header's before the rows'."""
+        self.feed(b"")
+        self._accept(b"", final=True)
+        self._judge(len(self._pending), final=True)
+        return self._layout() or self._fail()
+
+    def _begin(self) -> None:
+        if fault := disguises.by_name(self._name):
+            raise BadTable(415, (fault,))
+        self._decoder, self._begun = Decoder(self._options.encoding), True
+
+    def _look_for_disguise(self, block: bytes) -> None:
+        if len(self._first) < disguises.HEAD:
+            self._first += block[: 64 * 1024]
+            if fault := disguises.by_content(self._first):
+                raise BadTable(415, (fault,))
+
+    def _accept(self, block: bytes, *, final: bool = False) -> None:
+        try:
+            text = self._decoder.feed(block, final=final)
+        except Undecodable as exc:
+            self._refuse_encoding(exc, block)
+        self._refuse_nul(text, block)
+        self._pending += text
+
+    def _refuse_encoding(self, exc: Undecodable, block: bytes) -> None:
+        self._refuse_nul(exc.valid, exc.valid)
+        if exc.encoding == UTF8 and b"\0" in block:
+            detail = "This is no table: it is neither UTF-8 nor any other text, for it holds NUL bytes."
+            raise BadTable(415, (Fault(code="binary_content", detail=detail),))
+        self._pending += exc.valid
+        line = self._line_now()
+        if self._pending.strip():
+            self._see(bytes(self._pending), final=False)
+        self._fail(exc.fault(line))
+
+    def _refuse_nul(self, text: bytes, block: bytes) -> None:
+        if (at := text.find(b"\0")) >= 0:
+            line = self._line_now() + scanning.line_ends(text[:at])
+            detail = f"Line {line} holds a NUL byte, which no text does."
+            if block[:64].count(b"\0") * 3 > len(block[:64]):
+                detail += " It may be UTF-16 without a byte order mark: declare encoding=utf-16-le or utf-16-be."
+            raise BadTable(415, (Fault(code="nul_byte", detail=detail, line=line),))
+
+    def _line_now(self) -> int:
+        """The physical line at which the pending bytes end."""
+        return (self._watch.line if self._watch else 1) + scanning.line_ends(bytes(self._pending))
+
+    def _judge(self, size: int, *, final: bool = False) -> None:
+        window = bytes(self._pending[:size])
+        del self._pending[:size]
+        self._see(window, final=final)
+        if self._faults:
+            self._fail()
+
+    def _see(self, window: bytes, *, final: bool) -> None:
+        if self._watch is None:
+            self._open(window)
+        if self._watch:
+            self._faults += self._watch.see(window, final=final)
+
+    def _open(self, head: bytes) -> None:
+        found = heading.find(head, self._options.delimiter)
+        if isinstance(found, Fault):
+            self._fail(found)
+        else:
+            self._watch = Watch(found, skipped=self._decoder.skipped)
+            self._faults += heading.faults(found.names, found.line)
+
+    def _fail(self, *more: Fault) -> NoReturn:
+        raise BadTable(422, (*self._faults, *more), self._layout())
+
+    def _layout(self) -> Layout | None:
+        if self._watch is None:
+            return None
+        layout = self._watch.layout((self._decoder.finding,))
+        return layout.model_copy(update={"encoding": self._decoder.encoding})
+
+
+def check_columns(layout: Layout, needed: Iterable[NeededColumn], params: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """What the header lacks of the needed columns, all of it, and which column is asked for twice."""
+    names = [column.name_for(dict(params)) for column in needed]
+    missing = [_missing(name, layout.header) for name in dict.fromkeys(names) if name not in layout.header]
+    return (*missing, *(_twice(name) for name in dict.fromkeys(names) if names.count(name) > 1))
+
+
+def _missing(name: str, header: tuple[str, ...]) -> Fault:
+    folded = {other.casefold(): other for other in header}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hint = f"; did you mean {folded[close[0]]!r}?" if close else "."
+    shown = ", ".join(header[:20]) + (", …" if len(header) > 20 else "")  # noqa: PLR2004
+    detail = f"The column {name!r} is missing. The header has: {shown}{hint}"
+    return Fault(code="missing_column", detail=detail, column=name)
+
+
+def _twice(name: str) -> Fault:
+    detail = f"The column {name!r} is asked for twice; each needs a column of its own."
+    return Fault(code="column_used_twice", detail=detail, column=name)

@@ -1,0 +1,122 @@
+"""A table's bytes as UTF-8: strict, in bounded memory, and with the place of the first byte that does not decode."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator
+
+from protocol.intake.layout import BadTable
+from protocol.job import Fault, Finding
+
+UTF8 = "utf-8"
+_MARKS = (
+    (codecs.BOM_UTF8, UTF8),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LONGEST_MARK = 4
+_NO_TEXT = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7", "mbcs", "oem"})
+
+
+class Undecodable(Exception):
+    """`valid` is the UTF-8 that came before the byte at *offset*."""
+
+    def __init__(self, valid: bytes, encoding: str, byte: int, offset: int) -> None:
+        super().__init__(valid, encoding, byte, offset)
+        self.valid, self.encoding, self.byte, self.offset = valid, encoding, byte, offset
+
+    def fault(self, line: int) -> Fault:
+        detail = f"The byte 0x{self.byte:02X} at offset {self.offset} in line {line} is not {self.encoding.upper()}."
+        if self.encoding == UTF8:
+            detail += " If the file comes from an older Windows program, declare encoding=cp1252."
+        return Fault(code="encoding", detail=detail, line=line)
+
+
+class Decoder:
+    """Feed it the bytes of a file, get the table's UTF-8. A byte order mark wins over what was declared.
+
+    `encoding` is None until enough bytes came to know it. A UTF-8 mark of three bytes is left out; `skipped`
+    says how many bytes of the file that were.
+    """
+
+    def __init__(self, declared: str | None) -> None:
+        self._declared = codec_name(declared) if declared else None
+        self.encoding: str | None = None
+        self.mark = b""
+        self._begun, self._offset = b"", 0
+
+    @property
+    def skipped(self) -> int:
+        return len(self.mark) if self.encoding == UTF8 else 0
+
+    @property
+    def finding(self) -> Finding:
+        encoding = self.encoding or UTF8
+        if self.mark:
+            ignored = f"; the declared {self._declared} does not count" if self._contradicted else ""
+            return Finding(what="encoding", value=encoding, why=f"the file begins with a byte order mark{ignored}")
+        why = "declared" if self._declared else "the whole file is valid UTF-8"
+        return Finding(what="encoding", value=encoding, why=why)
+
+    def feed(self, block: bytes, *, final: bool = False) -> bytes:
+        if self.encoding is None:
+            self._begun += block
+            if len(self._begun) < _LONGEST_MARK and not final:
+                return b""
+            block = self._look()
+        return self._decode(block, final=final)
+
+    @property
+    def _contradicted(self) -> bool:
+        return bool(self._declared) and not str(self._declared).startswith(str(self.encoding))
+
+    def _look(self) -> bytes:
+        mark, encoding = next(((m, e) for m, e in _MARKS if self._begun.startswith(m)), (b"", self._declared or UTF8))
+        self.mark, self.encoding = mark, encoding
+        self._codec = codecs.getincrementaldecoder(encoding)()
+        self._offset = self.skipped
+        return self._begun[self.skipped :]
+
+    def _decode(self, block: bytes, *, final: bool) -> bytes:
+        pending = len(self._codec.getstate()[0])
+        if self.encoding == UTF8 and not pending and block.isascii():
+            self._offset += len(block)
+            return block
+        try:
+            text = self._codec.decode(block, final)
+        except UnicodeDecodeError as exc:
+            valid = exc.object[: exc.start].decode(self._plain, "ignore").removeprefix("\ufeff").encode()
+            offset = self._offset - pending + exc.start
+            raise Undecodable(valid, str(self.encoding), exc.object[exc.start], offset) from None
+        self._offset += len(block)
+        return block if self.encoding == UTF8 else text.encode()
+
+    @property
+    def _plain(self) -> str:
+        """The codec without its mark, for bytes from the middle of the file."""
+        little = self.mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF32_LE)
+        return f"{self.encoding}-{'le' if little else 'be'}" if self.mark and not self.skipped else str(self.encoding)
+
+
+def codec_name(declared: str) -> str:
+    """Python's name of a declared text encoding, or BadTable."""
+    try:
+        codec = codecs.lookup(declared)
+        known = codec.name.replace("-", "_") not in _NO_TEXT and codec._is_text_encoding  # noqa: SLF001
+        codecs.getincrementaldecoder(codec.name)
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        detail = f"{declared!r} is no text encoding that is known here."
+        raise BadTable(422, (Fault(code="unknown_encoding", detail=detail, pointer="/params/encoding"),))
+    return UTF8 if codec.name == "utf-8-sig" else codec.name
+
+
+def transcode(blocks: Iterable[bytes], declared: str | None) -> Iterator[bytes]:
+    """The table in *blocks* as UTF-8 without a mark. It was inspected before: a byte that does not decode is a bug."""
+    decoder = Decoder(declared)
+    for block in blocks:
+        yield decoder.feed(block)
+    yield decoder.feed(b"", final=True)

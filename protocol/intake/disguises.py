@@ -1,0 +1,79 @@
+"""What is no table although it was sent as one: known by its file name or by its first bytes."""
+
+from __future__ import annotations
+
+from protocol.job import Fault
+
+HEAD = 512
+
+_SHEET = "an Excel workbook; save the sheet as CSV (UTF-8) and send that"
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it first"),
+    (b"\xfd7zXZ\x00", "an xz archive; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (xls, doc); save the sheet as CSV and send that"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\x7fELF", "a Linux program"),
+    (b"\xca\xfe\xba\xbe", "a program"),
+    (b"\xcf\xfa\xed\xfe", "a macOS program"),
+    (b"\x00asm", "a WebAssembly program"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"{\\rtf", "a rich text document"),
+)
+_MAGIC_WITH_NUL: tuple[tuple[bytes, str], ...] = (  # a table might begin with these letters, but not hold a NUL
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"FEA1", "a Feather file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ORC", "an ORC file"),
+    (b"MZ", "a Windows program"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "a sound, a film or an image"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+)
+_NO_TABLES = {
+    "a program": "exe dll so dylib msi com bat cmd sh ps1 jar class apk deb rpm dmg iso bin",
+    "an image": "png jpg jpeg gif bmp webp tif tiff svg ico heic avif psd",
+    "a sound or a film": "mp3 mp4 wav ogg flac avi mov mkv webm",
+    "an archive; unpack it first": "zip gz tgz bz2 xz zst 7z rar tar",
+    "a spreadsheet; save the sheet as CSV and send that": "xlsx xlsm xlsb xls ods numbers",
+    "a document": "pdf doc docx ppt pptx odt odp rtf html htm xml",
+    "a data file that is no CSV": "parquet feather arrow orc avro sqlite sqlite3 db h5 hdf5 pkl pickle npy npz",
+}
+_SUFFIXES = {f".{suffix}": what for what, suffixes in _NO_TABLES.items() for suffix in suffixes.split()}
+
+
+def by_name(name: str) -> Fault | None:
+    """The fault of a file name that is surely no table's; unknown suffixes are fine."""
+    suffix = "." + name.rsplit(".", 1)[-1].strip().lower() if "." in name else ""
+    what = _SUFFIXES.get(suffix)
+    return Fault(code="file_name", detail=f"A file named *{suffix} is {what}.") if what else None
+
+
+def by_content(head: bytes) -> Fault | None:
+    """The fault of bytes that begin as some other kind of file does."""
+    what = _seems(head)
+    return Fault(code="binary_content", detail=f"This is no table; it seems to be {what}.") if what else None
+
+
+def _seems(head: bytes) -> str | None:
+    if head.startswith(b"PK\x03\x04"):
+        return _zip(head)
+    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
+        return "a bzip2 archive; unpack it first"
+    if head[:HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return "a web page or an XML document"
+    magic = _MAGIC + (_MAGIC_WITH_NUL if b"\0" in head else ())
+    return next((what for start, what in magic if head.startswith(start)), None)
+
+
+def _zip(head: bytes) -> str:
+    if b"word/" in head or b"ppt/" in head:
+        return "an Office document"
+    if b"xl/" in head or b"[Content_Types].xml" in head or b"_rels/.rels" in head:
+        return _SHEET
+    return "a zip archive (a spreadsheet such as xlsx is one too): unpack it, or save the sheet as CSV, and send that"

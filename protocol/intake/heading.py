@@ -1,0 +1,123 @@
+"""A table's first row: where it ends, what separates its cells, and what the columns are called."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from clevercsv.detect import Detector
+
+from protocol.intake import scanning
+from protocol.intake.layout import CANDIDATES, MAX_COLUMNS, MAX_HEADER
+from protocol.job import Fault, Finding
+
+_ALL = "".join(CANDIDATES).encode()
+_SAMPLE = 4_000  # characters that clevercsv looks at: 20 ms at worst
+_BLANKS_SAMPLE = 16_384
+_BLANK_LINES = re.compile(rb"(?: *+(?:\r\n|\n|\r))*+")
+_QUOTED = re.compile(r' *+"(?:[^"]++|"")*+"')
+_BLANK_QUOTE = re.compile(rb'[,;|\t\r\n] +"')
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The header row: names (stripped), its bytes from `begin` to `end`, its line and the line after it."""
+
+    names: tuple[str, ...]
+    delimiter: str
+    blanks: bool
+    begin: int
+    end: int
+    line: int
+    next_line: int
+    findings: tuple[Finding, ...]
+
+
+def find(head: bytes, declared: str | None) -> Heading | Fault:
+    """The heading of the table that begins with *head*, or why there is none."""
+    begin = _BLANK_LINES.match(head).end()  # type: ignore[union-attr]
+    line = 1 + scanning.line_ends(head[:begin])
+    if not head[begin:].strip():
+        return Fault(code="empty", detail="The file is empty: there is not even a header.")
+    delimiter, why = (declared, "declared") if declared else _delimiter(head[begin:])
+    blanks = _skips_blanks(head[begin:], delimiter)
+    end = _end(head, begin, delimiter, blanks=blanks)
+    if opened := _unclosed(head[:end], delimiter, blanks=blanks):
+        detail = f"The quote that opens a cell in line {opened} of the header is never closed."
+        return Fault(code="unclosed_quote", detail=detail, line=opened)
+    if end - begin > MAX_HEADER:
+        return Fault(code="header_too_long", detail="The header is longer than 256 KiB.", line=line)
+    cells = scanning.cells(head[begin:end], delimiter, blanks=blanks)
+    names = tuple(cell.decode(errors="replace").strip() for cell in cells)
+    findings = (
+        Finding(what="delimiter", value=delimiter, why=why),
+        Finding(what="header", value=f"{len(names)} columns", why="the first line that is not blank", line=line),
+    )
+    return Heading(names, delimiter, blanks, begin, end, line, 1 + scanning.line_ends(head[:end]), findings)
+
+
+def name_columns(cells: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """The columns' names: a blank one is called after its place, and that is told."""
+    names = tuple(cell or f"column_{place}" for place, cell in enumerate(cells, 1))
+    nameless = [name for name, cell in zip(names, cells, strict=True) if not cell]
+    why = "the header has no name there; a column is called after its place"
+    return names, (Finding(what="header", value=_some(nameless), why=why),) if nameless else ()
+
+
+def faults(names: tuple[str, ...], line: int) -> tuple[Fault, ...]:
+    """What is wrong with the columns: too many, or several of one name."""
+    if len(names) > MAX_COLUMNS:
+        detail = f"The header has {len(names):,} columns; {MAX_COLUMNS:,} is the most."
+        return (Fault(code="too_many_columns", detail=detail, line=line),)
+    return tuple(
+        Fault(code="duplicate_column", detail=f"The header names {count} columns {name!r}.", line=line, column=name)
+        for name, count in Counter(names).items()
+        if count > 1
+    )
+
+
+def _end(head: bytes, begin: int, delimiter: str, *, blanks: bool) -> int:
+    row = scanning.whole_row(delimiter.encode(), blanks=blanks).match(head, begin)
+    return row.end() if row else len(head)
+
+
+def _unclosed(header: bytes, delimiter: str, *, blanks: bool) -> int | None:
+    scanner = scanning.Scanner(delimiter, blanks=blanks)
+    scanner.feed(header)
+    scanner.finish()
+    return scanner.opened_line if scanner.inside else None
+
+
+def _delimiter(text: bytes) -> tuple[str, str]:
+    end = _end(text, 0, "".join(CANDIDATES), blanks=True)
+    counts = Counter(_QUOTED.sub("", text[:end].decode(errors="replace")))
+    found = {candidate: counts[candidate] for candidate in CANDIDATES if counts[candidate]}
+    if not found:
+        return ",", "the header has one column"
+    if len(found) == 1:
+        return next(iter(found)), "the only one in the header"
+    return _clever(text, found), "it splits the first rows most evenly"
+
+
+def _clever(text: bytes, found: dict[str, int]) -> str:
+    sample = text[: 4 * _SAMPLE].decode(errors="ignore")[:_SAMPLE]
+    whole = sample[: max(sample.rfind("\n"), sample.rfind("\r")) + 1] or sample
+    dialect = Detector().detect(whole, delimiters=list(found))
+    if dialect and dialect.delimiter in found:
+        return str(dialect.delimiter)
+    return max(found, key=lambda candidate: found[candidate])
+
+
+def _skips_blanks(text: bytes, delimiter: str) -> bool:
+    """Whether blanks before a quote belong to the quoting: where any cell looks so, all such cells must close well."""
+    sample = text[:_BLANKS_SAMPLE]
+    if not _BLANK_QUOTE.search(sample):
+        return False
+    looks = [cell for cell in scanning.cell_pattern(delimiter.encode(), blanks=True).finditer(sample) if cell["blank"]]
+    whole = [cell for cell in looks if cell.end() < len(sample)] or looks
+    return bool(whole) and all(cell["quoted"].endswith(b'"') and not cell["after"].strip(b" ") for cell in whole)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")  # noqa: PLR2004

@@ -1,0 +1,179 @@
+"""Where rows end: quotes, newlines and physical lines, followed through a table's UTF-8 bytes in one pass.
+
+A quote opens only at the start of a cell (RFC 4180); elsewhere in an unquoted cell it is an ordinary character.
+So whether a byte lies in a quoted cell follows from the *odd* runs of quotes before it (an even run changes nothing):
+one after ordinary text always leaves us outside, whether it closed a cell or stood in one; one after a delimiter or
+a newline toggles. Only the runs since the last one of the first sort count, so looking back a little is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+QUOTE = b'"'
+_TAIL = 2048
+_LAST_ODD_RUN = re.compile(rb'(?s).*(?<!")("(?:"")*+)(?!")')
+_EVEN_RUN_AND_BLANK = re.compile(rb'(?<!")(?:"")++(?= )')
+_FIRST_ODD_RUN = re.compile(rb'(?<!")"(?:"")*+(?!")')
+
+
+class Scanner:
+    """Follows the bytes of a table from the start of a row.
+
+    `offset` and `lines` count what was judged: a run of quotes or a carriage return at the end waits for what
+    follows. `inside` is whether that place lies in a quoted cell, which was opened at (`opened`, `opened_line`).
+    """
+
+    def __init__(self, delimiter: str, *, blanks: bool, offset: int = 0, line: int = 1) -> None:
+        self.offset, self.line = offset, line
+        self.inside, self.opened, self.opened_line = False, offset, line
+        self._delimiter, self._blanks = delimiter.encode(), blanks
+        self.held, self._before, self._row_start = b"", b"\n", False  # a row that ends where it starts is none
+
+    def feed(self, data: bytes) -> None:
+        data = self.held + data
+        keep = len(data.rstrip(QUOTE))
+        if keep == len(data) and data.endswith(b"\r"):
+            keep -= 1
+        self.held = data[keep:]
+        self._take(data[:keep])
+
+    def finish(self) -> None:
+        """Nothing follows: judge what was waiting."""
+        held, self.held = self.held, b""
+        self._take(held)
+
+    def row_end(self, data: bytes) -> int | None:
+        """How far into *data*, which starts at `offset`, the current row ends; 0 at a row's start, None if further."""
+        if self._row_start:
+            return 0
+        found = resume(self._delimiter, blanks=self._blanks, inside=self.inside, cell_start=self._before != b"x").match(
+            data
+        )
+        return found.end() if found else None
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            return
+        if QUOTE in data:
+            self._follow_quotes(data)
+        self._row_start = not self.inside and data[-1:] in b"\r\n"
+        text = data.rstrip(b" ") if self._blanks else data
+        if text:
+            self._before = text[-1:] if text[-1:] in (b"\r", b"\n", self._delimiter) else b"x"
+        self.offset += len(data)
+        self.line += line_ends(data)
+
+    def _follow_quotes(self, data: bytes) -> None:
+        self.inside = self._inside_after(data)
+        if self.inside and (found := _LAST_ODD_RUN.match(data)):
+            self.opened = self.offset + found.start(1)
+            self.opened_line = self.line + line_ends(data[: found.start(1)])
+
+    def _inside_after(self, data: bytes) -> bool:
+        resets, toggles = self._odd_runs(data[-_TAIL:])  # a run that it cuts has no byte before it, and resets nothing
+        if resets:
+            return bool(toggles & 1)
+        resets, toggles = self._odd_runs(self._before + data)
+        return bool(toggles & 1) if resets else self.inside ^ bool(toggles & 1)
+
+    def _odd_runs(self, data: bytes) -> tuple[bool, int]:
+        """Whether an odd run after text is in *data*, and how many odd runs at a cell's start follow the last one."""
+        if self._blanks:  # an empty quoted cell, a blank, a quote: the last one starts no cell
+            data = _EVEN_RUN_AND_BLANK.sub(b"x", data)
+        runs = data.replace(b'""', b"").translate(_classes(self._delimiter), b" " if self._blanks else b"")
+        last = max(runs.rfind(b'x"'), runs.rfind(b'""'))
+        return last >= 0, runs.count(QUOTE, last + 2 if last >= 0 else 0)
+
+
+def line_ends(data: bytes) -> int:
+    """How many lines end in *data*: by `\\n`, `\\r\\n` or a single `\\r`."""
+    ends = data.count(b"\n")
+    if b"\r" in data:
+        ends += data.count(b"\r") - data.count(b"\r\n")
+    return ends
+
+
+def newline(data: bytes) -> str:
+    """How lines end in *data*; `mixed` where they end in several ways."""
+    pairs = data.count(b"\r\n")
+    counts = {"\r\n": pairs, "\n": data.count(b"\n") - pairs, "\r": data.count(b"\r") - pairs}
+    found = [end for end, count in counts.items() if count]
+    return found[0] if len(found) == 1 else "mixed" if found else ""
+
+
+def first_cell_end(data: bytes, delimiter: str) -> int:
+    """Where the unquoted cell that goes on in *data* ends, or -1."""
+    return min((at for end in ("\r", "\n", delimiter) if (at := data.find(end.encode())) >= 0), default=-1)
+
+
+def last_cell_end(data: bytes, delimiter: str) -> int:
+    return max(data.rfind(end.encode()) for end in ("\r", "\n", delimiter))
+
+
+def first_odd_run(data: bytes) -> int:
+    """Where the quoted cell that goes on in *data* closes, or -1."""
+    found = _FIRST_ODD_RUN.search(data)
+    return found.start() if found else -1
+
+
+def cells(row: bytes, delimiter: str, *, blanks: bool) -> list[bytes]:
+    """The cells of one row, with or without its newline: quotes undone, nothing stripped."""
+    return [_value(cell) for cell in cell_pattern(delimiter.encode(), blanks=blanks).finditer(row.rstrip(b"\r\n"))]
+
+
+def _value(cell: re.Match[bytes]) -> bytes:
+    if cell["quoted"] is None:
+        return cell["plain"]
+    return cell["quoted"][1:].removesuffix(b'"').replace(b'""', b'"') + cell["after"]
+
+
+@cache
+def cell_pattern(delimiters: bytes, *, blanks: bool) -> re.Pattern[bytes]:
+    """Matches one cell after another, each with what stands before it, from the start of a row on."""
+    plain = rb"[^\r\n" + re.escape(delimiters) + rb"]*+"
+    quoted = rb'(?P<quoted>"(?:[^"]++|"")*+(?:"|\Z))(?P<after>' + plain + rb")"
+    skip = rb"(?P<blank> *+)" if blanks else b""
+    return re.compile(
+        rb"(?:\A|[\r\n" + re.escape(delimiters) + rb"])(?:" + skip + quoted + rb"|(?P<plain>" + plain + rb"))"
+    )
+
+
+@cache
+def whole_row(delimiters: bytes, *, blanks: bool) -> re.Pattern[bytes]:
+    """Matches one row with its newline, from its first byte; nothing where it does not end."""
+    return re.compile(_cell(delimiters, blanks=blanks) + _rest(delimiters, blanks=blanks))
+
+
+@cache
+def rows_beyond(delimiters: bytes, columns: int, *, blanks: bool) -> re.Pattern[bytes]:
+    """Matches the rows, from a row's start on, that have more cells than *columns*, and the blank lines among them."""
+    more = b"(?:[" + re.escape(delimiters) + b"]" + _cell(delimiters, blanks=blanks) + b"){%d}+" % columns
+    longer = _cell(delimiters, blanks=blanks) + more + _rest(delimiters, blanks=blanks)
+    return re.compile(rb"(?: *+(?:\r\n|\n|\r(?!\Z))|" + longer + rb")*+")
+
+
+@cache
+def resume(delimiters: bytes, *, blanks: bool, inside: bool, cell_start: bool) -> re.Pattern[bytes]:
+    """Matches the rest of a row, from a place within it."""
+    plain = rb"[^\r\n" + re.escape(delimiters) + rb"]*+"
+    quoted = rb'(?:[^"]++|"")*+(?:"|\Z)' + plain
+    begin = quoted if inside else _cell(delimiters, blanks=blanks) if cell_start else plain
+    return re.compile(begin + _rest(delimiters, blanks=blanks))
+
+
+def _cell(delimiters: bytes, *, blanks: bool) -> bytes:
+    plain = rb"[^\r\n" + re.escape(delimiters) + rb"]*+"
+    skip = rb" *+" if blanks else b""
+    return rb"(?:" + skip + rb'"(?:[^"]++|"")*+(?:"|\Z)' + plain + rb"|" + skip + rb'(?!")' + plain + rb")"
+
+
+def _rest(delimiters: bytes, *, blanks: bool) -> bytes:
+    return rb"(?:[" + re.escape(delimiters) + rb"]" + _cell(delimiters, blanks=blanks) + rb")*+(?:\r\n|\n|\r(?!\Z))"
+
+
+@cache
+def _classes(delimiter: bytes) -> bytes:
+    """Maps the bytes at which a cell starts, and quotes, to themselves and all others to `x`."""
+    return bytes(byte if byte in b'\r\n"' + delimiter else ord("x") for byte in range(256))

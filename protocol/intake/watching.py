@@ -1,0 +1,122 @@
+"""What can be wrong with rows as they stream by: a quote never closed, a cell too long, cells beyond the header."""
+
+from __future__ import annotations
+
+from protocol.intake import heading, scanning
+from protocol.intake.layout import MAX_FIELD, Layout
+from protocol.job import Fault, Finding
+
+_LONGEST_ROW = 4 * MAX_FIELD
+
+
+class Watch:
+    """The table behind a heading, as far as its bytes were seen. Feed it windows much smaller than a cell may be."""
+
+    def __init__(self, head: heading.Heading, *, skipped: int) -> None:
+        self._head, self._skipped = head, skipped
+        self._scanner = scanning.Scanner(head.delimiter, blanks=head.blanks, offset=skipped)
+        self._cell_begins = skipped
+        self._newline: str | None = None
+        self._quotes = False
+        self._surplus: _Surplus | None = _Surplus(head)
+
+    @property
+    def line(self) -> int:
+        return self._scanner.line
+
+    def see(self, window: bytes, *, final: bool) -> tuple[Fault, ...]:
+        data, start = self._scanner.held + window, self._scanner.offset
+        faults = self._too_long(data, start)
+        self._scanner.feed(window)
+        self._note_cell(data[: self._scanner.offset - start], start)
+        self._quotes = self._quotes or b'"' in window
+        self._newline = scanning.newline(window) if self._newline is None else self._newline
+        if self._surplus and not self._surplus.possible(window, final=final):
+            self._surplus = None
+        return faults or (self._at_end() if final else ())
+
+    def layout(self, findings: tuple[Finding, ...]) -> Layout:
+        head, scanner = self._head, self._scanner
+        names, named = heading.name_columns(head.names)
+        return Layout(
+            encoding="utf-8",
+            delimiter=head.delimiter,
+            header=names,
+            newline=self._newline or "",
+            has_quotes=self._quotes,
+            blanks=head.blanks,
+            rows_begin=self._skipped + head.end,
+            first_line=head.next_line,
+            size=scanner.offset,
+            lines=scanner.line,
+            findings=(*findings, *head.findings, *named, self._quoting()),
+        )
+
+    def _at_end(self) -> tuple[Fault, ...]:
+        self._scanner.finish()
+        if self._scanner.inside:
+            return (unclosed(self._scanner.opened_line, "is never closed"),)
+        return (self._surplus.fault,) if self._surplus and self._surplus.fault else ()
+
+    def _too_long(self, data: bytes, start: int) -> tuple[Fault, ...]:
+        if start + len(data) - self._cell_begins <= MAX_FIELD:
+            return ()
+        inside = self._scanner.inside
+        at = scanning.first_odd_run(data) if inside else scanning.first_cell_end(data, self._head.delimiter)
+        if start + (len(data) if at < 0 else at) - self._cell_begins <= MAX_FIELD:
+            return ()
+        if inside:
+            return (unclosed(self._scanner.opened_line, "is not closed within 1 MiB"),)
+        detail = f"A cell in line {self.line} is longer than 1 MiB."
+        return (Fault(code="cell_too_long", detail=detail, line=self.line),)
+
+    def _note_cell(self, data: bytes, start: int) -> None:
+        if self._scanner.inside:
+            self._cell_begins = self._scanner.opened
+        elif (at := scanning.last_cell_end(data, self._head.delimiter)) >= 0:
+            self._cell_begins = start + at + 1
+
+    def _quoting(self) -> Finding:
+        if self._head.blanks:
+            return Finding(what="quotes", value='"', why="blanks before an opening quote are part of the quoting")
+        if self._quotes:
+            return Finding(what="quotes", value='"', why="a quote opens only at the start of a cell")
+        return Finding(what="quotes", value="none", why="the file has no quote")
+
+
+class _Surplus:
+    """Whether every row so far has more cells than the header: pandas would shift such a table's columns."""
+
+    def __init__(self, head: heading.Heading) -> None:
+        self._head = head
+        self._row = scanning.whole_row(head.delimiter.encode(), blanks=head.blanks)
+        self._longer = scanning.rows_beyond(head.delimiter.encode(), len(head.names), blanks=head.blanks)
+        self._rest, self._skip, self._line = b"", head.end, head.next_line
+        self.fault: Fault | None = None
+
+    def possible(self, window: bytes, *, final: bool) -> bool:
+        data = self._rest + window[self._skip :] + (b"\n" if final else b"")
+        self._skip = 0
+        longer = self._longer.match(data)
+        end = longer.end() if longer else 0
+        self._rest = data[end:]
+        self._tell(data[:end])
+        return self._row.match(self._rest) is None and len(self._rest) < _LONGEST_ROW
+
+    def _tell(self, rows: bytes) -> None:
+        """Keep the first row that is too long as the fault."""
+        if self.fault:
+            return
+        text = rows.lstrip(b" \r\n")
+        self._line += scanning.line_ends(rows[: len(rows) - len(text)])
+        if row := self._row.match(text):
+            cells, columns = len(self._cells(row[0])), len(self._head.names)
+            detail = f"Every row has more cells than the header: line {self._line} has {cells}, the header {columns}."
+            self.fault = Fault(code="field_count", detail=detail, line=self._line)
+
+    def _cells(self, row: bytes) -> list[bytes]:
+        return scanning.cells(row, self._head.delimiter, blanks=self._head.blanks)
+
+
+def unclosed(line: int, how: str) -> Fault:
+    return Fault(code="unclosed_quote", detail=f"The quote that opens a cell in line {line} {how}.", line=line)

@@ -1,0 +1,227 @@
+"""The job: what was asked, how far it got, and which moves are legal. Everything here is a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+LOG_LIMIT = 100
+
+
+class State(StrEnum):
+    QUEUED = "queued"  # accepted, not yet taken by a consumer
+    RUNNING = "running"  # a consumer works on it
+    WAITING = "waiting"  # an attempt failed; another is due
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Priority(StrEnum):
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
+    State.RUNNING: frozenset({State.WAITING, State.SUCCEEDED, State.FAILED, State.CANCELLED}),
+    State.WAITING: frozenset({State.RUNNING, State.CANCELLED}),
+    State.SUCCEEDED: frozenset(),
+    State.FAILED: frozenset({State.QUEUED}),
+    State.CANCELLED: frozenset({State.QUEUED}),
+}
+FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+
+class IllegalMove(Exception):
+    """The job is not in a state from which this move is legal."""
+
+    def __init__(self, job: Job, to: State) -> None:
+        super().__init__(f"a job that is {job.state} cannot become {to}")
+
+
+class Value(BaseModel):
+    """A frozen model; an unknown field is ignored, so that an older reader understands a newer writer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+
+
+class Source(Value):
+    """The uploaded table. `size` in bytes; `sha256` in hex, of the bytes as they arrived."""
+
+    name: str
+    size: int
+    sha256: str
+    media_type: str = "text/csv"
+
+
+class Progress(Value):
+    """How far the current phase is. Bytes are counted at row boundaries, so they are exact."""
+
+    phase: str = "queued"
+    bytes_done: int = 0
+    bytes_total: int = 0
+    rows_done: int = 0
+    rows_rejected: int = 0
+    rows_per_second: float | None = None
+    eta_seconds: float | None = None
+
+
+class Table(Value):
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[JsonValue, ...], ...]
+    truncated: bool = False
+
+
+class Chart(Value):
+    """`spec` is Vega-Lite, with its data inside."""
+
+    name: str
+    spec: dict[str, Any]
+
+
+class Report(Value):
+    """What is known so far (`share` of the bytes, 0 to 1) or, when `final`, the result."""
+
+    headline: str
+    numbers: dict[str, JsonValue] = Field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    share: float = 1.0
+    final: bool = False
+
+
+class Artefact(Value):
+    """A file of the result. `url` is where the HTTP API serves it."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    url: str
+
+
+class Fault(Value):
+    """One thing that is wrong, and where. `line` counts the file's physical lines from 1."""
+
+    code: str
+    detail: str
+    pointer: str | None = None
+    line: int | None = None
+    column: str | None = None
+
+
+class Problem(Value):
+    """RFC 9457. `type` is `/problems/{code}`; `errors` lists every fault where there are several."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[Fault, ...] = ()
+
+
+class Mail(Value):
+    to: str
+    state: str  # pending, sending, sent, failed, unknown
+    detail: str | None = None
+
+
+class Notify(Value):
+    email: tuple[str, ...] = ()
+
+
+class Finding(Value):
+    """Something decided about the source while surveying it, and why."""
+
+    what: str
+    value: str
+    why: str
+    line: int | None = None
+
+
+class LogEntry(Value):
+    """One move of the job. The whole log travels with the job, so no lost event can leave a gap in it."""
+
+    version: int
+    at: datetime
+    state: State
+    attempt: int
+    reason: str
+
+
+class Job(Value):
+    id: str
+    kind: str
+    state: State = State.QUEUED
+    version: int = 0
+    attempt: int = 0
+    max_attempts: int = 3
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    source: Source
+    priority: Priority = Priority.NORMAL
+    progress: Progress = Progress()
+    report: Report | None = None
+    artefacts: tuple[Artefact, ...] = ()
+    problem: Problem | None = None
+    notify: Notify = Notify()
+    mail: tuple[Mail, ...] = ()
+    submitted_by: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    findings: tuple[Finding, ...] = ()
+    log: tuple[LogEntry, ...] = ()
+    traceparent: str | None = None  # W3C Trace Context of whoever submitted it
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def last_move(self) -> int:
+        """The version of its last move: what a command speaks of, for the fate of a mail may change the version."""
+        return self.log[-1].version if self.log else 0
+
+    @property
+    def moved(self) -> bool:
+        """Whether this version is a move; the others report progress or the fate of a mail."""
+        return self.last_move == self.version > 0
+
+    @property
+    def source_key(self) -> str:
+        """Where the uploaded bytes lie in the file store."""
+        return f"uploads/{self.id}"
+
+    @property
+    def result_prefix(self) -> str:
+        """Under which everything that the job made lies in the file store."""
+        return f"results/{self.id}/"
+
+    def artefact_key(self, name: str) -> str:
+        return f"{self.result_prefix}artefacts/{name}"
+
+    def move(self, to: State, *, at: datetime, reason: str, **changes: Any) -> Job:
+        """Return the next version of this job in state *to*, with the move in its log, or raise IllegalMove.
+
+        `running` to `running` is the one move to itself: a consumer takes up an unfinished run.
+        """
+        if to not in MOVES[self.state] and not (to is self.state is State.RUNNING):
+            raise IllegalMove(self, to)
+        entry = LogEntry(
+            version=self.version + 1, at=at, state=to, attempt=changes.get("attempt", self.attempt), reason=reason
+        )
+        log = (*self.log, entry)
+        if len(log) > LOG_LIMIT:  # keep how it began and how it stands
+            log = (log[0], *log[-LOG_LIMIT + 1 :])
+        return self.revise(state=to, log=log, **changes)
+
+    def revise(self, **changes: Any) -> Job:
+        """Return the next version in the same state: progress, or the fate of a mail."""
+        return self.model_copy(update={"version": self.version + 1, **changes})

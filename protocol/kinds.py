@@ -1,0 +1,32 @@
+"""What the service knows of a kind: plain data that consumers announce."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from protocol.job import Value
+
+
+class NeededColumn(Value):
+    """A column that a kind needs. The name is fixed, or it is the value of the parameter *param*."""
+
+    name: str
+    type: str = "text"  # text or number
+    required: bool = True  # whether a blank cell rejects its row
+    param: str | None = None
+
+    def name_for(self, params: dict[str, Any]) -> str:
+        return str(params.get(self.param, self.name)) if self.param else self.name
+
+
+class KindInfo(Value):
+    """One announced kind. `params` is the JSON Schema of its parameters, defaults included."""
+
+    name: str
+    title: str
+    description: str = ""
+    params: dict[str, Any] = Field(default_factory=dict)
+    columns: tuple[NeededColumn, ...] = ()
+    artefacts: tuple[str, ...] = ()

@@ -1,0 +1,239 @@
+"""Every message that crosses the wire, and the one place that spells them as bytes (CloudEvents 1.0 JSON)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar, assert_never
+
+from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer
+
+from protocol.job import Job, Priority, Problem, State, Value
+from protocol.kinds import KindInfo
+
+
+class BadMessage(ValueError):
+    """These bytes are not a message of ours; trying again cannot help."""
+
+
+class RunJob(Value):
+    """Run this job (version 0), or its next attempt (a later version)."""
+
+    job: Job
+
+
+class CancelJob(Value):
+    """Carries the whole job, so that a cancel that overtakes its job leaves something to refuse it by."""
+
+    job: Job
+
+
+class RetryJob(Value):
+    """Queue a failed or cancelled job again. Legal only while the consumer's version is the job's."""
+
+    job: Job
+
+
+class ForgetJob(Value):
+    """The job was deleted: drop its row, its checkpoints and its files."""
+
+    job: Job
+
+
+def _from_base64(value: object) -> object:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+def _to_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+class SubmitJob(Value):
+    """What another service sent, as it came: nothing of it is trusted yet."""
+
+    body: Annotated[bytes, BeforeValidator(_from_base64), PlainSerializer(_to_base64)]
+    content_type: str = ""
+    headers: dict[str, JsonValue] = Field(default_factory=dict)
+    message_id: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    sender: str | None = None  # as far as the broker has verified it
+
+
+class Reply(Value):
+    """To whoever submitted a job by message and asked for answers: `accepted`, `refused`, or how the job ended."""
+
+    to: str
+    correlation_id: str | None = None
+    what: str
+    subject: str  # the job's id; of a refused one what its sender called it
+    data: Job | Problem
+
+
+class Unusable(Value):
+    """A submission that was taken and then refused, for an operator to look at."""
+
+    submission: SubmitJob
+    reason: str
+
+
+class JobChanged(Value):
+    """The whole job as it is now: a later version makes an earlier one irrelevant."""
+
+    job: Job
+
+
+class ConsumerReady(Value):
+    """Sent on start and then regularly: which kinds this consumer can run."""
+
+    consumer: str
+    kinds: tuple[KindInfo, ...]
+
+
+Message = RunJob | CancelJob | RetryJob | ForgetJob | SubmitJob | Reply | Unusable | JobChanged | ConsumerReady
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class Stream(Generic[M]):
+    """A named flow of messages; the type says which ones can come out of it."""
+
+    name: Literal["jobs", "control", "events", "replies", "dead"]
+
+
+JOBS: Stream[RunJob | RetryJob | SubmitJob] = Stream("jobs")
+CONTROL: Stream[CancelJob | ForgetJob] = Stream("control")
+EVENTS: Stream[JobChanged | ConsumerReady] = Stream("events")
+REPLIES: Stream[Reply] = Stream("replies")
+DEAD: Stream[Unusable] = Stream("dead")
+
+STREAM_OF: dict[type[Message], Stream[Any]] = {
+    RunJob: JOBS,
+    RetryJob: JOBS,
+    SubmitJob: JOBS,
+    Reply: REPLIES,
+    Unusable: DEAD,
+    CancelJob: CONTROL,
+    ForgetJob: CONTROL,
+    JobChanged: EVENTS,
+    ConsumerReady: EVENTS,
+}
+COMMANDS: dict[type[Message], str] = {
+    RunJob: "rowmill.job.run.v1",
+    RetryJob: "rowmill.job.retry.v1",
+    CancelJob: "rowmill.job.cancel.v1",
+    ForgetJob: "rowmill.job.forget.v1",
+    SubmitJob: "rowmill.job.submit.v1",
+    Unusable: "rowmill.job.unusable.v1",
+    ConsumerReady: "rowmill.consumer.ready.v1",
+}
+TYPES: dict[str, type[Message]] = {name: message for message, name in COMMANDS.items()} | {
+    f"rowmill.job.{what}.v1": JobChanged for what in (*State, "progress")
+}
+
+
+def type_names(happenings: Iterable[str], *more: str) -> list[str]:
+    """The CloudEvents `type`s for what can happen to a job."""
+    return [f"rowmill.job.{what}.v1" for what in (*happenings, *more)]
+
+
+def type_of(message: Message) -> str:
+    """The CloudEvents `type`: what happened, or what is asked."""
+    if isinstance(message, JobChanged):
+        return f"rowmill.job.{what_happened(message.job)}.v1"
+    if isinstance(message, Reply):
+        return f"rowmill.job.{message.what}.v1"
+    return COMMANDS[type(message)]
+
+
+def what_happened(job: Job) -> str:
+    """`progress`, or the state that this version moved to."""
+    return job.state if job.moved or job.version == 0 or job.final else "progress"
+
+
+def priority_of(message: Message) -> Priority:
+    """The lane in which a message travels."""
+    return job.priority if (job := _job_of(message)) else Priority.NORMAL
+
+
+def _job_of(message: Message) -> Job | None:
+    match message:
+        case RunJob(job=job) | CancelJob(job=job) | RetryJob(job=job) | ForgetJob(job=job) | JobChanged(job=job):
+            return job
+        case _:
+            return None
+
+
+def encode(message: Message, *, at: datetime | None = None) -> bytes:
+    """One CloudEvents envelope; `data` is the job, or what else the message is about, without NaN."""
+    subject, version, data, more = _parts(message)
+    head = {
+        "specversion": "1.0",
+        "id": f"{subject}.{version}",
+        "source": "/rowmill",
+        "type": type_of(message),
+        "subject": subject,
+        "time": (at or datetime.now(UTC)).isoformat(),
+        "datacontenttype": "application/json",
+    }
+    given = {name: value for name, value in {**more, "traceparent": trace_of(message)}.items() if value is not None}
+    return json.dumps(head | given)[:-1].encode() + b', "data": ' + data.model_dump_json().encode() + b"}"
+
+
+def _parts(message: Message) -> tuple[str, str, Value, dict[str, str | None]]:
+    """Subject, what tells this message from others about it, data, and attributes of its own."""
+    match message:
+        case ConsumerReady(consumer=consumer):
+            return consumer, "0", message, {}
+        case SubmitJob(message_id=name) | Unusable(submission=SubmitJob(message_id=name)):
+            return name or "-", "0", message, {}
+        case Reply(data=data):
+            more = {"replyto": message.to, "correlationid": message.correlation_id}
+            return message.subject, f"reply.{message.what}", data, more
+        case RunJob(job=job) | CancelJob(job=job) | RetryJob(job=job) | ForgetJob(job=job) | JobChanged(job=job):
+            return job.id, str(job.version), job, {}
+        case other:
+            assert_never(other)
+
+
+def trace_of(message: Message) -> str | None:
+    """The W3C trace context of whoever submitted the job that *message* is about."""
+    data = message.data if isinstance(message, Reply) else _job_of(message)
+    return data.traceparent if isinstance(data, Job) else None
+
+
+class Envelope(Value):
+    """What is read of a CloudEvent."""
+
+    specversion: Literal["1.0"]
+    type: str
+    data: dict[str, Any]
+    subject: str = ""
+    replyto: str | None = None
+    correlationid: str | None = None
+
+
+def decode(data: bytes) -> Message:
+    """The message in these bytes, or BadMessage with the reason."""
+    try:
+        # Not json.loads: it takes lone surrogates, which cannot be sent on, and any depth until the stack ends.
+        return _decode(Envelope.model_validate_json(data))
+    except (KeyError, ValueError) as exc:
+        raise BadMessage(f"not a message of ours: {exc}") from None
+
+
+def _decode(envelope: Envelope) -> Message:
+    if envelope.replyto is not None:
+        return _decode_reply(envelope, envelope.replyto)
+    kind = TYPES[envelope.type]
+    whole = kind in {ConsumerReady, SubmitJob, Unusable}
+    return kind.model_validate(envelope.data if whole else {"job": envelope.data})
+
+
+def _decode_reply(envelope: Envelope, to: str) -> Reply:
+    what = envelope.type.removeprefix("rowmill.job.").removesuffix(".v1")
+    data = (Problem if what == "refused" else Job).model_validate(envelope.data)
+    return Reply(to=to, correlation_id=envelope.correlationid, what=what, subject=envelope.subject, data=data)

@@ -1,0 +1,94 @@
+"""How messages look on AMQP: bodies, properties and headers, both ways. Sends nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+from pydantic import JsonValue
+
+from protocol import messages
+from protocol.messages import STREAM_OF, BadMessage, Message, Reply, Stream, SubmitJob, Unusable
+
+OURS = "application/cloudevents+json"
+SUBMIT = "job.submit"  # the routing key under which other services ask for a job
+REASON = "x-rowmill-reason"
+REASON_LENGTH = 1000
+HEADERS_KEPT = 32 * 2**10  # bytes, roughly: a frame with larger headers would end the connection
+
+
+def spell(message: Message) -> aio_pika.Message:
+    if isinstance(message, Unusable):
+        asked = message.submission
+        return _dead(asked.body, asked.headers, asked.content_type, message.reason)
+    trace = messages.trace_of(message)
+    return aio_pika.Message(
+        messages.encode(message),
+        content_type=OURS,
+        headers={"traceparent": trace} if trace else None,
+        correlation_id=message.correlation_id if isinstance(message, Reply) else None,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=uuid.uuid4().hex,  # fresh for each attempt: one channel must not see the same twice
+        type=messages.type_of(message),
+    )
+
+
+def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
+    """The message in *raw*, or BadMessage with the reason."""
+    if raw.routing_key == SUBMIT:
+        return _read_submission(raw)
+    message = messages.decode(raw.body)
+    if STREAM_OF[type(message)] is not stream:
+        raise BadMessage(f"not a message of ours: {messages.type_of(message)} does not belong here")
+    return message
+
+
+def _read_submission(raw: AbstractIncomingMessage) -> SubmitJob:
+    return SubmitJob(
+        body=raw.body,
+        content_type=raw.content_type or "",
+        headers={name: _plain(value) for name, value in (raw.headers or {}).items()},
+        message_id=raw.message_id,
+        reply_to=raw.reply_to,
+        correlation_id=None if raw.correlation_id is None else str(raw.correlation_id),
+        sender=raw.user_id,
+    )
+
+
+def _plain(value: Any) -> JsonValue:
+    """A header's value as JSON has it."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case bytes() | bytearray():
+            return bytes(value).decode(errors="replace")
+        case datetime():
+            return value.isoformat()
+        case list():
+            return [_plain(one) for one in value]
+        case dict():
+            return {str(name): _plain(one) for name, one in value.items()}
+        case _:
+            return str(value)
+
+
+def dead(raw: AbstractIncomingMessage, reason: str) -> aio_pika.Message:
+    """*raw* as it came, with the reason why nobody can use it."""
+    return _dead(raw.body, raw.headers or {}, raw.content_type, reason)
+
+
+def _dead(body: bytes, headers: Mapping[str, Any], content_type: str | None, reason: str) -> aio_pika.Message:
+    """Without the headers where those are too large."""
+    size = sum(len(name) + len(str(value)) for name, value in headers.items())
+    kept = dict(headers) if size < HEADERS_KEPT else {}
+    return aio_pika.Message(
+        body,
+        headers=kept | {REASON: reason[:REASON_LENGTH]},
+        content_type=content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=uuid.uuid4().hex,
+    )

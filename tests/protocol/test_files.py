@@ -1,0 +1,353 @@
+"""What every file store promises; each test runs on each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.files import PIECE, BlockingFiles, FileMissing, Files, open_blocking, open_files
+
+ROOT = Path(__file__).parents[2]
+Waits = Callable[..., Awaitable[Any]]
+MIB = 2**20
+# Long enough that a store sends it in parts, and no two pieces alike.
+LONG = b"".join(number.to_bytes(4, "big") * (MIB // 16) for number in range(50)) + b"the end"
+
+
+@pytest.fixture(params=["file"])
+def files_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty store. Another adapter is one more parameter."""
+    return {"file": (tmp_path / "50%20 #1? ä").as_uri()}[request.param]
+
+
+@pytest.fixture
+def blocking(files_url: str) -> BlockingFiles:
+    return open_blocking(files_url)
+
+
+async def pieces(data: bytes, size: int = MIB) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def read(files: Files, key: str, *span: int) -> bytes:
+    return b"".join([piece async for piece in files.get(key, *span)])
+
+
+CONTENTS = [b"", b"x", b"nul \0 and \xff", LONG]
+
+
+@pytest.mark.parametrize("data", CONTENTS, ids=len)
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_is_put_comes_back(files: Files, data: bytes, streamed: bool) -> None:  # noqa: FBT001
+    await files.put("uploads/one", pieces(data) if streamed else data)
+    assert await read(files, "uploads/one") == data
+    assert await files.size("uploads/one") == len(data)
+
+
+async def test_pieces_come_out_in_bounded_portions(files: Files) -> None:
+    await files.put("long", LONG)
+    assert max([len(piece) async for piece in files.get("long")]) <= PIECE
+
+
+SPANS = [(0,), (0, 1), (3, 3), (5, 2), (PIECE - 1, PIECE + 1), (PIECE,), (3 * PIECE + 7, 9 * PIECE), (len(LONG) - 4,)]
+BEYOND = [(0, len(LONG) + 5), (len(LONG),), (len(LONG) + 3, len(LONG) + 9)]
+
+
+@pytest.mark.parametrize("span", SPANS + BEYOND, ids=str)
+async def test_a_range_is_the_bytes_from_start_up_to_stop_as_far_as_there_are_any(files: Files, span: Any) -> None:
+    await files.put("long", LONG)
+    assert await read(files, "long", *span) == LONG[slice(*span) if len(span) > 1 else slice(span[0], None)]
+
+
+async def test_putting_again_replaces(files: Files) -> None:
+    await files.put("key", LONG)
+    await files.put("key", b"short")
+    assert await read(files, "key") == b"short"
+    assert await files.size("key") == 5
+
+
+MISSING = ["nothing", "uploads/nothing", "uploads/one/deeper", "uploads"]
+
+
+@pytest.mark.parametrize("key", MISSING)
+async def test_what_is_not_there_is_missing_however_it_is_asked_for(files: Files, key: str) -> None:
+    await files.put("uploads/other", b"x")
+    for asked in (read(files, key), read(files, key, 0, 1), read(files, key, 5), files.size(key)):
+        with pytest.raises(FileMissing):
+            await asked
+
+
+@pytest.mark.parametrize("key", ["uploads/nothing", "nothing/", "results/ab/"])
+async def test_removing_what_is_not_there_is_no_error(files: Files, key: str) -> None:
+    await files.remove(key)
+    assert await files.keys("results/") == []
+
+
+async def test_keys_are_all_below_a_prefix_and_no_others(files: Files) -> None:
+    for key in ("results/ab/x", "results/ab/deep/er/y.csv", "results/abc/x", "results/ab.csv", "uploads/ab"):
+        await files.put(key, b"x")
+    assert sorted(await files.keys("results/ab/")) == ["results/ab/deep/er/y.csv", "results/ab/x"]
+    assert await files.keys("results/a/") == []
+
+
+async def test_removing_a_prefix_removes_all_below_it_and_nothing_else(files: Files) -> None:
+    keys = ["results/ab/x", "results/ab/deep/er/y.csv", "results/abc/x", "results/ab.csv", "uploads/ab"]
+    for key in keys:
+        await files.put(key, b"x")
+    await files.remove("results/ab/")
+    assert sorted(await files.keys("results/") + await files.keys("uploads/")) == sorted(keys[2:])
+    await files.remove("results/")
+    assert await files.keys("results/") == []
+    assert await files.size("uploads/ab") == 1
+
+
+async def test_removing_a_key_removes_that_file_alone(files: Files) -> None:
+    for key in ("results/ab", "results/abc"):
+        await files.put(key, b"x")
+    await files.remove("results/ab")
+    assert await files.keys("results/") == ["results/abc"]
+
+
+async def test_a_thousand_files_are_listed_and_removed(files: Files) -> None:
+    await asyncio.gather(*(files.put(f"results/a/{number:08d}", b"x") for number in range(1200)))
+    assert len(await files.keys("results/a/")) == 1200
+    await files.remove("results/a/")
+    assert await files.keys("results/a/") == []
+
+
+class Torn(Exception):
+    """The client went away."""
+
+
+@pytest.mark.parametrize("before", [0, 1, MIB, len(LONG)])
+async def test_a_source_that_raises_leaves_nothing_and_its_error_comes_out(
+    files: Files, files_url: str, before: int
+) -> None:
+    async def torn() -> AsyncIterator[bytes]:
+        async for piece in pieces(LONG[:before]):
+            yield piece
+        raise Torn
+
+    with pytest.raises(Torn):
+        await files.put("uploads/one", torn())
+    await nothing_is_left(files, files_url)
+
+
+@pytest.mark.parametrize("before", [1, len(LONG)])
+async def test_a_put_that_is_cancelled_leaves_nothing(
+    files: Files, files_url: str, eventually: Waits, before: int
+) -> None:
+    sent = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        async for piece in pieces(LONG[:before]):
+            yield piece
+        sent.set()
+        await asyncio.Event().wait()
+
+    putting = asyncio.ensure_future(files.put("uploads/one", slow()))
+    await eventually(sent.is_set)
+    putting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+    await eventually(lambda: not staged(files_url))
+    await nothing_is_left(files, files_url)
+
+
+async def test_a_put_that_fails_leaves_what_was_there_before(files: Files) -> None:
+    await files.put("uploads/one", b"before")
+
+    async def torn() -> AsyncIterator[bytes]:
+        yield LONG
+        raise Torn
+
+    with pytest.raises(Torn):
+        await files.put("uploads/one", torn())
+    assert await read(files, "uploads/one") == b"before"
+
+
+async def test_a_file_is_not_there_before_it_is_whole(files: Files, within: Waits, eventually: Waits) -> None:
+    sent, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield LONG
+        sent.set()
+        await go_on.wait()
+        yield b"more"
+
+    putting = asyncio.ensure_future(files.put("uploads/one", slow()))
+    await eventually(sent.is_set)
+    assert await files.keys("uploads/") == []
+    with pytest.raises(FileMissing):
+        await files.size("uploads/one")
+    go_on.set()
+    await within(putting)
+    assert await files.size("uploads/one") == len(LONG) + 4
+
+
+async def test_the_loop_goes_on_while_a_file_is_stored_and_read(files: Files, within: Waits) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.ensure_future(count())
+    await within(files.put("long", pieces(LONG)))
+    stored = turns
+    assert await within(read(files, "long")) == LONG
+    counting.cancel()
+    assert 1 < stored < turns - 1
+
+
+PUTS_FOR_EVER = """
+import asyncio, sys
+from protocol.files import open_files
+
+async def endless():
+    while True:
+        yield b"x" * 2**20
+        print("more", flush=True)
+
+async def main():
+    async with open_files(sys.argv[1]) as files:
+        await files.put("uploads/whole", b"whole")
+        await files.put("uploads/torn", endless())
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_process_was_storing_is_never_seen_and_swept(
+    files: Files, files_url: str, within: Waits
+) -> None:
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PUTS_FOR_EVER, files_url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert program.stdout
+    for _ in range(20):
+        assert await within(program.stdout.readline()) == b"more\n"
+    program.send_signal(signal.SIGKILL)
+    await within(program.communicate())
+    assert await files.keys("uploads/") == ["uploads/whole"]
+    await files.sweep()
+    assert staged(files_url) == []
+    assert await read(files, "uploads/whole") == b"whole"
+
+
+async def test_sweeping_touches_nothing_that_is_whole(files: Files) -> None:
+    keys = ["uploads/one", "results/a/artefacts/x.csv", "results/a/work/mill/00000001"]
+    for key in keys:
+        await files.put(key, b"x")
+    await files.sweep()
+    assert sorted(await files.keys("uploads/") + await files.keys("results/")) == sorted(keys)
+
+
+async def test_free_space_is_a_number_of_bytes_or_not_known(files: Files) -> None:
+    free = await files.free_space()
+    assert free is None or free > 0
+
+
+async def test_what_was_stored_is_there_after_opening_again(files: Files, files_url: str) -> None:
+    await files.put("uploads/one", b"x")
+    async with open_files(files_url) as again:
+        assert await read(again, "uploads/one") == b"x"
+        assert again.url == files_url
+
+
+# The same store as worker processes see it.
+
+
+async def test_both_doors_lead_to_one_store(files: Files, blocking: BlockingFiles) -> None:
+    await files.put("uploads/one", LONG)
+    assert blocking.size("uploads/one") == len(LONG)
+    assert blocking.read("uploads/one", MIB - 1, MIB + 5) == LONG[MIB - 1 : MIB + 5]
+    blocking.write("results/a/x", iter([b"ab", b"", b"cd"]))
+    assert await read(files, "results/a/x") == b"abcd"
+
+
+def test_workers_write_whole_or_not_at_all(blocking: BlockingFiles) -> None:
+    def torn() -> Iterator[bytes]:
+        yield LONG
+        raise Torn
+
+    blocking.write("results/a/x", [b"before"])
+    with pytest.raises(Torn):
+        blocking.write("results/a/x", torn())
+    with pytest.raises(Torn):
+        blocking.write("results/a/new", torn())
+    assert blocking.read("results/a/x", 0, 6) == b"before"
+    with pytest.raises(FileMissing):
+        blocking.size("results/a/new")
+
+
+def test_workers_write_what_they_read_while_they_write(blocking: BlockingFiles) -> None:
+    blocking.write("results/a/0", [LONG])
+    blocking.write("results/a/1", (blocking.read("results/a/0", start, start + 5) for start in range(0, 50, 5)))
+    assert blocking.read("results/a/1", 0, 50) == LONG[:50]
+
+
+def test_workers_write_empty_files_too(blocking: BlockingFiles) -> None:
+    blocking.write("results/a/none", [])
+    assert blocking.size("results/a/none") == 0
+    assert blocking.read("results/a/none", 0, 0) == b""
+
+
+def test_workers_are_told_what_is_missing(blocking: BlockingFiles) -> None:
+    with pytest.raises(FileMissing):
+        blocking.size("nothing")
+    with pytest.raises(FileMissing):
+        blocking.read("nothing", 0, 5)
+    blocking.remove("nothing")
+    blocking.remove("nothing/")
+
+
+def test_workers_remove_a_prefix_or_a_file(blocking: BlockingFiles) -> None:
+    for key in ("a/b/x", "a/b/y/z", "a/bc/x", "a/b.csv"):
+        blocking.write(key, [b"x"])
+    blocking.remove("a/b/")
+    assert blocking.size("a/bc/x") == blocking.size("a/b.csv") == 1
+    for key in ("a/b/x", "a/b/y/z"):
+        with pytest.raises(FileMissing):
+            blocking.size(key)
+    blocking.remove("a/b.csv")
+    with pytest.raises(FileMissing):
+        blocking.size("a/b.csv")
+
+
+@settings(max_examples=20)
+@given(st.lists(st.binary(max_size=50), max_size=20), st.integers(0, 1200), st.integers(0, 1200))
+def test_any_pieces_make_the_file_and_any_range_is_a_slice_of_it(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], start: int, stop: int
+) -> None:
+    async def check() -> None:
+        async with open_files(tmp_path_factory.getbasetemp().as_uri()) as files:
+            await files.put("property", pieces(b"".join(parts), 7))
+            assert await read(files, "property", start, stop) == b"".join(parts)[start:stop]
+
+    asyncio.run(check())
+
+
+def staged(url: str) -> list[Path]:
+    """What lies in the store's folder beyond the files that it shows."""
+    from protocol.files.file import folder_of  # noqa: PLC0415 - only where the store is a folder
+
+    return [path for path in folder_of(url).rglob("*") if "#" in path.name] if url.startswith("file:") else []
+
+
+async def nothing_is_left(files: Files, url: str) -> None:
+    assert staged(url) == []
+    assert await files.keys("uploads/") == []
+    with pytest.raises(FileMissing):
+        await files.size("uploads/one")
