@@ -1,0 +1,108 @@
+"""A chunk that was read: the frame that a kind works on, and the rows that were turned down, each with its reason."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from consumer.kinds import Failed
+from consumer.tables import values, write
+from consumer.tables.originals import Originals
+from consumer.tables.rows import Flags, Places
+
+_AT_ONCE = 65_536  # rows written in one go, so that memory does not grow with their number
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Places of rejected rows, in file order, and for each the number of its reason in `vocabulary`."""
+
+    places: Places
+    reasons: npt.NDArray[np.uint16]
+    vocabulary: tuple[str, ...]
+
+    def add(self, places: Places, reasons: npt.NDArray[np.uint16], vocabulary: tuple[str, ...]) -> Rejects:
+        """With more rows, whose reasons are numbered in a vocabulary of their own."""
+        both = np.concatenate([self.places, places])
+        numbers = np.concatenate([self.reasons, reasons + len(self.vocabulary)]).astype(np.uint16)
+        order = np.argsort(both, kind="stable")
+        return Rejects(both[order], numbers[order], (*self.vocabulary, *vocabulary))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`frame` has the needed columns, index 0 to n-1; `attrs["rejected"]` is how many rows of the chunk it lacks."""
+
+    frame: pd.DataFrame
+    places: Places
+    rejects: Rejects
+    originals: Originals
+
+    def __post_init__(self) -> None:
+        self.frame.attrs["rejected"] = self.rejected
+
+    @property
+    def rows(self) -> int:
+        """All of the chunk, kept and rejected."""
+        return len(self.places) + self.rejected
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejects.places)
+
+    @property
+    def by_line(self) -> pd.DataFrame:
+        """The frame with each row's physical line as its index."""
+        return self.frame.set_axis(pd.Index(self.originals.lines(self.places), name="line"))
+
+    def reject(self, failures: Sequence[Failed]) -> Batch:
+        """The batch without the rows that a kind turns down; for each the first failure counts."""
+        reasons = np.zeros(len(self.frame), np.uint16)
+        for number, failed in enumerate(failures, 1):
+            reasons[_flags(failed, self.frame) & (reasons == 0)] = number
+        if not reasons.any():
+            return self
+        bad = reasons > 0
+        vocabulary = tuple(f"{failed.column}: {failed.reason}" for failed in failures)
+        rejects = self.rejects.add(self.places[bad], reasons[bad] - 1, vocabulary)
+        return replace(self, frame=self.frame[~bad].reset_index(drop=True), places=self.places[~bad], rejects=rejects)
+
+    def rejects_csv(self) -> bytes:
+        """The rejected rows as lines of rejected.csv: their cells as they stood, the line, the reason."""
+        return _whole(self._rejects())
+
+    def carried_csv(self, frame: pd.DataFrame) -> bytes:
+        """The rows in *frame*'s index: all input cells, stripped, then the columns that the table has not."""
+        return _whole(self._carried(frame))
+
+    def _rejects(self) -> Iterator[bytes]:
+        words = pa.array(self.rejects.vocabulary, pa.string())
+        for begin in range(0, self.rejected, _AT_ONCE):
+            places = self.rejects.places[begin : begin + _AT_ONCE]
+            lines = pa.array(self.originals.lines(places)).cast(pa.string())
+            reasons = words.take(pa.array(self.rejects.reasons[begin : begin + _AT_ONCE]))
+            yield write.lines([*self.originals.cells(places, surplus=True), lines, reasons])
+
+    def _carried(self, frame: pd.DataFrame) -> Iterator[bytes]:
+        added = [name for name in frame.columns if name not in self.originals.layout.header]
+        for begin in range(0, len(frame), _AT_ONCE):
+            part = frame.iloc[begin : begin + _AT_ONCE]
+            cells = self.originals.cells(self.places[part.index.to_numpy()], surplus=False)
+            yield write.lines([*map(values.strip, cells), *(write.texts(part[name]) for name in added)])
+
+
+def _whole(pieces: Iterator[bytes]) -> bytes:
+    """All pieces as one; BytesIO hands out its own buffer, where joining them would hold everything twice."""
+    whole = io.BytesIO()
+    whole.writelines(pieces)
+    return whole.getvalue()
+
+
+def _flags(failed: Failed, frame: pd.DataFrame) -> Flags:
+    return failed.rows.reindex(frame.index).eq(other=True).fillna(value=False).to_numpy(np.bool_)

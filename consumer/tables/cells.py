@@ -1,0 +1,102 @@
+"""Rows to cells: pyarrow's tokeniser over the bytes of rows, a batch at a time, every cell as the text it was."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from consumer.tables.misfits import Misfits
+
+_BLOCK = 1024 * 1024
+_MOST_MISFITS = 10_000
+_LARGE = (pa.large_string(), pa.large_binary())
+T = TypeVar("T")
+
+
+class TooManyMisfits(Exception):
+    """So many that asking about one after another takes too long, and too much memory."""
+
+
+class _Collector:
+    """Told by pyarrow of every row with another number of cells; it counts rows from 1, and empty lines not at all."""
+
+    def __init__(self) -> None:
+        self.places, self.widths, self.blank = array("I"), array("I"), array("I")
+        self.too_many = False
+
+    def add(self, row: Any) -> str:
+        if len(self.places) + len(self.blank) >= _MOST_MISFITS:
+            self.too_many = True
+            return "error"
+        if row.actual_columns == 1 and not row.text.strip():
+            self.blank.append(row.number - 1)
+        else:
+            self.places.append(row.number - 1)
+            self.widths.append(row.actual_columns)
+        return "skip"
+
+    def misfits(self) -> Misfits:
+        return Misfits(*(np.array(numbers, np.uint32) for numbers in (self.places, self.widths, self.blank)))
+
+
+@dataclass(frozen=True)
+class Tokeniser(Generic[T]):
+    """Delivers what *convert* makes of the *wanted* columns, batch by batch."""
+
+    delimiter: str
+    wanted: Sequence[int]
+    convert: Callable[[list[pa.Array]], T]
+
+    def run(self, data: bytes, width: int) -> tuple[list[T], Misfits]:
+        """The rows of *data* that have *width* cells, and the misfits; TooManyMisfits where they are a crowd."""
+        try:
+            return self._run(data, width, _BLOCK)
+        except pa.ArrowInvalid as exc:
+            if "straddling" not in str(exc):
+                raise
+        return self._run(data, width, min(len(data), 2**31 - 1))  # a row is longer than a block
+
+    def _run(self, data: bytes, width: int, block: int) -> tuple[list[T], Misfits]:
+        told = _Collector()
+        if not data:  # which pyarrow refuses
+            return [], told.misfits()
+        try:
+            reader = self._open(data, [str(place) for place in range(width)], block, told)
+            return [self.convert(batch.columns) for batch in reader], told.misfits()
+        except pa.ArrowInvalid:
+            if told.too_many:
+                raise TooManyMisfits from None
+            raise
+
+    def _open(self, data: bytes, names: list[str], block: int, told: _Collector) -> Any:
+        return pyarrow.csv.open_csv(
+            pa.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block, column_names=names),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=self.delimiter,
+                quote_char='"' if b'"' in data else False,
+                newlines_in_values=True,
+                invalid_row_handler=told.add,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                check_utf8=False,  # the survey did
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                include_columns=[names[place] for place in self.wanted],
+            ),
+        )
+
+
+def joined(column: pa.Array) -> bytes:
+    """The text of all cells, one after another."""
+    _, bounds, data = column.buffers()
+    if data is None:
+        return b""
+    ends = np.frombuffer(bounds, np.int64 if column.type in _LARGE else np.int32)
+    return bytes(memoryview(data)[ends[column.offset] : ends[column.offset + len(column)]])

@@ -1,0 +1,79 @@
+"""The rows of a chunk as they stood: their cells and lines, for the few that are written out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumer.tables import rows
+from consumer.tables.cells import Tokeniser, joined
+from consumer.tables.misfits import Misfits
+from consumer.tables.rows import Places, Rows
+from protocol.intake.layout import Layout
+
+
+@dataclass(frozen=True)
+class Originals:
+    """A chunk's bytes. A row is known by its place among all rows of the chunk."""
+
+    data: bytes
+    layout: Layout
+    first_line: int
+    misfits: Misfits
+
+    @cached_property
+    def rows(self) -> Rows:
+        return rows.find(self.data, self.layout.delimiter, blanks=self.layout.blanks, first_line=self.first_line)
+
+    def lines(self, places: Places) -> Places:
+        """The physical lines on which these rows begin."""
+        return self.rows.lines[places]
+
+    def cells(self, places: Places, *, surplus: bool) -> list[pa.Array]:
+        """The cells of these rows, as many as the header has, unstripped: a short row gets empty ones.
+
+        Surplus cells are added to the last column, with their delimiters, or else left out.
+        """
+        widths = self._widths(places)
+        parts = [(np.flatnonzero(widths == width), int(width)) for width in np.unique(widths)]
+        columns = [self._of_width(places[part], width, surplus=surplus) for part, width in parts]
+        if len(columns) == 1:
+            return columns[0]
+        order = pa.array(np.argsort(np.concatenate([part for part, _ in parts])))
+        return [pa.concat_arrays(pieces).take(order) for pieces in zip(*columns, strict=True)]
+
+    def by_width(self, least: int) -> Iterator[tuple[Places, int]]:
+        """The places of the misfits that have at least so many cells, together with those of their width."""
+        widths = self.misfits.widths
+        for width in np.unique(widths[widths >= least]):
+            yield self.misfits.places[widths == width], int(width)
+
+    def bytes_of(self, places: Places) -> bytes:
+        return joined(self.rows.take(places))
+
+    def _widths(self, places: Places) -> Places:
+        widths = np.full(len(places), len(self.layout.header))
+        odd = self.misfits
+        if len(odd.places):
+            at = np.searchsorted(odd.places, places).clip(max=len(odd.places) - 1)
+            widths = np.where(odd.places[at] == places, odd.widths[at], widths)
+        return widths
+
+    def _of_width(self, places: Places, width: int, *, surplus: bool) -> list[pa.Array]:
+        columns = len(self.layout.header)
+        data = self.bytes_of(places)
+        batches, _ = Tokeniser(self.layout.delimiter, range(width), lambda batch: batch).run(data, width)
+        found = [pa.concat_arrays(pieces) for pieces in zip(*batches, strict=True)]
+        if width > columns:
+            last = (
+                pc.binary_join_element_wise(*found[columns - 1 :], self.layout.delimiter)
+                if surplus
+                else found[columns - 1]
+            )
+            return [*found[: columns - 1], last]
+        return found + [pa.array([""] * len(places), pa.string())] * (columns - width)

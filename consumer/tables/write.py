@@ -1,0 +1,70 @@
+"""Frames and rows to CSV: UTF-8, commas, `\\n`, quotes only where needed, numbers with 15 significant digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumer.tables.cells import joined
+from protocol.intake.layout import Layout
+
+REJECTED = ("rejected_line", "rejected_reason")
+
+
+def rejects_header(layout: Layout) -> bytes:
+    """The first line of rejected.csv: the original columns, then the line and the reason."""
+    return header((*layout.header, *REJECTED))
+
+
+def carried_header(layout: Layout, added: Iterable[str]) -> bytes:
+    """The first line of an artefact of selected rows: all input columns, then those that the kind adds."""
+    return header((*layout.header, *added))
+
+
+def header(names: Sequence[str]) -> bytes:
+    return lines([pa.array([str(name)], pa.string()) for name in names])
+
+
+def table_csv(frame: pd.DataFrame) -> bytes:
+    """A whole report table, its header included."""
+    columns = [texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return header([str(name) for name in frame.columns]) + lines(columns)
+
+
+def texts(series: pd.Series[Any]) -> pa.Array:
+    """The values of a column as they are written; a missing one is an empty cell."""
+    if pd.api.types.is_float_dtype(series.dtype):
+        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        return pa.array([number(value) for value in values.tolist()], pa.string())
+    missing = series.isna().tolist()
+    return pa.array(["" if gone else str(value) for value, gone in zip(series, missing, strict=True)], pa.string())
+
+
+def number(value: float) -> str:
+    """15 significant digits, without trailing zeros; empty for NaN."""
+    return "" if math.isnan(value) else f"{value + 0.0:.15g}"  # + 0.0 makes -0.0 a 0
+
+
+def lines(columns: Sequence[pa.Array]) -> bytes:
+    """One line a row. The columns are text and equally long."""
+    if not columns or not len(columns[0]):
+        return b""
+    cells = [_quoted(column) for column in columns]
+    if len(cells) == 1:  # an empty line would be no row
+        cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
+    rows = pc.binary_join_element_wise(*cells, ",")
+    return joined(pc.binary_join_element_wise(rows, "", "\n"))
+
+
+def _quoted(column: pa.Array) -> pa.Array:
+    if not any(mark in joined(column) for mark in (b'"', b",", b"\r", b"\n")):
+        return column
+    doubled = pc.replace_substring(column, '"', '""')
+    quoted = pc.binary_join_element_wise('"', doubled, '"', "")
+    return pc.if_else(pc.match_substring_regex(column, '[",\r\n]'), quoted, column)

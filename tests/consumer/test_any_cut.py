@@ -1,0 +1,118 @@
+"""The steps of a `sales` job from bytes to artefacts: however the table is written and cut, and in whatever order its
+chunks end, the files are the same to the byte, and what a plain pandas program finds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import random
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer import work
+from consumer.steps import Finished, Milled, Run, Task
+from protocol.files import open_blocking
+
+HEADER = ("region", "note", "revenue", "quantity", "discount")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+texts = st.text(st.sampled_from('ab ,;\t|"\néß'), max_size=6)
+good = st.sampled_from(["1", "-2.5", "10", " 7 ", "1e2", "0.1", ".5", "120"])
+cells = st.one_of(good, good, good, st.sampled_from(["", "0", "abc", "1,5", "inf", "1e400", "0x1", "\uff11"]))
+rows = st.tuples(st.sampled_from(["North", "South", " East ", ""]), texts, cells, cells, cells)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, ...]]]:
+    """A table as bytes, and its rows as they were meant."""
+    body = draw(st.lists(rows, max_size=25))
+    delimiter, end = draw(st.sampled_from(",;\t|")), draw(st.sampled_from(["\n", "\r\n"]))
+    out = io.StringIO(newline="")
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=quoting)
+    writer.writerow(HEADER)
+    for row in body:
+        writer.writerow(row)
+        if draw(st.booleans()):
+            out.write(end)  # a blank line is no row
+    mark = b"\xef\xbb\xbf" if draw(st.booleans()) else b""
+    return mark + out.getvalue().encode(), body
+
+
+def run_steps(folder: Path, data: bytes, pieces: int, shuffle: random.Random) -> tuple[Finished, dict[str, bytes]]:
+    """What the consumer does, with the chunks of both passes in any order."""
+    files = open_blocking(folder.as_uri())
+    files.write("uploads/x", [data])
+    size = max(1, len(data) // pieces)
+    task = Task("x", folder.as_uri(), "uploads/x", "x.csv", f"results/{pieces}/", "sales", {"delimiter": None}, size)
+    plan = work.plan(task)
+    order = list(range(len(plan.chunks)))
+    shuffle.shuffle(order)
+    milled: dict[int, Milled] = {n: work.mill(task, plan.survey, plan.chunks[n]) for n in order}
+    [total] = work.fold(task, [Run(n, n + 1, milled[n].partial) for n in sorted(milled)])
+    chosen = {n: work.select(task, plan.survey, plan.chunks[n], None, total.partial) for n in reversed(order)}
+    rejected = [milled[n].rejected for n in sorted(milled)]
+    done = work.finish(task, plan.survey, total.partial, rejected, [chosen[n] for n in sorted(chosen)])
+    found = {one.name: files.read(f"results/{pieces}/artefacts/{one.name}", 0, one.size) for one in done.artefacts}
+    return done, found
+
+
+def to_number(text: str) -> float | None:
+    text = text.strip()
+    value = float(text) if NUMBER.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
+
+
+def oracle(body: list[tuple[str, ...]]) -> tuple[pd.DataFrame, list[str], list[str], int]:
+    """The plain way: the summary, the notes of rows that stand out for sure and perhaps, and how many are rejected.
+
+    Perhaps: plain sums are rounded, so a row that lies on the threshold may come to lie on either side of it.
+    """
+    frame = pd.DataFrame([[cell.strip() for cell in row] for row in body], columns=list(HEADER), dtype=object)
+    for name in HEADER[2:]:
+        frame[name] = pd.Series([to_number(text) for text in frame[name]], dtype="float64")
+    kept = frame[
+        (frame["region"] != "") & frame[list(HEADER[2:])].notna().all(axis=1) & (frame["quantity"] != 0)
+    ].copy()
+    kept["per_unit"] = kept["revenue"] / kept["quantity"]
+    how: Any = {"revenue": ["sum", "mean"], "quantity": ["sum"], "discount": ["mean"]}
+    summary = kept.groupby("region").agg(how)
+    limit = kept["per_unit"].mean() + 2 * kept["per_unit"].std()
+    slack = 1e-9 * kept["per_unit"].abs().max()
+    sure, perhaps = kept[kept["per_unit"] > limit + slack], kept[kept["per_unit"] > limit - slack]
+    return summary, sure["note"].tolist(), perhaps["note"].tolist(), len(frame) - len(kept)
+
+
+def is_part(some: list[str], of: list[str]) -> bool:
+    """Whether *some* are all in *of*, in that order."""
+    rest = iter(of)
+    return all(one in rest for one in some)
+
+
+@settings(max_examples=60)
+@given(tables(), st.randoms(use_true_random=False))
+def test_the_result_does_not_depend_on_the_cut_and_is_the_oracle_s(table: Any, shuffle: random.Random) -> None:
+    data, body = table
+    with tempfile.TemporaryDirectory() as folder:
+        (whole, expected), *others = (run_steps(Path(folder), data, pieces, shuffle) for pieces in (1, 2, 3, 50))
+        for _, found in others:
+            assert found == expected
+    summary, sure, perhaps, rejected = oracle(body)
+    numbers = whole.report.numbers
+    assert (numbers["kept"], numbers["rejected"]) == (len(body) - rejected, rejected)
+    shown = pd.read_csv(io.BytesIO(expected["summary.csv"]), keep_default_na=False)
+    assert shown["region"].tolist() == sorted(summary.index)
+    for place, column in enumerate(shown.columns[1:]):
+        assert shown[column].tolist() == pytest.approx(summary.iloc[:, place].tolist(), rel=1e-12, abs=1e-12)
+    picked = [row["note"] for row in csv.DictReader(io.StringIO(expected["anomalies.csv"].decode(), newline=""))]
+    assert is_part(sure, picked)
+    assert is_part(picked, perhaps)
+    assert len(list(csv.reader(io.StringIO(expected["rejected.csv"].decode(), newline="")))) == rejected + 1

@@ -1,0 +1,166 @@
+"""Exact sums against fractions, which do not round at all."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from fractions import Fraction
+from functools import reduce
+from itertools import pairwise
+from operator import add
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.exact import BLOCK, Moments, Sums, quotient, root
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+EDGES = st.sampled_from(
+    [0.0, -0.0, 5e-324, -5e-324, 2.0**-1022, 2.0**-440, 2.0**480, 2.0**900, 1.7976931348623157e308, 2.0**27, 2.0**-29]
+)
+MONEY = st.integers(-(10**9), 10**9).map(lambda cents: cents / 100)
+VALUES = st.lists(FINITE | EDGES | EDGES.map(lambda edge: math.nextafter(edge, 0.0)) | MONEY, max_size=40)
+
+
+def nearest(exact: Fraction) -> float:
+    try:
+        return exact.numerator / exact.denominator
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
+def exactly(sums: Sums) -> Fraction:
+    (units,), denominator = sums.ratios()
+    return Fraction(units, denominator)
+
+
+def array(values: list[float]) -> np.ndarray:
+    return np.array(values, np.float64)
+
+
+@given(VALUES)
+def test_a_sum_is_exact_and_rounded_once(values):
+    sums = Sums.of(array(values))
+    assert exactly(sums) == sum(map(Fraction, values))
+    assert sums.value == nearest(sum(map(Fraction, values), Fraction(0)))
+
+
+@given(VALUES)
+def test_a_sum_of_squares_is_exact_and_rounded_once(values):
+    squares = Sums.of_squares(array(values))
+    assert exactly(squares) == sum(Fraction(value) ** 2 for value in values)
+    assert squares.value == nearest(sum((Fraction(value) ** 2 for value in values), Fraction(0)))
+
+
+@given(st.integers(-1074, 1023), st.sampled_from([1.0, -1.0]))
+def test_each_power_of_two_is_summed_and_squared_exactly(exponent, sign):
+    value = sign * math.ldexp(1.0, exponent)
+    assert exactly(Sums.of(array([value]))) == Fraction(value)
+    assert exactly(Sums.of_squares(array([value]))) == Fraction(value) ** 2
+
+
+@given(VALUES, st.lists(st.integers(0, 40), max_size=5), st.randoms(use_true_random=False))
+def test_cutting_and_order_change_no_bit(values, cuts, random):
+    bounds = [0, *sorted(min(cut, len(values)) for cut in cuts), len(values)]
+    parts = [Moments.of(array(values[start:stop])) for start, stop in pairwise(bounds)]
+    random.shuffle(parts)
+    together = reduce(add, [pickle.loads(pickle.dumps(part)) for part in parts])
+    whole = Moments.of(array(values))
+    assert (together.count, together.mean, together.variance, together.std) == (
+        whole.count,
+        whole.mean,
+        whole.variance,
+        whole.std,
+    )
+
+
+@given(st.lists(st.tuples(FINITE | MONEY, st.integers(0, 4)), max_size=40))
+def test_a_group_has_the_sum_and_mean_of_its_own_values(rows):
+    values, codes = array([value for value, _ in rows]), np.array([code for _, code in rows], np.intp)
+    own = [[Fraction(value) for value, code in rows if code == group] for group in range(5)]
+    sums, squares = Sums.of(values, codes, 5), Sums.of_squares(values, codes, 5)
+    assert sums.nearest.tolist() == [nearest(sum(values, Fraction(0))) for values in own]
+    assert squares.nearest.tolist() == [nearest(sum((value**2 for value in values), Fraction(0))) for values in own]
+    means = sums.means(np.array([len(values) for values in own]))
+    for mean, values in zip(means.tolist(), own, strict=True):
+        assert mean == nearest(sum(values) / len(values)) if values else math.isnan(mean)
+
+
+@given(st.lists(FINITE | MONEY, min_size=2, max_size=30))
+def test_mean_variance_and_deviation_are_rounded_once(values):
+    moments, n = Moments.of(array(values)), len(values)
+    exact = [Fraction(value) for value in values]
+    variance = sum((value - sum(exact) / n) ** 2 for value in exact) / (n - 1)
+    assert moments.mean == nearest(sum(exact) / n)
+    assert moments.variance == nearest(variance)
+    assert moments.std is not None
+    check_root(moments.std, variance)
+
+
+@given(st.integers(0, 2**70), st.integers(1, 2**70), st.integers(-2000, 2000))
+def test_a_root_is_the_nearest_double(numerator, denominator, exponent):
+    square = Fraction(numerator, denominator) * Fraction(2) ** exponent
+    check_root(root(square.numerator, square.denominator), square)
+
+
+def check_root(found: float, square: Fraction) -> None:
+    """No other double is nearer to the root: the root lies between the midpoints to the neighbours."""
+    if math.isinf(found):
+        assert square >= (Fraction(1.7976931348623157e308) + Fraction(2) ** 969) ** 2
+        return
+    below, above = math.nextafter(found, -math.inf), math.nextafter(found, math.inf)
+    upper = Fraction(2) ** 1024 if math.isinf(above) else Fraction(above)
+    assert max(Fraction(0), (Fraction(found) + Fraction(below)) / 2) ** 2 <= square
+    assert square <= ((Fraction(found) + upper) / 2) ** 2
+
+
+def test_a_quotient_is_infinite_beyond_the_largest_double_and_nan_over_nothing():
+    assert quotient(10**400, 1) == math.inf
+    assert quotient(-(10**400), 1) == -math.inf
+    assert math.isnan(quotient(0, 0))
+
+
+def test_arrays_longer_than_a_block_are_summed_to_the_end():
+    rng = np.random.default_rng(7)
+    values = np.ldexp(rng.uniform(-1, 1, 3 * BLOCK + 1), rng.integers(-1070, 1000, 3 * BLOCK + 1))
+    codes = rng.integers(0, 3, len(values)).astype(np.intp)
+    grouped = Sums.of(values, codes, 3)
+    assert Sums.of(values).value == math.fsum(values)
+    assert grouped.nearest.tolist() == [math.fsum(values[codes == group]) for group in range(3)]
+
+
+def test_more_groups_than_a_block_has_values_are_summed():
+    values = np.arange(2.0 * BLOCK + 5)
+    codes = np.arange(len(values))[::-1].copy()
+    assert Sums.of(values, codes, len(values)).nearest.tolist() == values[::-1].tolist()
+
+
+@pytest.mark.parametrize("value", [1.7976931348623157e308, 0.1, 5e-324, 2.0**27 - 1, -(2.0**55) + 1])
+def test_two_to_the_thirty_times_a_value_does_not_overflow_a_digit(value):
+    moments = Moments.of(array([value]))
+    for _ in range(30):
+        moments += moments
+    assert exactly(moments.total) == Fraction(value) * 2**30
+    assert exactly(moments.squares) == Fraction(value) ** 2 * 2**30
+    assert (moments.count, moments.mean, moments.variance) == (2**30, value, 0.0)
+
+
+def test_spread_puts_each_sum_where_it_belongs():
+    sums = Sums.of(array([1.5, 2.5]), np.array([0, 1], np.intp), 2).spread(np.array([3, 1]), 5)
+    assert sums.nearest.tolist() == [0.0, 2.5, 0.0, 1.5, 0.0]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_refused(value):
+    with pytest.raises(ValueError, match="finite"):
+        Sums.of(array([1.0, value]))
+    with pytest.raises(ValueError, match="finite"):
+        Moments.of(array([value, 1.0]))
+
+
+def test_too_few_values_have_no_mean_and_no_deviation():
+    none, one = Moments.of(array([])), Moments.of(array([3.0]))
+    assert (none.mean, none.variance, none.std) == (None, None, None)
+    assert (one.mean, one.variance, one.std) == (3.0, None, None)
