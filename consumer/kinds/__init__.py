@@ -1,0 +1,125 @@
+"""What a job kind is. Put a module with a KIND beside this one, and the kind exists; nothing else changes.
+
+This module and the kinds import pandas, so only the processes of the pool load them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+GROUP = "rowmill.kinds"
+
+
+class BadInput(Exception):
+    """The table or the parameters are wrong: trying again cannot help. The message is for the user."""
+
+    def __init__(self, detail: str, code: str = "bad_input", line: int | None = None) -> None:
+        super().__init__(detail, code, line)  # all of it, so that it pickles
+        self.detail, self.code, self.line = detail, code, line
+
+
+class Params(BaseModel):
+    """What every kind understands: how to read the table, where looking at it gets it wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    encoding: str | None = Field(None, title="Encoding", description="Found by looking; for example cp1252.")
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        None, title="Delimiter", description="Found by looking, unless given."
+    )
+    decimal: Literal[".", ","] = Field(".", title="Decimal mark", description="The mark before the decimals.")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a kind needs; the reader delivers it stripped and converted.
+
+    `text` is a pandas `str` column, `number` a float64 one. A blank or unconvertible cell of a required
+    column rejects its row; in a column that is not required a blank is missing (NaN, or None in text).
+    """
+
+    name: str
+    type: Literal["text", "number"] = "text"
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Rows that a kind turns down: where *rows* is true, because of *column*, with the code *reason*."""
+
+    rows: pd.Series[bool]
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a kind has found. Each table becomes an artefact `{name}.csv` and, shortened, part of the job.
+
+    `numbers` are JSON values; NaN is written as null.
+    """
+
+    numbers: Mapping[str, JsonValue | float]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def _not_given(*_: Any) -> Any:
+    raise TypeError("a kind has chunk, combine and finalize, or frame")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One job kind, as plain functions over pandas frames. All of them run in the pool.
+
+    The law: the result does not depend on where the file was cut, in which order chunks end, or how often
+    the process died.
+
+    columns(params)                       the columns it needs; or None for every column there is, as text, in which
+                                          a blank cell is missing. Then the index that chunk sees is each row's line
+    check(frame, params)                  rows to reject beyond what the reader rejects
+    chunk(frame, params) -> partial       once per chunk, rows in file order. `frame.attrs["rejected"]` is how
+                                          many rows of the chunk were rejected; the index is the row's position
+    combine(partials) -> partial          associative; the partials come in file order
+    finalize(partial, params) -> Report   for any non-empty subset of the chunks
+    select(frame, before, total, params)  a second pass: a frame of rows (index kept) and added columns, written to
+                                          the artefact `{selected}.csv` in file order. `before` is the combined
+                                          partial of all earlier chunks, or None in the first
+    chart(report, params) -> spec         Vega-Lite, with its data inside
+    headline(numbers) -> str              one sentence for a person; `numbers` then also holds `{selected}`, the count
+                                          of selected rows (None while it is not known)
+    frame(frame, params) -> Report        instead of chunk, combine and finalize: the whole table at once
+    """
+
+    title: str
+    params: type[Params] = Params
+    columns: Callable[[Any], Sequence[Column]] | None
+    headline: Callable[[Mapping[str, Any]], str]
+    chunk: Callable[[pd.DataFrame, Any], Any] = _not_given
+    combine: Callable[[Sequence[Any]], Any] = _not_given
+    finalize: Callable[[Any, Any], Report] = _not_given
+    frame: Callable[[pd.DataFrame, Any], Report] | None = None
+    check: Callable[[pd.DataFrame, Any], Sequence[Failed]] | None = None
+    select: Callable[[pd.DataFrame, Any, Any, Any], pd.DataFrame] | None = None
+    selected: str = "selected"
+    chart: Callable[[Report, Any], dict[str, Any]] | None = None
+    description: str = ""
+    surplus: Literal["reject", "ignore"] = "reject"  # cells beyond the header's
+
+
+def discover() -> dict[str, Kind]:
+    """Every kind there is: the modules of this package with a KIND, and those that installed packages offer."""
+    own = {name: getattr(_module(name), "KIND", None) for _, name, _ in pkgutil.iter_modules(__path__)}
+    found = {point.name: point.load() for point in entry_points(group=GROUP)}
+    return found | {name: kind for name, kind in own.items() if isinstance(kind, Kind)}
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,82 @@
+"""Rows by the text of one column: exact sums per group, small and mergeable; not a kind, but what kinds are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pandas as pd
+
+from consumer.exact import Codes, Floats, Ints, Sums
+from consumer.kinds import BadInput
+
+MOST_GROUPS = 50_000  # keeps a partial under some 10 MB, however large the table is
+MOST_TEXT = 8_000_000  # characters in all names together
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """The groups of *column*, sorted by name (by code point), with their number of rows and named exact sums."""
+
+    column: str
+    names: tuple[str, ...]
+    rows: Ints
+    sums: Mapping[str, Sums]
+
+    @classmethod
+    def of(cls, column: str, cells: pd.Series[str], numbers: Mapping[str, Floats]) -> Groups:
+        """Sum finite *numbers* by the text of *cells*; a row where it is missing belongs to no group."""
+        codes, names = _sorted_codes(column, cells)
+        named = codes >= 0
+        if not named.all():
+            codes, numbers = codes[named], {what: values[named] for what, values in numbers.items()}
+        sums = {what: Sums.of(values, codes, len(names)) for what, values in numbers.items()}
+        return cls(column, names, np.bincount(codes, minlength=len(names)), sums)
+
+    def totals(self, what: str) -> Floats:
+        """The sum of each group."""
+        return self.sums[what].nearest
+
+    def means(self, what: str, counts: Ints | None = None) -> Floats:
+        """Each group's sum over its rows, or over *counts*."""
+        return self.sums[what].means(self.rows if counts is None else counts)
+
+
+def merged(parts: Sequence[Groups]) -> Groups:
+    """The groups of all the parts' rows together. The parts have one column and the same sums."""
+    column, first = parts[0].column, parts[0]
+    names = _bounded(column, tuple(sorted(set().union(*(part.names for part in parts)))))
+    index = pd.Index(names, dtype=object)
+    places = [index.get_indexer(pd.Index(part.names, dtype=object)) for part in parts]
+    rows = np.zeros(len(names), np.int64)
+    for part, place in zip(parts, places, strict=True):
+        rows[place] += part.rows
+    spread = {
+        what: reduce(add, (p.sums[what].spread(place, len(names)) for p, place in zip(parts, places, strict=True)))
+        for what in first.sums
+    }
+    return Groups(column, names, rows, spread)
+
+
+def _sorted_codes(column: str, cells: pd.Series[str]) -> tuple[Codes, tuple[str, ...]]:
+    """For each cell the place of its text among the sorted different texts, or -1 where it is missing."""
+    codes, found = pd.factorize(cells)
+    texts = np.asarray(found, dtype=object)
+    order = np.argsort(texts)
+    names = _bounded(column, tuple(texts[order].tolist()))
+    ranks = np.empty(len(order) + 1, np.intp)
+    ranks[order], ranks[-1] = np.arange(len(order)), -1  # code -1 finds the last one
+    return ranks[codes], names
+
+
+def _bounded(column: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) <= MOST_GROUPS and sum(map(len, names)) <= MOST_TEXT:
+        return names
+    raise BadInput(
+        f"Column {column!r} has too many different values to group by: {MOST_GROUPS:,} are allowed, "
+        f"with {MOST_TEXT:,} characters in all.",
+        code="too_many_groups",
+    )

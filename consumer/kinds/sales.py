@@ -1,0 +1,138 @@
+"""Sales by region, with the rows whose revenue per unit stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from consumer.exact import Moments
+from consumer.kinds import Column, Failed, Kind, Params, Report
+from consumer.kinds.bars import bars
+from consumer.kinds.groups import Groups, merged
+from consumer.kinds.sentences import count, number
+
+NUMBERS = ("revenue", "quantity", "discount")
+
+
+class SalesParams(Params):
+    sigma: float = Field(
+        2.0,
+        ge=0,
+        le=100,
+        title="Sigma",
+        description="A row stands out if its revenue per unit is more than this many deviations above the mean.",
+    )
+
+
+@dataclass(frozen=True)
+class Sales:
+    """What is known of some rows: their regions, their revenue per unit, and how many rows were rejected."""
+
+    regions: Groups
+    per_unit: Moments
+    rejected: int
+
+
+def columns(_: SalesParams) -> Sequence[Column]:
+    return (Column("region"), *(Column(name, "number") for name in NUMBERS))
+
+
+def check(frame: pd.DataFrame, _: SalesParams) -> Sequence[Failed]:
+    none_sold = frame["quantity"] == 0
+    per_unit = frame["revenue"].div(frame["quantity"].mask(none_sold, 1.0))
+    return (
+        Failed(none_sold, "quantity", "zero_quantity"),
+        Failed(per_unit.abs() == np.inf, "revenue", "revenue_per_unit_not_finite"),  # 1e300 of revenue for 1e-300 units
+    )
+
+
+def chunk(frame: pd.DataFrame, _: SalesParams) -> Sales:
+    numbers = {name: frame[name].to_numpy(np.float64) for name in NUMBERS}
+    return Sales(
+        Groups.of("region", frame["region"], numbers),
+        Moments.of(np.asarray(_per_unit(frame), np.float64)),
+        frame.attrs.get("rejected", 0),
+    )
+
+
+def combine(partials: Sequence[Sales]) -> Sales:
+    per_unit = partials[0].per_unit
+    for partial in partials[1:]:
+        per_unit += partial.per_unit
+    return Sales(merged([each.regions for each in partials]), per_unit, sum(each.rejected for each in partials))
+
+
+def finalize(total: Sales, params: SalesParams) -> Report:
+    units = total.per_unit
+    numbers = {"kept": units.count, "rejected": total.rejected, "mean": units.mean, "std": units.std}
+    return Report(numbers={**numbers, "threshold": _threshold(units, params)}, tables={"summary": _by_region(total)})
+
+
+def select(frame: pd.DataFrame, _before: Sales | None, total: Sales, params: SalesParams) -> pd.DataFrame:
+    """The rows above the threshold; without a threshold, none."""
+    threshold = _threshold(total.per_unit, params)
+    with_units = frame.assign(revenue_per_unit=_per_unit(frame))
+    return with_units[with_units["revenue_per_unit"] > (np.inf if threshold is None else threshold)]
+
+
+def headline(numbers: Mapping[str, Any]) -> str:
+    kept, rejected = numbers["kept"], numbers["rejected"]
+    if not kept:
+        return f"No row could be used; {count(rejected, 'row')} rejected." if rejected else "The table has no rows."
+    left_out = f", {rejected:,} rejected" if rejected else ""
+    mean = f"{count(kept, 'row')} counted{left_out}; the mean revenue per unit is {number(numbers['mean'])}"
+    found, threshold = numbers.get("anomalies"), numbers["threshold"]
+    if found is None or threshold is None:
+        return f"{mean}."
+    stands = "no row stands" if not found else f"{count(found, 'row')} stand{'s' if found == 1 else ''}"
+    return f"{mean}, and {stands} out with more than {number(threshold)}."
+
+
+def chart(report: Report, _: SalesParams) -> dict[str, Any]:
+    summary = report.tables["summary"]
+    regions, sums = summary["region"].tolist(), summary["revenue_sum"].tolist()
+    return bars("revenue", "Revenue by region", regions, sums, ("Region", "Revenue"))
+
+
+def _per_unit(frame: pd.DataFrame) -> pd.Series[float]:
+    return frame["revenue"].div(frame["quantity"])
+
+
+def _threshold(units: Moments, params: SalesParams) -> float | None:
+    mean, std = units.mean, units.std
+    limit = None if mean is None or std is None else mean + params.sigma * std
+    return limit if limit is not None and np.isfinite(limit) else None
+
+
+def _by_region(total: Sales) -> pd.DataFrame:
+    regions = total.regions
+    return pd.DataFrame(
+        {
+            "region": pd.Series(regions.names, dtype="str"),
+            "revenue_sum": regions.totals("revenue"),
+            "revenue_mean": regions.means("revenue"),
+            "quantity_sum": regions.totals("quantity"),
+            "discount_mean": regions.means("discount"),
+        }
+    )
+
+
+KIND = Kind(
+    title="Sales by region",
+    description="Revenue, quantity and discount by region, and the rows whose revenue per unit stands out.",
+    params=SalesParams,
+    columns=columns,
+    check=check,
+    chunk=chunk,
+    combine=combine,
+    finalize=finalize,
+    select=select,
+    selected="anomalies",
+    headline=headline,
+    chart=chart,
+)

@@ -1,0 +1,185 @@
+"""Everything that is known of one column over some rows; adding two of it is knowing of all their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumer.profiling import families
+from consumer.profiling.dates import Flags, Readings
+from consumer.profiling.distinct import Distinct
+from consumer.profiling.families import Family, Looks
+from consumer.profiling.octets import Hashes, Ints, Octets
+from consumer.profiling.room import Room
+from consumer.profiling.sample import LONGEST
+from consumer.profiling.spans import Lengths, Numbers, Span
+
+PRECISE = 15  # digits that a double holds for sure
+DEFAULTS = (0.0, -2_208_988_800.0)  # 1970-01-01 and 1900-01-01: what software writes that knows no date
+DAY = 86_400
+FOREIGN = 128  # where bytes begin that are not ASCII
+ALIKE = 0.95  # of twice as many texts as may be kept
+EARLY, LATE = -2_208_988_800.0, 4_102_444_800.0  # 1900 and 2100
+_SPACES = r"\s\s|[\t\r\n\x{b}\x{c}\x{a0}\x{2007}\x{200b}\x{202f}\x{feff}]"
+_SPACED = (b"  ", b"\t", b"\r", b"\n", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xe2\x80", b"\xef\xbb\xbf")
+
+
+@dataclass(frozen=True)
+class Odd:
+    """How many cells are of some sort, the line of the first, and what that says."""
+
+    count: int
+    line: int
+    example: str
+
+    def __add__(self, other: Odd) -> Odd:
+        first = min(self, other, key=lambda odd: odd.line)
+        return Odd(self.count + other.count, first.line, first.example)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The texts of a column in a chunk: how often each occurs, and on which line first.
+
+    Of few different texts each is there once. `places` tells which text each row has; where it has none, one too many.
+    """
+
+    texts: pa.Array
+    octets: Octets
+    counts: Ints
+    lines: Ints
+    places: Ints
+
+    @classmethod
+    def of(cls, column: pa.Array, lines: Ints, room: Room) -> Cells:
+        if _differ(column[: 2 * room.values], room):
+            return cls._as_they_are(column, lines)
+        encoded = column.dictionary_encode()
+        texts = encoded.dictionary
+        places = np.asarray(encoded.indices.fill_null(len(texts)))
+        firsts = np.full(len(texts) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(firsts, places, lines)
+        counts = np.bincount(places, minlength=len(texts) + 1)
+        return cls(texts, Octets.of(texts), counts[:-1], firsts[:-1], places)
+
+    @classmethod
+    def _as_they_are(cls, column: pa.Array, lines: Ints) -> Cells:
+        texts, there = column.drop_null(), np.asarray(column.is_valid())
+        places = np.where(there, np.cumsum(there) - 1, len(texts))
+        return cls(texts, Octets.of(texts), np.ones(len(texts), np.int64), lines[there], places)
+
+    def odd(self, which: Flags) -> Odd | None:
+        """What is said of the texts in *which*; nothing if there are none."""
+        places = np.flatnonzero(which)
+        if not len(places):
+            return None
+        first = places[self.lines[places].argmin()]
+        example = self.texts[int(first)].as_py()[:LONGEST]
+        return Odd(int(self.counts[places].sum()), int(self.lines[first]), example)
+
+
+def _differ(head: pa.Array, room: Room) -> bool:
+    """Whether the first texts are so many different ones that looking for equal ones does not pay.
+
+    They are then too many to be kept, and of what is kept instead nothing depends on whether equal ones were found.
+    """
+    return int(pc.count_distinct(head).as_py()) > ALIKE * 2 * room.values
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """`odd` has an entry for each family of cells that occurs, and for each oddity; the dates are by reading."""
+
+    present: int
+    odd: Mapping[str, Odd]
+    lengths: Lengths | None
+    numbers: Numbers
+    dates: Span
+    day_first: Span
+    month_first: Span
+    distinct: Distinct
+
+    @classmethod
+    def of(cls, cells: Cells, hashes: Hashes, room: Room, decimal: str) -> Column:
+        looks = families.look(cells.texts, cells.octets, decimal)
+        lengths = Lengths.of(pc.utf8_length(cells.texts).to_numpy(), cells.counts)
+        odd = {name: found for name, which in _sorts(cells, looks) if (found := cells.odd(which))}
+        numbers, plain, day_first, month_first = _sized(cells, looks, room)
+        distinct = Distinct.of(cells.texts, cells.counts, hashes, room)
+        return cls(int(cells.counts.sum()), odd, lengths, numbers, plain, day_first, month_first, distinct)
+
+    def __add__(self, other: Column) -> Column:
+        return Column(
+            self.present + other.present,
+            _joined(self.odd, other.odd),
+            self.lengths + other.lengths if self.lengths and other.lengths else self.lengths or other.lengths,
+            self.numbers + other.numbers,
+            self.dates + other.dates,
+            self.day_first + other.day_first,
+            self.month_first + other.month_first,
+            self.distinct + other.distinct,
+        )
+
+    def count(self, *names: str) -> int:
+        """The cells of these families or oddities."""
+        return sum(self.odd[name].count for name in names if name in self.odd)
+
+
+def _joined(one: Mapping[str, Odd], other: Mapping[str, Odd]) -> Mapping[str, Odd]:
+    both = {name: one[name] + other[name] for name in one.keys() & other.keys()}
+    return {**one, **other, **both}
+
+
+def _sized(cells: Cells, looks: Looks, room: Room) -> tuple[Numbers, Span, Span, Span]:
+    numeric = (looks.families == Family.integer) | (looks.families == Family.number)
+    numbers = Numbers.of(looks.numbers[numeric], cells.counts[numeric], room.buckets)
+    read, none = looks.dates, Span.none(room.buckets)
+    if read is None:
+        return numbers, none, none, none
+    spans = []
+    for seconds in (read.plain, read.day_first, read.month_first):
+        there = ~np.isnan(seconds)
+        spans.append(Span.of(seconds[there], cells.counts[there], room.buckets) if there.any() else none)
+    return numbers, spans[0], spans[1], spans[2]
+
+
+def _sorts(cells: Cells, looks: Looks) -> Iterator[tuple[str, Flags]]:
+    among = looks.among()
+    for family in among:
+        yield family.name, looks.families == family
+    if Family.integer in among:
+        yield "long_integer", (looks.families == Family.integer) & (cells.octets.lengths > PRECISE)
+    if read := looks.dates:
+        yield "impossible_date", read.impossible
+        yield "suspicious_date", _suspicious(read)
+        yield "time_of_day", _timed(read)
+        yield "day_or_month", ~np.isnan(read.day_first) | ~np.isnan(read.month_first)
+    yield "spaces", _spaced(cells)
+
+
+def _suspicious(read: Readings) -> Flags:
+    """Before 1900, after 2100, or what stands for no date."""
+    found = np.zeros(len(read.plain), np.bool_)
+    for seconds in (read.plain, read.day_first, read.month_first):
+        found |= (seconds < EARLY) | (seconds >= LATE) | np.isin(seconds, DEFAULTS)
+    return found
+
+
+def _timed(read: Readings) -> Flags:
+    found = np.zeros(len(read.plain), np.bool_)
+    for seconds in (read.plain, read.day_first, read.month_first):
+        found |= np.floor(seconds / DAY) * DAY < seconds  # nothing is less than NaN, nor more
+    return found
+
+
+def _spaced(cells: Cells) -> Flags:
+    """Blanks in a row, tabs, line breaks and blanks that one does not see, inside of a text."""
+    data = cells.octets.data
+    plain = not len(data) or (data.min() >= ord(" ") and data.max() < FOREIGN)
+    if b"  " not in data.tobytes() if plain else not any(mark in data.tobytes() for mark in _SPACED):
+        return np.zeros(len(cells.texts), np.bool_)
+    return np.asarray(pc.match_substring_regex(cells.texts, _SPACES))

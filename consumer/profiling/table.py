@@ -1,0 +1,89 @@
+"""Everything that is known of some rows of a table: its columns, how many rows are alike, and a sample of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from consumer.profiling import sample
+from consumer.profiling.column import Cells, Column
+from consumer.profiling.distinct import estimated
+from consumer.profiling.octets import Hashes, mixed
+from consumer.profiling.registers import Registers
+from consumer.profiling.room import Room
+from consumer.profiling.sample import Sample
+from consumer.profiling.smallest import Smallest
+
+ROW_HASHES, ROW_BITS = 4096, 14
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    names: tuple[str, ...]
+    rows: int
+    rejected: int
+    columns: tuple[Column, ...]
+    smallest: Smallest
+    registers: Registers
+    sample: Sample
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, decimal: str) -> Profile:
+        """Of text columns; the index is the rows' lines."""
+        names, lines = tuple(map(str, frame.columns)), frame.index.to_numpy(np.int64)
+        room = Room.of(len(names))
+        keys = sample.keys(lines)
+        chosen = sample.smallest(keys, room.rows)
+        rows, columns, shown = np.zeros(len(lines), np.uint64), [], []
+        for place, texts in enumerate(_texts(frame)):
+            cells = Cells.of(texts, lines, room)
+            hashes = cells.octets.hashes()
+            columns.append(Column.of(cells, hashes, room, decimal))
+            rows += _in_rows(cells, hashes, place)
+            shown.append(sample.shortened(texts.take(pa.array(chosen))))
+        whole = Smallest.of(mixed(rows), np.ones(len(rows), np.int64), ROW_HASHES)
+        registers = Registers.of(mixed(rows), ROW_BITS)
+        chosen_rows = Sample(room.rows, keys[chosen], tuple(shown))
+        return cls(names, len(lines), frame.attrs.get("rejected", 0), tuple(columns), whole, registers, chosen_rows)
+
+    def __add__(self, other: Profile) -> Profile:
+        return Profile(
+            self.names,
+            self.rows + other.rows,
+            self.rejected + other.rejected,
+            tuple(map(add, self.columns, other.columns)),
+            self.smallest + other.smallest,
+            self.registers + other.registers,
+            self.sample + other.sample,
+        )
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that are in the table before: estimated unless `counts_duplicates`."""
+        return self.rows - estimated(self.rows, self.registers, self.smallest)
+
+    @property
+    def counts_duplicates(self) -> bool:
+        return self.smallest.complete
+
+
+def combined(parts: Sequence[Profile]) -> Profile:
+    return reduce(add, parts)
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[pa.Array]:
+    for place in range(frame.shape[1]):
+        found = pa.array(frame.iloc[:, place], pa.large_string(), from_pandas=True)
+        yield found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _in_rows(cells: Cells, hashes: Hashes, place: int) -> Hashes:
+    """What each row's cell in the column at *place* adds to the row's hash; a blank one adds 0."""
+    factor = mixed(np.array([place], np.uint64)) | np.uint64(1)
+    return np.append(hashes * factor, np.uint64(0))[cells.places]
