@@ -1,0 +1,69 @@
+"""The consumer as a whole: its parts, wired, and its run from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from urllib.parse import quote
+
+from consumer.execution import Mill
+from consumer.executors import open_slots
+from consumer.mail import Mailer
+from consumer.mailbox import Mailbox
+from consumer.mailers import open_sender
+from consumer.rendering import Renderer
+from consumer.sharing import Sharing
+from consumer.store import ConsumerStore
+from consumer.submission_store import SubmissionStore
+from consumer.submissions import Rules, Submissions
+from consumer.worker import Limits, Worker
+from protocol.config import Settings
+from protocol.databases import Database
+from protocol.databases.identity import identify
+from protocol.files import Files
+from protocol.transports import Transport
+
+log = logging.getLogger(__name__)
+
+
+async def run(
+    settings: Settings,
+    database: Database,
+    files: Files,
+    transport: Transport,
+    *,
+    stop: asyncio.Event,
+) -> None:
+    """Run jobs until *stop* is set; then finish or checkpoint what runs and return, with no process left."""
+    mails = Mailbox(settings.mail_from)
+    store = ConsumerStore(database, mails)
+    await store.prepare()
+    sender = open_sender(settings.smtp_url or f"file://{quote(str(settings.data_dir))}/outbox")
+    mailer = Mailer(database, files, sender, mails, changed=store.mail_changed, public_url=settings.public_url)
+    memory = f"?memory={settings.worker_memory}"
+    async with AsyncExitStack() as stack:
+        slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{memory}"))
+        [spare] = (
+            await stack.enter_async_context(open_slots(f"processes://1{memory}&lazy=1")) if settings.charts else [None]
+        )
+        renderer = Renderer(spare) if spare else None
+        mill = Mill(store, Sharing(slots), renderer, files.url, settings.chunk_size, settings.chunk_timeout)
+        limits = Limits(settings.job_timeout, settings.retry_delay, settings.grace)
+        rules = Rules(settings.sources, settings.max_upload, settings.max_attempts)
+        submissions = Submissions(SubmissionStore(database, store), files, rules)
+        worker = Worker(transport, files, mill, submissions, limits, identity=await identify(database))
+        async with asyncio.TaskGroup() as group:
+            chores = [
+                group.create_task(store.outbox.relay(transport), name="consumer relay"),
+                group.create_task(mailer.run(), name="mailer"),
+            ]
+            if renderer:
+                chores.append(group.create_task(renderer.retire(), name="renderer"))
+            working = group.create_task(worker.run(), name="worker")
+            log.info("consumer takes jobs", extra={"action": "ready", "slots": settings.workers})
+            await stop.wait()
+            worker.stop()
+            await working
+            for chore in chores:
+                chore.cancel()

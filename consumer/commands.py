@@ -1,0 +1,46 @@
+"""Obeys what concerns a job as a whole: cancel it, forget it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import assert_never
+
+from consumer.running import Running
+from consumer.store import ConsumerStore
+from consumer.tidying import Tidying
+from protocol.messages import CONTROL, CancelJob, ForgetJob
+from protocol.transports import Delivery, Transport
+
+log = logging.getLogger(__name__)
+AT_HAND = 8
+PAUSE = 1.0  # seconds after a command could not be obeyed
+
+
+class Commands:
+    def __init__(self, store: ConsumerStore, running: Running, tidying: Tidying) -> None:
+        self._store, self._running, self._tidying = store, running, tidying
+
+    async def obey(self, transport: Transport) -> None:
+        """Take commands, for ever; one that cannot be obeyed now comes again."""
+        async for delivery in transport.subscribe(CONTROL, prefetch=AT_HAND):
+            try:
+                await self._command(delivery)
+            except Exception:
+                log.exception("command not obeyed; it comes again", extra={"job": delivery.message.job.id})
+                await asyncio.sleep(PAUSE)
+                await delivery.requeue()
+            else:
+                await delivery.ack()
+
+    async def _command(self, delivery: Delivery[CancelJob | ForgetJob]) -> None:
+        match delivery.message:
+            case CancelJob(job=asked):
+                if (job := await self._store.cancel(asked)) is not None:
+                    log.info("job cancelled", extra={"job": job.id, "action": "cancel"})
+                    async with self._running.ended(job.id):
+                        await self._tidying.tidy(job)
+            case ForgetJob(job=job):
+                await self._tidying.forget(job)
+            case other:
+                assert_never(other)

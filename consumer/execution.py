@@ -1,0 +1,205 @@
+"""One attempt at one job: plan, mill, select, finish. What a chunk came to is kept, so that it is never run again."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consumer import outcome
+from consumer.executors import Done, Overdue, WorkerLost
+from consumer.outcome import Succeeded
+from consumer.progress import Meter
+from consumer.rendering import Renderer
+from consumer.sharing import Sharing
+from consumer.steps import Finished, Milled, Plan, Run, Selected, Task
+from consumer.store import ConsumerStore
+from protocol.job import Job, State
+
+TELL_EVERY = 0.2  # seconds between two reports of progress
+SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
+LOSSES = 2  # how many processes a piece of work may lose before that costs the job an attempt
+
+
+@dataclass(frozen=True)
+class Mill:
+    """What executions work with."""
+
+    store: ConsumerStore
+    sharing: Sharing
+    renderer: Renderer | None
+    files_url: str
+    chunk_size: int
+    chunk_timeout: float
+
+
+class Execution:
+    def __init__(self, mill: Mill, job: Job) -> None:
+        self.job = job
+        self._mill, self._meter = mill, Meter()
+        self._task = Task.of(job, mill.files_url, mill.chunk_size)
+        self._writing = asyncio.Lock()
+        self._told = self._shown = 0.0
+        self._runs: tuple[Run, ...] = ()
+        self._showing: asyncio.Task[None] | None = None
+
+    async def run(self) -> Succeeded:
+        """Do what is left to do, or raise what outcome.judge understands."""
+        async with self._mill.sharing.job(self.job):
+            plan = await self._plan()
+            milled = await self._pass("mill", plan, self._mill_chunk)
+            total = await self._fold(milled)
+            chosen = await self._select(plan, milled, total)
+            return await self._finish(plan, total, milled, chosen)
+
+    async def _plan(self) -> Plan:
+        kept = await self._mill.store.checkpoints(self.job.id, "plan")
+        if kept:
+            plan: Plan = pickle.loads(kept[0])  # noqa: S301 - our own
+        else:
+            await self._tell(force=True)
+            plan = await self._call("plan", "looking at the table")
+            await self._mill.store.checkpoint(self.job.id, "plan", 0, pickle.dumps(plan))
+        await self._revise(findings=plan.findings)
+        return plan
+
+    async def _pass(self, step: str, plan: Plan, work: Callable[[Plan, int], Awaitable[Any]]) -> list[Any]:
+        """One pass over all chunks, without those that an earlier attempt or an earlier life has done."""
+        kept = await self._mill.store.checkpoints(self.job.id, step)
+        results = {index: pickle.loads(body) for index, body in kept.items()}  # noqa: S301 - our own
+        if results:
+            await self._note(f"{len(results)} of {len(plan.chunks)} chunks were done before ({step})")
+        self._start(step, plan, results)
+        left = iter([index for index in range(len(plan.chunks)) if index not in results])
+        await self._tell(force=True)
+        await self._gather(self._drain(left, step, plan, work, results) for _ in range(self._mill.sharing.width))
+        return [results[index] for index in range(len(plan.chunks))]
+
+    def _start(self, step: str, plan: Plan, results: dict[int, Any]) -> None:
+        for index, milled in results.items():
+            if isinstance(milled, Milled):
+                self._meter.add(size=0, rows=milled.rows, rejected=milled.rejected)
+                self._runs = (*self._runs, Run(index, index + 1, milled.partial))
+        done = sum(plan.size_of(index) for index in results)
+        phase, left = ("reading", int(plan.selects)) if step == "mill" else ("selecting", 0)
+        self._meter.start(phase, bytes_total=plan.stops[-1], bytes_done=plan.begin + done, passes_left=left)
+
+    async def _drain(
+        self, left: Iterator[int], step: str, plan: Plan, work: Callable[[Plan, int], Awaitable[Any]], results: Any
+    ) -> None:
+        for index in left:
+            result = await work(plan, index)
+            await self._mill.store.checkpoint(self.job.id, step, index, pickle.dumps(result))
+            results[index] = result
+            await self._count(plan, index, result)
+
+    async def _count(self, plan: Plan, index: int, result: Milled | Selected) -> None:
+        size = plan.size_of(index)
+        if isinstance(result, Milled):
+            self._meter.add(size=size, rows=result.rows, rejected=result.rejected)
+            self._runs = tuple(sorted((*self._runs, Run(index, index + 1, result.partial)), key=lambda r: r.start))
+        else:
+            self._meter.add(size=size)
+        await self._tell()
+
+    async def _mill_chunk(self, plan: Plan, index: int) -> Milled:
+        result: Milled = await self._call("mill", _name(plan, index), plan.survey, plan.chunks[index])
+        return result
+
+    async def _fold(self, milled: Sequence[Milled]) -> bytes:
+        runs = [Run(index, index + 1, piece.partial) for index, piece in enumerate(milled)]
+        if len(runs) > 1:
+            runs = await self._call("fold", "combining", runs)
+        return runs[0].partial
+
+    async def _select(self, plan: Plan, milled: Sequence[Milled], total: bytes) -> list[Selected] | None:
+        if not plan.selects:
+            return None
+        if len(plan.chunks) > 1:
+            await self._show_so_far((Run(0, len(plan.chunks), total),), 1.0)
+        before = await self._call("scan", "combining", [piece.partial for piece in milled])
+
+        async def work(plan: Plan, index: int) -> Selected:
+            arguments = (plan.survey, plan.chunks[index], before[index], total)
+            result: Selected = await self._call("select", _name(plan, index), *arguments)
+            return result
+
+        return await self._pass("select", plan, work)
+
+    async def _finish(
+        self, plan: Plan, total: bytes, milled: Sequence[Milled], chosen: Sequence[Selected] | None
+    ) -> Succeeded:
+        self._meter.phase, self._meter.bytes_done = "finishing", self._meter.bytes_total
+        await self._tell(force=True)
+        rejected = [piece.rejected for piece in milled]
+        done: Finished = await self._call("finish", "the report", plan.survey, total, rejected, chosen)
+        drawn = await self._mill.renderer.render(self._task, done.report) if self._mill.renderer else ()
+        self._meter.phase = "done"
+        return Succeeded(done.report, (*done.artefacts, *drawn), self._meter.read())
+
+    async def _call(self, step: str, what: str, *arguments: Any) -> Any:
+        """Have the pool run a step; a process that dies under it is replaced, and it is run again."""
+        for _ in range(LOSSES):
+            try:
+                return await self._lend(step, what, arguments)
+            except WorkerLost:
+                await self._note(f"a worker process died ({what})")
+        raise WorkerLost(f"{LOSSES} times in a row, {what}")
+
+    async def _lend(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
+        async with self._mill.sharing.slot(self.job.id) as slot:
+            try:
+                answer = await slot.run(step, self._task, *arguments, limit=self._mill.chunk_timeout)
+            except Overdue:
+                raise Overdue(what) from None
+        if isinstance(answer, Done):
+            return answer.value
+        raise outcome.from_answer(answer, self.job.kind, what)
+
+    async def _tell(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now - self._told >= TELL_EVERY:
+            self._told = now
+            await self._revise(progress=self._meter.read())
+        if self._meter.phase == "reading" and self._meter.share < 1.0 and now - self._shown >= SHOW_EVERY:
+            self._show(now)
+
+    def _show(self, now: float) -> None:
+        if self._runs and (self._showing is None or self._showing.done()):
+            self._shown = now
+            self._showing = asyncio.create_task(self._show_so_far(self._runs, self._meter.share))
+
+    async def _show_so_far(self, runs: tuple[Run, ...], share: float) -> None:
+        folded, report = await self._call("show", "the report so far", runs, share)
+        known = {index for run in folded for index in range(run.start, run.stop)}
+        newer = [run for run in self._runs if run.start not in known]
+        self._runs = tuple(sorted((*folded, *newer), key=lambda run: run.start))
+        await self._revise(report=report, progress=self._meter.read())
+
+    async def _gather(self, work: Iterator[Awaitable[None]]) -> None:
+        """All of *work*, or the first error, with nothing left running."""
+        tasks = [asyncio.ensure_future(one) for one in work]
+        try:
+            await asyncio.gather(*tasks)
+            if self._showing is not None:
+                await self._showing
+        finally:
+            pending = [task for task in (*tasks, self._showing) if task is not None and not task.done()]
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _note(self, reason: str) -> None:
+        async with self._writing:
+            self.job = await self._mill.store.advance(self.job, State.RUNNING, reason)
+
+    async def _revise(self, **changes: Any) -> None:
+        async with self._writing:
+            self.job = await self._mill.store.revise(self.job, **changes)
+
+
+def _name(plan: Plan, index: int) -> str:
+    return f"chunk {index + 1} of {len(plan.chunks)}"

@@ -1,0 +1,67 @@
+"""The port to where pandas runs: slots, each one worker at a time, that can be killed and are soon back.
+
+The adapter is the module named after the URL's scheme. A call names a function of consumer/work.py, so that the
+process that asks never imports pandas; what comes back is a value, also when the work raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from protocol import config
+from protocol.job import Fault
+
+
+class WorkerLost(Exception):
+    """The process that held the work died: killed, out of memory, crashed. Try again."""
+
+
+class Overdue(Exception):
+    """The work took longer than it may; its process was killed."""
+
+
+@dataclass(frozen=True)
+class Done:
+    value: Any
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The table or the parameters are wrong; `faults` tell the user where."""
+
+    status: int
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The work failed. `error` is for the user, `where` names the file and line, `trace` is for operators."""
+
+    error: str
+    where: str
+    trace: str
+
+
+Answer = Done | Refused | Raised
+
+
+class Slot(Protocol):
+    async def run(self, step: str, *arguments: Any, limit: float) -> Answer:
+        """Run `work.step(*arguments)`; raise WorkerLost, or Overdue after *limit* seconds.
+
+        Cancelling this call kills the process that works on it.
+        """
+
+    def kill(self) -> None:
+        """End the worker now; the next call starts another."""
+
+
+def open_slots(url: str) -> AbstractAsyncContextManager[Sequence[Slot]]:
+    """The slots of *url*, such as processes://4?memory=2147483648 (bytes that each may allocate).
+
+    With `lazy=1` a slot starts its process only when it has something to do.
+    """
+    return cast("AbstractAsyncContextManager[Sequence[Slot]]", config.adapter(__name__, url).connect(url))

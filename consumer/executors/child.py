@@ -1,0 +1,80 @@
+"""What runs in a worker process around the work: its limits, its end, and its answer."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import os
+import resource
+import signal
+import sys
+import traceback
+from typing import Any
+
+from consumer.executors import Answer, Done, Raised, Refused
+from protocol.intake.layout import BadTable
+from protocol.job import Fault
+
+PR_SET_PDEATHSIG = 1
+PARENT = "_ROWMILL_PARENT"  # the process id of who started this process
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, however that ends. Only Linux can."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(os.environ[PARENT]):  # it died before the kernel knew
+        os._exit(1)
+
+
+def be_parent() -> None:
+    """Tell the processes that this one starts whose end is theirs."""
+    os.environ[PARENT] = str(os.getpid())
+
+
+def prepare(memory: int) -> None:
+    """In each new worker: no core dumps, no more than *memory* bytes, and stopping is the parent's business."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_DATA, memory)  # RLIMIT_AS is erratic: pyarrow reserves more than it uses
+
+
+def _limit(what: int, most: int) -> None:
+    with contextlib.suppress(ValueError, OSError):  # a system that cannot is no worse off than before
+        resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
+
+
+def hello() -> int:
+    """Load what the work needs, and tell the process id."""
+    importlib.import_module("consumer.work")
+    return os.getpid()
+
+
+def perform(step: str, arguments: tuple[Any, ...]) -> Answer:
+    """Run one step and return how it went; nothing escapes, for even SystemExit would end the parent's loop."""
+    try:
+        work = importlib.import_module("consumer.work")
+        return Done(getattr(work, step)(*arguments))
+    except BadTable as exc:
+        return Refused(exc.status, exc.faults)
+    except MemoryError as exc:
+        return _raised(exc, "it needed more memory than WORKER_MEMORY allows")
+    except BaseException as exc:  # noqa: BLE001
+        return _judge(exc)
+
+
+def _judge(error: BaseException) -> Answer:
+    kinds = importlib.import_module("consumer.kinds")
+    if isinstance(error, kinds.BadInput):
+        return Refused(422, (Fault(code=error.code, detail=error.detail, line=error.line),))
+    return _raised(error, f"{type(error).__name__}: {error}"[:500])
+
+
+def _raised(error: BaseException, sentence: str) -> Raised:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"  # noqa: PTH119
+    return Raised(sentence, where, "".join(traceback.format_exception(error)))

@@ -1,0 +1,108 @@
+"""processes://N - worker processes on this machine, each in a pool of its own.
+
+One process to a pool gives exact blame: a dead worker takes one piece of work with it, and a limit or a cancel
+kills one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from consumer.executors import Answer, Overdue, WorkerLost, child
+
+log = logging.getLogger(__name__)
+# Threads of a numeric library would fight over the cores that the slots already use.
+QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
+TRIES = 3
+
+
+class Slot:
+    def __init__(self, context: ForkServerContext, memory: int) -> None:
+        self._context, self._memory = context, memory
+        self._pool: ProcessPoolExecutor | None = None
+        self._pid = 0
+
+    async def run(self, step: str, *arguments: Any, limit: float) -> Answer:
+        future = await self._submit(step, arguments)
+        try:
+            async with asyncio.timeout(limit):
+                return await asyncio.wrap_future(future)
+        except BrokenProcessPool:
+            self.kill()
+            raise WorkerLost from None
+        except TimeoutError:
+            self.kill()
+            raise Overdue from None
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+
+    async def _submit(self, step: str, arguments: tuple[Any, ...]) -> Future[Answer]:
+        for _ in range(TRIES):
+            try:
+                pool = self._pool or await self._start()
+                # Where a worker died idle, this raises at once; nobody's work was lost, so it is just started anew.
+                return pool.submit(child.perform, step, arguments)
+            except BrokenProcessPool:
+                self.kill()
+        raise WorkerLost
+
+    async def _start(self) -> ProcessPoolExecutor:
+        pool = ProcessPoolExecutor(1, self._context, initializer=child.prepare, initargs=(self._memory,))
+        try:
+            # In a thread: to fork, the parent waits for the fork server, and the loop must not.
+            future = await asyncio.to_thread(pool.submit, child.hello)
+            self._pid = await asyncio.wrap_future(future)
+        except BaseException:
+            # In a thread too: the submit may still hold the pool's lock.
+            asyncio.get_running_loop().run_in_executor(None, partial(pool.shutdown, wait=False, cancel_futures=True))
+            raise
+        self._pool = pool
+        return pool
+
+    async def warm_up(self) -> None:
+        with suppress(BrokenProcessPool):
+            await self._start()
+
+    def kill(self) -> None:
+        """End the worker now; the next call starts another."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            pool.shutdown(wait=False, cancel_futures=True)
+            log.info("worker ended", extra={"action": "kill", "pid": self._pid})
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Sequence[Slot]]:
+    parts = urlsplit(url)
+    options = parse_qs(parts.query)
+    memory = int(options.get("memory", ["-1"])[0])
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["consumer.executors.forkserver"])
+    os.environ.update(QUIET)
+    child.be_parent()
+    # From this thread, the main one: the kernel takes the end of the thread that forked for the parent's end.
+    forkserver.ensure_running()
+    slots = [Slot(context, memory) for _ in range(int(parts.netloc))]
+    try:
+        if "lazy" not in options:
+            await asyncio.gather(*(slot.warm_up() for slot in slots))
+        yield slots
+    finally:
+        for slot in slots:
+            slot.kill()

@@ -1,0 +1,145 @@
+"""smtp://user:password@host:port?starttls=always|auto|never - hands one mail to a mail server.
+
+Until DATA nothing can have been delivered, so whatever goes wrong there may be tried again. From DATA on only
+the server's clear answer counts: a time-out or a lost connection says nothing about what became of the mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import SMTPUTF8
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+
+from consumer.mailers import Deferred, Outcome, Refused, Sent, Unclear, address_in
+from protocol.config import BadConfig
+
+STARTTLS = {"always": True, "auto": None, "never": False}
+FAILURES = (SMTPException, OSError)  # OSError holds time-outs, resets, DNS and TLS
+GOODBYE = 2.0  # seconds; by then the mail's fate is known
+TEMPORARY, PERMANENT = range(400, 500), range(500, 600)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the server is and how it wants to be spoken to."""
+
+    host: str
+    port: int | None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    starttls: bool | None = None
+
+    def client(self, timeout: float) -> SMTP:
+        return SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.user,
+            password=self.password,
+            use_tls=self.tls,
+            start_tls=self.starttls,
+            timeout=timeout,
+        )
+
+
+class Smtp:
+    """`timeout` is for each answer, in seconds; `patience` for the one after the mail, which servers take time for."""
+
+    repeatable = False
+
+    def __init__(self, server: Server, *, timeout: float = 30.0, patience: float = 300.0) -> None:
+        self._server, self._timeout, self._patience = server, timeout, patience
+
+    async def send(self, message: EmailMessage) -> Outcome:
+        client = self._server.client(self._timeout)
+        try:
+            async with asyncio.timeout(3 * self._timeout):  # looking up our own name has no time limit of its own
+                await client.connect()
+        except FAILURES as exc:  # also a wrong password: that is about the server, not about this mail
+            return Deferred(f"no connection to the mail server: {_say(exc)}")
+        try:
+            return await self._address(client, message) or await self._hand_over(client, message)
+        finally:
+            await _leave(client)
+
+    async def _address(self, client: SMTP, message: EmailMessage) -> Outcome | None:
+        """MAIL and RCPT; None when the server wants to see the mail."""
+        sender, to = address_in(message, "From"), address_in(message, "To")
+        international = not (sender + to).isascii()
+        try:
+            if international and not await _speaks_utf8(client):
+                return Refused("the mail server takes no address that is not ASCII")
+            encoding, options = ("utf-8", ["SMTPUTF8"]) if international else ("ascii", [])
+            await client.mail(sender, encoding=encoding, options=options)
+            await client.rcpt(to, encoding=encoding)
+        except FAILURES as exc:
+            return _judge(exc, Deferred(_say(exc)))
+        return None
+
+    async def _hand_over(self, client: SMTP, message: EmailMessage) -> Outcome:
+        utf8 = not (address_in(message, "From") + address_in(message, "To")).isascii()
+        data = await asyncio.to_thread(message.as_bytes, policy=SMTPUTF8 if utf8 else message.policy)
+        try:
+            answer = await client.data(data, timeout=self._patience)
+        except FAILURES as exc:
+            return _judge(exc, Unclear(f"the mail server gave no clear answer after the mail: {_say(exc)}"))
+        return Sent(f"{answer.code} {answer.message}"[:200])
+
+
+async def _speaks_utf8(client: SMTP) -> bool:
+    await client.ehlo()
+    return client.supports_extension("smtputf8")
+
+
+async def _leave(client: SMTP) -> None:
+    try:
+        await client.quit(timeout=GOODBYE)
+    except FAILURES:
+        pass  # the mail's fate was decided before
+    finally:
+        client.close()
+
+
+def _judge(exc: Exception, otherwise: Outcome) -> Outcome:
+    """A clear answer decides; without one it is *otherwise*."""
+    if isinstance(exc, SMTPRecipientsRefused):  # it hides the answer in its first recipient
+        exc = exc.recipients[0]
+    if isinstance(exc, SMTPResponseException) and exc.code in TEMPORARY:
+        return Deferred(_say(exc))
+    if isinstance(exc, SMTPResponseException) and exc.code in PERMANENT:
+        return Refused(_say(exc))
+    return otherwise
+
+
+def _say(exc: Exception) -> str:
+    """One line for the person who wonders where the mail is."""
+    text = f"{exc.code} {exc.message}" if isinstance(exc, SMTPResponseException) else str(exc) or type(exc).__name__
+    return " ".join(text.encode("utf-8", "replace").decode().split())[:200]
+
+
+def connect(url: str) -> Smtp:
+    parts = urlsplit(url)
+    starttls = parse_qs(parts.query).get("starttls", ["auto"])[-1]
+    if starttls not in STARTTLS:
+        raise BadConfig("ROWMILL_SMTP_URL: starttls is always, auto or never")
+    return Smtp(Server(**_where(parts), tls=parts.scheme == "smtps", starttls=_upgrade(parts, starttls)))
+
+
+def _upgrade(parts: SplitResult, starttls: str) -> bool | None:
+    return False if parts.scheme == "smtps" else STARTTLS[starttls]
+
+
+def _where(parts: SplitResult) -> dict[str, Any]:
+    try:
+        port = parts.port
+    except ValueError:
+        raise BadConfig("ROWMILL_SMTP_URL: the port is no number up to 65535") from None
+    if not parts.hostname:
+        raise BadConfig("ROWMILL_SMTP_URL: it names no host")
+    user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+    return {"host": parts.hostname, "port": port, "user": user, "password": password}

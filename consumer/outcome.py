@@ -1,0 +1,88 @@
+"""How an attempt ended, and what follows from it. Decides; does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumer.executors import Overdue, Raised, Refused, WorkerLost
+from protocol.job import Artefact, Fault, Job, Problem, Progress, Report
+
+TITLES = {
+    "bad_table": "The table cannot be read",
+    "params": "The parameters are wrong",
+    "kind_failed": "The kind's code failed",
+    "unknown_kind": "No consumer knows this kind",
+    "worker_lost": "A worker process died",
+    "chunk_timeout": "A chunk took too long",
+    "job_timeout": "The job took too long",
+    "internal": "Something went wrong in Rowmill",
+}
+LONGEST_DELAY = 300.0
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    report: Report
+    artefacts: tuple[Artefact, ...]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Failed:
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    problem: Problem
+    delay: float  # seconds
+
+
+Outcome = Succeeded | Failed | TryAgain
+
+
+class Broken(Exception):
+    """A step came back without a result; carries what the user is told and whether another attempt may help."""
+
+    def __init__(self, problem: Problem, *, hopeless: bool) -> None:
+        super().__init__(problem.detail)
+        self.problem, self.hopeless = problem, hopeless
+
+
+def problem(code: str, detail: str, *, status: int = 500, errors: tuple[Fault, ...] = ()) -> Problem:
+    return Problem(type=f"/problems/{code}", title=TITLES[code], status=status, detail=detail, errors=errors)
+
+
+def from_answer(answer: Refused | Raised, kind: str, step: str) -> Broken:
+    """What it means that *step* (such as `chunk 3 of 12`) was refused or raised."""
+    match answer:
+        case Refused(status, faults):
+            detail = " ".join(fault.detail for fault in faults)
+            code = faults[0].code if faults[0].code in TITLES else "bad_table"
+            return Broken(problem(code, detail, status=status, errors=faults), hopeless=True)
+        case Raised(error, where, _):
+            return Broken(problem("kind_failed", f"{kind}, {step}: {error} ({where})"), hopeless=False)
+
+
+def judge(error: Exception, job: Job, *, first_delay: float) -> Failed | TryAgain:
+    """Bad input never heals by itself; everything else gets `max_attempts` tries, ever further apart."""
+    broken = _explain(error)
+    if broken.hopeless or job.attempt >= job.max_attempts:
+        return Failed(broken.problem)
+    return TryAgain(broken.problem, min(LONGEST_DELAY, first_delay * 4.0 ** (job.attempt - 1)))
+
+
+def _explain(error: Exception) -> Broken:
+    match error:
+        case Broken():
+            return error
+        case WorkerLost():
+            return Broken(problem("worker_lost", f"A worker process died: {error}"), hopeless=False)
+        case Overdue():
+            return Broken(problem("chunk_timeout", f"{error} took longer than CHUNK_TIMEOUT allows"), hopeless=False)
+        case TimeoutError():
+            return Broken(problem("job_timeout", "The job took longer than JOB_TIMEOUT allows"), hopeless=True)
+        case _:
+            return Broken(
+                problem("internal", f"An unexpected {type(error).__name__}; the log has more"), hopeless=False
+            )

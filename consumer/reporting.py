@@ -1,0 +1,98 @@
+"""From what a kind found to what the job shows: plain JSON values, shortened tables, a sentence. Runs in the pool."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from consumer import kinds
+from consumer.kinds import Kind
+from protocol.job import Chart, Report, Table
+
+SHOWN = 50  # rows of a table that travel with the job
+CELLS = 5000  # and cells, where the table is wide
+LONGEST = 200  # characters of a cell that travel with the job; the artefact has all of them
+
+
+def show(kind: Kind, found: kinds.Report, params: Any, *, share: float) -> Report:
+    """What is known after *share* of the bytes; how many rows are selected is not known yet."""
+    numbers = _numbers(found.numbers)
+    if kind.select is not None:
+        numbers[kind.selected] = None
+    return Report(
+        headline=kind.headline(numbers),
+        numbers=numbers,
+        tables=tuple(table(name, frame) for name, frame in found.tables.items()),
+        charts=charts(kind, found, params),
+        share=share,
+    )
+
+
+def conclude(kind: Kind, shown: Report, *, selected: int | None, more: Sequence[Table]) -> Report:
+    """The final report: with the count of selected rows, where there are any to select, and *more* tables."""
+    numbers = shown.numbers | ({} if selected is None else {kind.selected: selected})
+    changes = {"numbers": numbers, "headline": kind.headline(numbers), "tables": (*shown.tables, *more)}
+    return shown.model_copy(update=changes | {"share": 1.0, "final": True})
+
+
+def charts(kind: Kind, found: kinds.Report, params: Any) -> tuple[Chart, ...]:
+    if kind.chart is None:
+        return ()
+    spec = kind.chart(found, params)
+    return (Chart(name=str(spec.get("name", "chart")), spec=_plain(spec)),)
+
+
+def table(name: str, frame: pd.DataFrame) -> Table:
+    columns = tuple(map(str, frame.columns))
+    shown = frame.head(_room(columns))
+    rows = tuple(tuple(_short(_plain(value)) for value in row) for row in shown.itertuples(index=False))
+    return Table(name=name, columns=columns, rows=rows, truncated=len(frame) > len(shown))
+
+
+def preview(name: str, text: bytes, *, numbers: int, whole: bool) -> Table:
+    """The first rows of a CSV artefact that begins with *text*; its last *numbers* columns become JSON numbers."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
+    columns, *rows = csv.reader(io.StringIO(text.decode(errors="ignore"), newline=""))
+    rows = rows if whole else rows[:-1]  # the last may be cut
+    first, room = len(columns) - numbers, _room(columns)
+    cells = tuple((*map(_short, row[:first]), *map(_number, row[first:])) for row in rows[:room])
+    return Table(name=name, columns=tuple(columns), rows=cells, truncated=not whole or len(rows) > room)
+
+
+def _room(columns: Sequence[str]) -> int:
+    return max(1, min(SHOWN, CELLS // max(1, len(columns))))
+
+
+def _short(value: Any) -> Any:
+    return f"{value[:LONGEST]}…" if isinstance(value, str) and len(value) > LONGEST else value
+
+
+def _number(text: str) -> Any:
+    try:
+        return _plain(float(text)) if text else None
+    except ValueError:
+        return text
+
+
+def _numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in numbers.items()}
+
+
+def _plain(value: Any) -> Any:
+    """The JSON value of what pandas and numpy hand out; what is no number is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool) else str(value)

@@ -1,0 +1,89 @@
+"""Lends the slots to the running jobs, chunk by chunk and fairly, so that a small file is not stuck behind a giant.
+
+Stride scheduling (Waldspurger and Weihl, 1995) by the time used: a slot that falls free goes to the job that has had
+the least so far, for its priority. A new job starts level with the one that has had least, not with nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from consumer.executors import Slot
+from protocol.job import Job, Priority
+
+WEIGHT = {Priority.HIGH: 4.0, Priority.NORMAL: 1.0, Priority.LOW: 0.25}
+
+
+@dataclass
+class Share:
+    """What one job has had of the slots (weighted seconds), and who of it waits for one."""
+
+    weight: float
+    used: float
+    waiting: deque[asyncio.Future[Slot]] = field(default_factory=deque)
+
+
+class Sharing:
+    def __init__(self, slots: Sequence[Slot], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._idle, self._clock = list(slots), clock
+        self.width = len(slots)
+        self._shares: dict[str, Share] = {}
+
+    @asynccontextmanager
+    async def job(self, job: Job) -> AsyncIterator[None]:
+        """While the job runs it has a share."""
+        least = min((share.used for share in self._shares.values()), default=0.0)
+        self._shares[job.id] = Share(WEIGHT[job.priority], least)
+        try:
+            yield
+        finally:
+            del self._shares[job.id]
+
+    @asynccontextmanager
+    async def slot(self, job_id: str) -> AsyncIterator[Slot]:
+        """A slot for one piece of work of the job."""
+        share = self._shares[job_id]
+        slot = await self._wait(share)
+        began = self._clock()
+        try:
+            yield slot
+        finally:
+            share.used += (self._clock() - began) / share.weight
+            self._idle.append(slot)
+            self._lend()
+
+    @asynccontextmanager
+    async def any_slot(self) -> AsyncIterator[Slot]:
+        """A slot for work that belongs to no job."""
+        self._shares[""] = Share(WEIGHT[Priority.HIGH], 0.0)
+        try:
+            async with self.slot("") as slot:
+                yield slot
+        finally:
+            del self._shares[""]
+
+    async def _wait(self, share: Share) -> Slot:
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        share.waiting.append(turn)
+        self._lend()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # lent in the same moment: hand it on
+                self._idle.append(turn.result())
+                self._lend()
+            raise
+
+    def _lend(self) -> None:
+        while self._idle and (share := self._next()):
+            turn = share.waiting.popleft()
+            if not turn.cancelled():
+                turn.set_result(self._idle.pop())
+
+    def _next(self) -> Share | None:
+        return min((share for share in self._shares.values() if share.waiting), key=lambda s: s.used, default=None)

@@ -1,0 +1,30 @@
+"""Drops what a job leaves behind that nobody needs any more, also when the process died before it could."""
+
+from __future__ import annotations
+
+from consumer.store import ConsumerStore
+from protocol.files import Files
+from protocol.job import Job, State
+
+
+class Tidying:
+    def __init__(self, store: ConsumerStore, files: Files) -> None:
+        self._store, self._files = store, files
+
+    async def catch_up(self) -> None:
+        """Tidy the jobs that ended when there was no time left to."""
+        for job in await self._store.untidied():
+            await self.tidy(job)
+
+    async def tidy(self, job: Job) -> None:
+        """Drop an ended job's checkpoints and their pieces; of a cancelled one also what was made of them."""
+        everything = job.state is State.CANCELLED
+        await self._files.remove(job.result_prefix if everything else f"{job.result_prefix}work/")
+        # Last: while they are there, the next start knows what is left to do.
+        await self._store.drop_checkpoints(job.id)
+
+    async def forget(self, job: Job) -> None:
+        """Drop everything about a deleted job."""
+        await self._store.forget(job.id)
+        await self._files.remove(job.result_prefix)
+        await self._files.remove(job.source_key)

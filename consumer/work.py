@@ -1,0 +1,170 @@
+"""The steps of a job that run in the pool, each a function of plain values. Knows no job, no database, no loop.
+
+A step is called by its name (see executors), so that the process that runs the loop never imports pandas.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+from pydantic import ValidationError
+
+from consumer import artefacts, catalogue, reporting
+from consumer.kinds import BadInput, Kind
+from consumer.steps import Finished, Milled, Plan, Run, Selected, Task
+from consumer.tables import cut, read, survey, write
+from protocol.files import open_blocking
+from protocol.intake import ReadOptions
+from protocol.job import Artefact, Report
+from protocol.kinds import KindInfo
+
+MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
+
+
+def describe() -> tuple[KindInfo, ...]:
+    return catalogue.describe()
+
+
+def plan(task: Task) -> Plan:
+    """Look at the whole table once and cut it at row boundaries."""
+    kind, _ = _kind(task)
+    files = open_blocking(task.files_url)
+    options = ReadOptions.of(task.params)
+    found = survey.survey(files, task.source_key, options, name=task.source_name, work_prefix=task.work_prefix)
+    chunk_size, most_lines = (found.size + 1, None) if kind.frame is not None else (task.chunk_size, MOST_LINES)
+    chunks = cut.cut(files, found, chunk_size, most_lines=most_lines)
+    # A table without rows still has one chunk, with none in it: then nothing that follows is special.
+    chunks = chunks or (cut.Chunk(0, found.size, found.size, found.layout.first_line),)
+    return Plan(
+        survey=pickle.dumps(found),
+        chunks=tuple(map(pickle.dumps, chunks)),
+        begin=chunks[0].start,
+        stops=tuple(chunk.stop for chunk in chunks),
+        selects=kind.select is not None,
+        findings=found.layout.findings,
+    )
+
+
+def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
+    """Read one chunk, set its rejected rows aside, and let the kind have the rest."""
+    kind, params = _kind(task)
+    index, batch = _read(task, found, chunk)
+    if batch.rejected:
+        open_blocking(task.files_url).write(task.piece("rejected", index), [batch.rejects_csv()])
+    frame = batch.by_line if kind.columns is None else batch.frame
+    return Milled(batch.rows, batch.rejected, pickle.dumps(kind.chunk(frame, params)))
+
+
+def _kind(task: Task) -> tuple[Kind, Any]:
+    """The kind and its parameters, checked and complete."""
+    kind = catalogue.find(task.kind)
+    try:
+        return kind, kind.params(**task.params)
+    except ValidationError as exc:
+        raise BadInput("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in exc.errors()), "params") from None
+
+
+def _read(task: Task, found: bytes, chunk: bytes) -> tuple[int, read.Batch]:
+    kind, params = _kind(task)
+    where: cut.Chunk = _load(chunk)
+    table: survey.Survey = _load(found)
+    options, files = ReadOptions.of(task.params), open_blocking(task.files_url)
+    columns = read.every_column(table.layout) if kind.columns is None else kind.columns(params)
+    batch = read.read(files, table, where, columns, options, surplus=kind.surplus)
+    return where.index, batch if kind.check is None else batch.reject(kind.check(batch.frame, params))
+
+
+def _load(data: bytes) -> Any:
+    return pickle.loads(data)  # noqa: S301 - written by this module, kept in our own store
+
+
+def fold(task: Task, runs: Sequence[Run]) -> tuple[Run, ...]:
+    """Combine what lies side by side in the file; *runs* are in file order."""
+    kind, _ = _kind(task)
+    return reduce(lambda done, run: _join(kind, done, run), runs, ())
+
+
+def _join(kind: Kind, done: tuple[Run, ...], run: Run) -> tuple[Run, ...]:
+    if not done or done[-1].stop != run.start:
+        return (*done, run)
+    *earlier, last = done
+    return (*earlier, Run(last.start, run.stop, _combine(kind, [last.partial, run.partial])))
+
+
+def _combine(kind: Kind, partials: Sequence[bytes]) -> bytes:
+    return pickle.dumps(kind.combine([_load(partial) for partial in partials]))
+
+
+def show(task: Task, runs: Sequence[Run], share: float) -> tuple[tuple[Run, ...], Report]:
+    """The report of the chunks so far, and their runs folded."""
+    kind, params = _kind(task)
+    folded = fold(task, runs)
+    total = _load(_combine(kind, [run.partial for run in folded]))
+    return folded, reporting.show(kind, kind.finalize(total, params), params, share=share)
+
+
+def scan(task: Task, partials: Sequence[bytes]) -> tuple[bytes | None, ...]:
+    """For each chunk the combined partial of all chunks before it in the file (a prefix scan); the first has none."""
+    kind, _ = _kind(task)
+    before: list[bytes | None] = [None]
+    for partial in partials[:-1]:
+        last = before[-1]
+        before.append(partial if last is None else _combine(kind, [last, partial]))
+    return tuple(before)
+
+
+def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes) -> Selected:
+    """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
+    kind, params = _kind(task)
+    index, batch = _read(task, found, chunk)
+    earlier = None if before is None else _load(before)
+    if kind.select is None:
+        raise TypeError(f"{task.kind} selects nothing")
+    frame = kind.select(batch.frame, earlier, _load(total), params)
+    if len(frame):
+        open_blocking(task.files_url).write(task.piece("selected", index), [batch.carried_csv(frame)])
+    header = _load(found).layout.header
+    return Selected(len(frame), tuple(name for name in map(str, frame.columns) if name not in header))
+
+
+def finish(
+    task: Task, found: bytes, total: bytes, rejected: Sequence[int], chosen: Sequence[Selected] | None
+) -> Finished:
+    """Write the artefacts and the final report. *rejected* and *chosen* tell of each chunk, in file order."""
+    kind, params = _kind(task)
+    layout = _load(found).layout
+    result = kind.finalize(_load(total), params)
+    store = _artefacts(task)
+    made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
+    shown = reporting.show(kind, result, params, share=1.0)
+    made += [store.add(f"{chart.name}.vl.json", [artefacts.as_json(chart.spec)]) for chart in shown.charts]
+    tables = []
+    if chosen is not None:
+        pieces = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
+        made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), pieces))
+        tables.append(store.preview(kind.selected, numbers=len(chosen[0].added)))
+    pieces = [task.piece("rejected", index) for index, count in enumerate(rejected) if count]
+    made.append(store.join("rejected.csv", write.rejects_header(layout), pieces))
+    if pieces:
+        tables.append(store.preview("rejected", numbers=0))
+    selected = None if chosen is None else sum(piece.rows for piece in chosen)
+    return Finished(reporting.conclude(kind, shown, selected=selected, more=tables), tuple(made))
+
+
+def _artefacts(task: Task) -> artefacts.Artefacts:
+    return artefacts.Artefacts(open_blocking(task.files_url), task.job_id, task.prefix)
+
+
+def render(task: Task, report: Report) -> tuple[Artefact, ...]:
+    """Every chart as SVG and PNG."""
+    from consumer import charts  # noqa: PLC0415 - V8 comes with it, which only the renderer shall hold
+
+    store = _artefacts(task)
+    made = []
+    for chart in report.charts:
+        drawn = charts.render(chart.spec)
+        made += [store.add(f"{chart.name}.svg", [drawn.svg]), store.add(f"{chart.name}.png", [drawn.png])]
+    return tuple(made)

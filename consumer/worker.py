@@ -1,0 +1,210 @@
+"""Takes messages, lets executions do the work, and writes down how each attempt went: claim, run, judge, settle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from consumer import announcing, outcome
+from consumer.commands import Commands
+from consumer.execution import Execution, Mill
+from consumer.outcome import Failed, Outcome, Succeeded, TryAgain
+from consumer.running import Running
+from consumer.store import ConsumerStore, Superseded
+from consumer.submissions import Submissions
+from consumer.tidying import Tidying
+from protocol.files import Files
+from protocol.job import Job, State
+from protocol.messages import (
+    JOBS,
+    RetryJob,
+    RunJob,
+    SubmitJob,
+)
+from protocol.transports import Delivery, Transport
+
+log = logging.getLogger(__name__)
+IN_HAND = 64  # running jobs; beyond that they wait where they are safe
+AT_HAND = 16  # messages on their way into the store; few, because other services' may hold 8 MiB each
+TAKE_UP_AFTER = 10.0  # seconds after a run was interrupted by trouble of our own
+PAUSE = 1.0  # seconds after a message could not be stored
+
+
+@dataclass(frozen=True)
+class Limits:
+    job_timeout: float
+    retry_delay: float
+    grace: float
+
+
+class Worker:
+    def __init__(
+        self,
+        transport: Transport,
+        files: Files,
+        mill: Mill,
+        submissions: Submissions,
+        limits: Limits,
+        *,
+        identity: str,
+    ) -> None:
+        self._transport, self._mill, self._limits = transport, mill, limits
+        self._submissions, self._identity = submissions, identity
+        self._store: ConsumerStore = mill.store
+        self._running, self._tidying = Running(), Tidying(mill.store, files)
+        self._commands = Commands(mill.store, self._running, self._tidying)
+        self._room = asyncio.Semaphore(IN_HAND)
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until stopped. Unfinished runs of an earlier life go on first."""
+        orphans = await self._store.orphans()
+        await self._tidying.catch_up()
+        kinds = await announcing.load_kinds(self._mill)
+        self._submissions.offer(kinds)
+        async with asyncio.TaskGroup() as group:
+            for job in orphans:
+                await self._room.acquire()
+                self._spawn(group, job.id, self._resume(job))
+            for asked in await self._submissions.pending():
+                await self._room.acquire()
+                self._spawn(group, f"table of {asked.job}", self._submissions.fetch(asked))
+            takers = [
+                group.create_task(self._take(group), name="take jobs"),
+                group.create_task(self._commands.obey(self._transport), name="obey commands"),
+                group.create_task(announcing.announce(self._transport, kinds), name="announce kinds"),
+            ]
+            await self._stopping.wait()
+            for task in takers:
+                task.cancel()
+            log.info("stopping", extra={"action": "stop", "running": self.in_hand})
+            await self._running.wind_up(self._limits.grace)
+
+    def stop(self) -> None:
+        """Take no more; let what runs finish within the grace period, else leave it to its checkpoints."""
+        self._stopping.set()
+
+    @property
+    def in_hand(self) -> int:
+        return len(self._running)
+
+    async def _take(self, group: asyncio.TaskGroup) -> None:
+        await self._transport.own(JOBS, self._identity)
+        deliveries = self._transport.subscribe(JOBS, prefetch=AT_HAND)
+        while True:
+            await self._room.acquire()  # before asking: what nobody asks for stays where it is safe
+            delivery = await anext(deliveries)
+            if isinstance(delivery.message, SubmitJob):
+                self._spawn(group, f"message {id(delivery)}", self._submit(delivery))
+            else:
+                self._spawn(group, delivery.message.job.id, self._handle(delivery))
+
+    async def _submit(self, delivery: Delivery[Any]) -> None:
+        try:
+            asked = await self._submissions.take(delivery)
+        except Exception as exc:
+            log.exception("message not stored; it comes again", extra={"message_id": delivery.message.message_id})
+            await asyncio.sleep(PAUSE)
+            await self._submissions.give_back(delivery, exc)
+        else:
+            await self._submissions.fetch(asked) if asked else None
+
+    def _spawn(self, group: asyncio.TaskGroup, job_id: str, work: Coroutine[Any, Any, None]) -> None:
+        task = group.create_task(self._guard(job_id, work), name=f"job {job_id}")
+        task.add_done_callback(lambda _: self._room.release())
+
+    async def _guard(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """One job's trouble stays its own, and trouble with writing it down (a full disk) does not lose it."""
+        while True:
+            try:
+                await work
+            except Superseded:
+                log.info("job moved on without us", extra={"job": job_id, "action": "drop"})
+                return
+            except Exception:
+                log.exception("job interrupted; it is taken up again", extra={"job": job_id, "action": "interrupt"})
+            else:
+                return
+            if await self._stops_within(TAKE_UP_AFTER):
+                return
+            work = self._take_up(job_id)
+
+    async def _stops_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
+
+    async def _take_up(self, job_id: str) -> None:
+        job = await self._store.find(job_id)
+        if job is not None and job.state is State.RUNNING:
+            await self._attempt(await self._store.resume(job, "taken up again after an interruption"))
+
+    async def _handle(self, delivery: Delivery[Any]) -> None:
+        try:
+            job = await self._accept(delivery.message)
+        except Exception:
+            log.exception("message not stored; it comes again", extra={"job": delivery.message.job.id})
+            await asyncio.sleep(PAUSE)
+            await delivery.requeue()
+            return
+        await delivery.ack()
+        if job is not None:
+            await self._attempt(job)
+
+    async def _accept(self, message: RunJob | RetryJob) -> Job | None:
+        """Store what is asked; the job, where it is to be run now."""
+        match message:
+            case RunJob(job=asked):
+                return await self._store.claim(asked)
+            case RetryJob(job=asked):
+                await self._store.retry(asked)
+                return None
+            case other:
+                assert_never(other)
+
+    async def _resume(self, job: Job) -> None:
+        await self._attempt(await self._store.resume(job, "taken up again after a restart"))
+
+    async def _attempt(self, job: Job) -> None:
+        async with self._running.alone(job.id):
+            if self._stopping.is_set():  # it goes on at the next start
+                return
+            log.info("job runs", extra={"job": job.id, "kind": job.kind, "attempt": job.attempt, "action": "run"})
+            execution = Execution(self._mill, job)
+            result = await self._judge(execution)
+            await self._settle(execution.job, result)
+
+    async def _judge(self, execution: Execution) -> Outcome:
+        try:
+            async with asyncio.timeout(self._limits.job_timeout):
+                return await execution.run()
+        except Superseded:
+            raise
+        except Exception as exc:
+            result = outcome.judge(exc, execution.job, first_delay=self._limits.retry_delay)
+            where = {"job": execution.job.id, "attempt": execution.job.attempt, "action": "judge"}
+            log.warning("attempt failed: %s", result.problem.detail, extra=where, exc_info=_unforeseen(exc))
+            return result
+
+    async def _settle(self, job: Job, result: Outcome) -> None:
+        match result:
+            case Succeeded(report, artefacts, progress):
+                done = {"report": report, "artefacts": artefacts, "progress": progress, "problem": None}
+                ended = await self._store.advance(job, State.SUCCEEDED, report.headline, **done)
+                await self._tidying.tidy(ended)
+            case Failed(problem):
+                await self._store.advance(job, State.FAILED, problem.detail, problem=problem)
+            case TryAgain(problem, delay):
+                reason = f"{problem.detail}; tried again in {delay:g} s"
+                await self._store.postpone(job, reason, delay, problem=problem)
+            case _:
+                assert_never(result)
+
+
+def _unforeseen(error: Exception) -> Exception | None:
+    """The error where its traceback tells more than its sentence."""
+    return None if isinstance(error, outcome.Broken | TimeoutError) else error

@@ -1,0 +1,100 @@
+"""How far a job is: exact counts, and a rate and a rest that follow from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.progress import Meter
+
+
+@pytest.fixture
+def meter(clock: Any) -> Meter:
+    return Meter(clock=clock)
+
+
+def test_before_anything_is_known_nothing_is_claimed(meter: Meter) -> None:
+    progress = meter.read()
+    assert (progress.phase, progress.bytes_done, progress.bytes_total) == ("surveying", 0, 0)
+    assert (progress.rows_per_second, progress.eta_seconds, meter.share) == (None, None, 0.0)
+
+
+def test_counts_are_the_sums_of_the_chunks(meter: Meter) -> None:
+    meter.start("reading", bytes_total=1000, bytes_done=100)
+    meter.add(size=300, rows=30, rejected=1)
+    meter.add(size=100, rows=10, rejected=2)
+    progress = meter.read()
+    assert (progress.phase, progress.bytes_done, progress.bytes_total) == ("reading", 500, 1000)
+    assert (progress.rows_done, progress.rows_rejected, meter.share) == (40, 3, 0.5)
+
+
+def test_rate_and_rest_follow_from_the_time_that_passed(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=1000)
+    clock.pass_by(2)
+    meter.add(size=250, rows=100)
+    assert meter.read().rows_per_second == 50.0
+    assert meter.read().eta_seconds == 6.0  # 125 bytes a second, 750 left
+    clock.pass_by(2)
+    assert meter.read().rows_per_second == 25.0
+    assert meter.read().eta_seconds == 12.0
+
+
+def test_a_second_pass_is_reckoned_to_take_as_long_as_the_first(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=1000, passes_left=1)
+    clock.pass_by(1)
+    meter.add(size=500, rows=5)
+    assert meter.read().eta_seconds == 3.0
+
+
+def test_what_was_done_before_counts_as_done_but_not_for_the_rate(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=1000, bytes_done=800)
+    clock.pass_by(1)
+    meter.add(size=100, rows=10)
+    progress = meter.read()
+    assert (progress.bytes_done, progress.rows_per_second, progress.eta_seconds) == (900, 10.0, 1.0)
+
+
+def test_rows_that_were_read_in_an_earlier_pass_stay_counted_and_keep_their_rate(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=1000, passes_left=1)
+    clock.pass_by(1)
+    meter.add(size=1000, rows=100, rejected=7)
+    assert meter.read().rows_per_second == 100.0
+    clock.pass_by(10)
+    meter.start("selecting", bytes_total=1000)
+    clock.pass_by(1)
+    meter.add(size=500)
+    progress = meter.read()
+    assert (progress.phase, progress.rows_done, progress.rows_rejected) == ("selecting", 100, 7)
+    assert (progress.bytes_done, progress.rows_per_second, progress.eta_seconds) == (500, 100.0, 1.0)
+
+
+def test_when_all_is_done_nothing_is_left(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=10)
+    clock.pass_by(1)
+    meter.add(size=10, rows=1)
+    assert (meter.read().eta_seconds, meter.share) == (0.0, 1.0)
+
+
+def test_an_empty_table_is_no_division_by_nothing(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=0)
+    meter.add(size=0)
+    clock.pass_by(1)
+    assert (meter.read().eta_seconds, meter.share) == (None, 0.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**6), st.floats(0, 1e4)), max_size=20))
+def test_whatever_comes_the_share_and_the_rest_are_sane(chunks: list[tuple[int, int, float]]) -> None:
+    now = [0.0]
+    meter = Meter(clock=lambda: now[0])
+    meter.start("reading", bytes_total=sum(size for size, _, _ in chunks), passes_left=1)
+    for size, rows, seconds in chunks:
+        now[0] += seconds
+        meter.add(size=size, rows=rows)
+        progress = meter.read()
+        assert 0.0 <= meter.share <= 1.0
+        assert progress.eta_seconds is None or progress.eta_seconds >= 0
+        assert progress.rows_per_second is None or progress.rows_per_second >= 0
+    assert meter.rows == sum(rows for _, rows, _ in chunks)
