@@ -1,0 +1,115 @@
+"""The service as a whole: its routes, and everything that runs while it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from aiohttp import web
+
+from protocol.config import Settings
+from protocol.databases import Database
+from protocol.databases.identity import identify
+from protocol.files import Files
+from protocol.outbox import Outbox
+from protocol.transports import Transport
+from service import api, artefacts, docs, guard, operations, pages, streams, submissions, uploads
+from service.http import listening
+from service.limits import Limits
+from service.metrics import counted
+from service.offers import Offers
+from service.problems import explain
+from service.projection import project
+from service.reminders import remind
+from service.store import Store
+from service.wiring import SERVICE, Service
+
+
+async def run(
+    settings: Settings,
+    database: Database,
+    files: Files,
+    transport: Transport,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[str], object],
+) -> None:
+    """Serve until *stop* is set; *ready* gets the address once requests are answered there."""
+    async with serve(settings, database, files, transport) as url:
+        ready(url)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings,
+    database: Database,
+    files: Files,
+    transport: Transport,
+    *,
+    limits: Limits | None = None,
+) -> AsyncIterator[str]:
+    """A running service; its value is the address that was bound, such as http://127.0.0.1:8080."""
+    service = wire(settings, database, files, transport, limits or Limits())
+    await service.store.prepare()
+    await service.offers.prepare()
+    await uploads.sweep(service.store, service.files)
+    view = partial(project, transport, service.store, service.offers, service.hub, identity=await identify(database))
+    async with listening(service, build(service)) as url, asyncio.TaskGroup() as group:
+        chores = [
+            group.create_task(service.outbox.relay(transport), name="service relay"),
+            group.create_task(view(), name="service view"),
+            group.create_task(remind(service), name="service reminders"),
+        ]
+        try:
+            yield url
+        finally:
+            for chore in chores:
+                chore.cancel()
+
+
+def wire(settings: Settings, database: Database, files: Files, transport: Transport, limits: Limits) -> Service:
+    outbox = Outbox(database, owner="service")
+    return Service(
+        settings=settings,
+        files=files,
+        transport=transport,
+        outbox=outbox,
+        store=Store(database, outbox),
+        offers=Offers(database),
+        slots=uploads.Slots(limits.uploads, limits.queue),
+        limits=limits,
+    )
+
+
+def build(service: Service) -> web.Application:
+    app = web.Application(middlewares=[counted(service.metrics), explain, guard.guarded(service.settings)])
+    app[SERVICE] = service
+    app.on_response_prepare.append(guard.harden_answer)
+    app.add_routes(ROUTES)
+    pages.add_pages(app)
+    return app
+
+
+ROUTES = (
+    web.get("/v1/kinds", api.list_kinds),
+    web.post("/v1/jobs", submissions.submit, expect_handler=submissions.begin_slowly),
+    web.get("/v1/jobs", api.list_jobs),
+    web.get("/v1/jobs/{id}", api.show),
+    web.delete("/v1/jobs/{id}", api.delete),
+    web.get("/v1/jobs/{id}/log", api.show_log),
+    web.post("/v1/jobs/{id}/cancel", api.cancel),
+    web.post("/v1/jobs/{id}/retry", api.retry),
+    web.get("/v1/jobs/{id}/artefacts/{name}", artefacts.download),
+    web.get("/v1/jobs/{id}/stream", streams.stream_job, allow_head=False),
+    web.get("/v1/stream", streams.stream_all, allow_head=False),
+    web.get("/openapi.json", docs.contract),
+    web.get("/docs", docs.show),
+    web.get("/asyncapi.json", docs.message_contract),
+    web.get("/docs/messages", docs.show_messages),
+    web.get("/livez", operations.alive),
+    web.get("/readyz", operations.readiness),
+    web.get("/metrics", operations.measure),
+)

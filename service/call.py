@@ -1,0 +1,40 @@
+"""What one call of the HTTP API is, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Schema = dict[str, Any]
+TEXT: Schema = {"type": "string"}
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    name: str
+    place: str  # path, query or header
+    says: str
+    schema: Mapping[str, Any]
+    required: bool = False
+    repeats: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call. `answers` maps a status to what it means, its media type and its schema; problems come by code."""
+
+    method: str
+    path: str
+    title: str
+    says: str
+    answers: Mapping[int, tuple[str, str | None, Schema | None]]
+    problems: Sequence[str] = ()
+    parameters: Sequence[Parameter] = ()
+    body: Mapping[str, Any] | None = None
+    group: str = "jobs"
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,175 @@
+"""Every call of the HTTP API as data: what it takes, what it answers, what can go wrong."""
+
+from __future__ import annotations
+
+from protocol.job import Priority, State
+from service.call import JSON, TEXT, Call, Parameter, Schema, ref
+from service.upkeep import UPKEEP
+
+__all__ = ["CALLS", "TEXT", "Call", "Parameter", "Schema", "ref"]
+
+JOB = ("The job.", JSON, ref("Job"))
+ID = Parameter("id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, required=True)
+WAIT = Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, after N seconds at the latest.", TEXT)
+KNOWN = Parameter("If-None-Match", "header", "The ETag you know: 304 if it is still so.", TEXT)
+KIND = Parameter("kind", "query", "Only this kind; repeat it or use commas for several.", TEXT, repeats=True)
+STATE = Parameter(
+    "state",
+    "query",
+    "Only this state; repeat it or use commas for several.",
+    {"type": "string", "enum": [*State]},
+    repeats=True,
+)
+FIELDS: Schema = {
+    "kind": {"type": "string", "default": "profile", "description": "What to do with the table."},
+    "params": {"type": "string", "contentMediaType": JSON, "description": "The kind's parameters: a JSON object."},
+    "email": {"type": "array", "items": {"type": "string"}, "maxItems": 20, "description": "One address each."},
+    "priority": {"type": "string", "enum": [*Priority], "default": "normal"},
+    "filename": {"type": "string", "description": "The table's name, where the form does not say it."},
+}
+TABLE: Schema = {"type": "string", "format": "binary", "description": "The table, as CSV or the like."}
+SUBMISSION: Schema = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "properties": {"file": TABLE, **FIELDS}, "required": ["file"]}
+        },
+        "text/csv": {"schema": TABLE},
+    },
+}
+QUERY_FIELDS = tuple(
+    Parameter(name, "query", f"As the form's field {name}.", schema.get("items", schema), repeats="items" in schema)
+    for name, schema in FIELDS.items()
+)
+SUBMIT = Call(
+    "post",
+    "/v1/jobs",
+    "Submit a table",
+    "Send a form, or the table itself as the body with the fields in the address. The table streams to storage.",
+    {
+        202: ("Accepted: the job will reach a final state.", JSON, ref("Job")),
+        200: ("With `Prefer: wait=N`: the job has ended.", JSON, ref("Job")),
+    },
+    [
+        *("malformed", "bad_parameter", "no_file", "timeout", "in_progress", "too_large", "not_a_table"),
+        *("invalid", "key_reused", "starting", "busy", "no_space"),
+    ],
+    (
+        *QUERY_FIELDS,
+        Parameter("Idempotency-Key", "header", "The same key and content again answer with the same job.", TEXT),
+        WAIT,
+    ),
+    SUBMISSION,
+)
+LIST = Call(
+    "get",
+    "/v1/jobs",
+    "List jobs",
+    "Newest first; follow `next` (or the `Link` header) for older ones.",
+    {200: ("Some jobs.", JSON, ref("Jobs"))},
+    ["bad_parameter"],
+    (
+        STATE,
+        KIND,
+        Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+        Parameter("cursor", "query", "From `next`.", TEXT),
+    ),
+)
+DOWNLOAD = Call(
+    "get",
+    "/v1/jobs/{id}/artefacts/{name}",
+    "Download an artefact",
+    "A file that the job made. Ranges and conditional requests are honoured.",
+    {
+        200: ("The file.", "*/*", None),
+        206: ("The asked part of it.", "*/*", None),
+        304: ("You have it.", None, None),
+    },
+    ["no_such_job", "no_such_artefact", "bad_parameter", "unsatisfiable_range"],
+    (
+        ID,
+        Parameter("name", "path", "As the job names it.", TEXT, required=True),
+        Parameter("for", "query", "Cells that a spreadsheet would run are escaped.", {"enum": ["spreadsheet"]}),
+        Parameter("Range", "header", "One range of bytes.", TEXT),
+        KNOWN,
+    ),
+)
+CALLS: tuple[Call, ...] = (
+    Call(
+        "get",
+        "/v1/kinds",
+        "List kinds",
+        "The kinds of job that consumers have announced.",
+        {200: ("The kinds.", JSON, ref("Kinds"))},
+        group="kinds",
+    ),
+    SUBMIT,
+    LIST,
+    Call(
+        "get",
+        "/v1/jobs/{id}",
+        "Show a job",
+        "The job as it is; its ETag is its version.",
+        {200: JOB, 304: ("It is as you know it.", None, None)},
+        ["no_such_job"],
+        (ID, WAIT, KNOWN),
+    ),
+    Call(
+        "delete",
+        "/v1/jobs/{id}",
+        "Delete a job",
+        "Removes a final job and all its files.",
+        {204: ("It is gone.", None, None)},
+        ["no_such_job", "illegal_move"],
+        (ID,),
+    ),
+    Call(
+        "get",
+        "/v1/jobs/{id}/log",
+        "Show a job's log",
+        "Every move with its time, attempt and reason.",
+        {200: ("The log.", JSON, ref("Log"))},
+        ["no_such_job"],
+        (ID,),
+    ),
+    Call(
+        "post",
+        "/v1/jobs/{id}/cancel",
+        "Cancel a job",
+        "Asks the consumer; the job's next version is the answer.",
+        {202: ("Asked.", JSON, ref("Job"))},
+        ["no_such_job", "illegal_move"],
+        (ID,),
+    ),
+    Call(
+        "post",
+        "/v1/jobs/{id}/retry",
+        "Try a job again",
+        "Queues a failed or cancelled job again.",
+        {202: ("Asked.", JSON, ref("Job"))},
+        ["no_such_job", "illegal_move"],
+        (ID,),
+    ),
+    DOWNLOAD,
+    Call(
+        "get",
+        "/v1/jobs/{id}/stream",
+        "Watch a job",
+        "A websocket: the job as it is, then each newer version.",
+        {101: ("CloudEvents, one a message.", None, None)},
+        ["no_such_job", "upgrade_required", "busy"],
+        (ID,),
+        group="live",
+    ),
+    Call(
+        "get",
+        "/v1/stream",
+        "Watch all jobs",
+        "A websocket: each change of any job, the latest of each.",
+        {101: ("CloudEvents, one a message.", None, None)},
+        ["bad_parameter", "upgrade_required", "busy"],
+        (STATE, KIND),
+        group="live",
+    ),
+    *UPKEEP,
+)

@@ -1,0 +1,79 @@
+"""The HTTP server under the application: how it listens, how long it waits, and what it says to what is not HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
+
+from aiohttp import web
+
+from protocol.config import PREFIX, BadConfig
+from service.guard import harden
+from service.problems import answer, describe
+from service.wiring import Service
+
+log = logging.getLogger(__name__)
+KEEPALIVE = 30.0  # seconds; the library's default would keep idle clients for an hour
+BROKEN = 400
+
+
+class Connection(web.RequestHandler):
+    """A client's connection. What the library refuses before there is a request gets a problem too."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - what it says is for us, not for the client
+    ) -> web.StreamResponse:
+        if status != BROKEN:
+            log.error("%s %s failed outside its handler", request.method, request.path, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun; it cannot become another one")
+        code, detail = ("malformed", "This is not HTTP.") if status == BROKEN else ("internal", "This is our fault.")
+        response = answer(describe(code, detail))
+        harden(response)
+        response.force_close()
+        return response
+
+
+@asynccontextmanager
+async def listening(service: Service, app: web.Application) -> AsyncIterator[str]:
+    """Answer requests until the end; then whoever waits or watches goes first, so that nothing holds up the rest."""
+    runner = web.AppRunner(app, shutdown_timeout=service.limits.stop)
+    await runner.setup()
+    try:
+        server = await _bind(runner, service.settings.host, service.settings.port)
+        try:
+            yield _address(service.settings.host, server)
+        finally:
+            server.close()
+            service.hub.close()
+    finally:
+        await runner.cleanup()
+
+
+async def _bind(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    connect = partial(
+        Connection,
+        cast("web.Server", runner.server),
+        loop=loop,
+        keepalive_timeout=KEEPALIVE,
+        access_log=None,  # type: ignore[arg-type] # means none, as with the runner
+    )
+    try:
+        return await loop.create_server(connect, host, port, backlog=128)
+    except OSError as exc:
+        raise BadConfig(f"{PREFIX}HOST, {PREFIX}PORT: cannot listen on {host}:{port}: {exc.strerror}") from None
+
+
+def _address(host: str, server: asyncio.Server) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.sockets[0].getsockname()[1]}"

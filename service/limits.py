@@ -1,0 +1,29 @@
+"""Every number that bounds what a client can make the service hold or wait for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times in seconds, sizes in bytes."""
+
+    read: float = 30.0  # one read of an upload
+    upload: float = 3600.0  # a whole upload
+    send: float = 10.0  # one write to a client
+    heartbeat: float = 20.0  # between two pings on a websocket
+    wait: float = 60.0  # the longest `Prefer: wait`
+    silence: float = 60.0  # a consumer that said nothing for so long is gone
+    stop: float = 5.0  # requests under way when the service stops
+    look: float = 5.0  # between two looks for jobs that stand still
+    quiet: float = 20.0  # a job that stands still so long is asked for again
+    waiting: float = 400.0  # one that waits for its next attempt, at most 300 s
+    clients: int = 2000  # websockets at a time
+    backlog: int = 1000  # jobs a websocket client may be behind by
+    uploads: int = 32  # uploads at a time
+    queue: float = 10.0  # an upload waits for its turn
+    space_floor: int = 256 * 2**20  # what an upload must leave free on the disk
+    field: int = 64 * 2**10  # one form field
+    fields: int = 64
+    emails: int = 20

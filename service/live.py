@@ -1,0 +1,110 @@
+"""Who watches which jobs. Each version is encoded once; a slow watcher skips to the latest and costs a constant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from protocol import messages
+from protocol.job import Job
+from protocol.messages import JobChanged
+
+
+@dataclass(frozen=True)
+class Event:
+    """One version of a job, and its envelope as text."""
+
+    job: Job
+    text: str
+
+
+def event_of(job: Job) -> Event:
+    return Event(job, messages.encode(JobChanged(job=job)).decode())
+
+
+@dataclass(eq=False)
+class Mailbox:
+    """What one watcher has not yet seen: at most the newest version of each of *room* jobs."""
+
+    room: int = 1
+    wanted: Callable[[Job], bool] = lambda _job: True
+    closed: bool = False
+    behind: bool = False  # closed because more jobs changed than it has room for
+    _waiting: dict[str, Event] = field(default_factory=dict)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, event: Event) -> None:
+        if self.closed or not self.wanted(event.job):
+            return
+        known = self._waiting.get(event.job.id)
+        if known is None or known.job.version < event.job.version:
+            self._waiting[event.job.id] = event
+            self._filled.set()
+        if len(self._waiting) > self.room:
+            self.behind = True
+            self.close()
+
+    async def take(self) -> Event | None:
+        """The oldest unseen event, as soon as there is one; None once closed."""
+        while not self._waiting and not self.closed:
+            self._filled.clear()
+            await self._filled.wait()
+        return None if self.closed else self._waiting.pop(next(iter(self._waiting)))
+
+    def close(self) -> None:
+        self.closed = True
+        self._waiting.clear()
+        self._filled.set()
+
+
+class Hub:
+    def __init__(self) -> None:
+        self._of_job: defaultdict[str, set[Mailbox]] = defaultdict(set)
+        self._of_all: set[Mailbox] = set()
+        self.closed = False
+
+    def publish(self, job: Job) -> None:
+        mailboxes = (*self._of_job.get(job.id, ()), *self._of_all)
+        if mailboxes:
+            event = event_of(job)
+            for mailbox in mailboxes:
+                mailbox.put(event)
+
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Mailbox]:
+        """Watch one job. Read its present state after this begins, and no version can fall in between."""
+        mailbox = Mailbox(closed=self.closed)
+        self._of_job[job_id].add(mailbox)
+        try:
+            yield mailbox
+        finally:
+            self._of_job[job_id].discard(mailbox)
+            if not self._of_job[job_id]:
+                del self._of_job[job_id]
+
+    @contextmanager
+    def watch_all(self, room: int, wanted: Callable[[Job], bool]) -> Iterator[Mailbox]:
+        mailbox = Mailbox(room, wanted, closed=self.closed)
+        self._of_all.add(mailbox)
+        try:
+            yield mailbox
+        finally:
+            self._of_all.discard(mailbox)
+
+    def forget(self, job_id: str) -> None:
+        """The job is no more: nothing will follow."""
+        for mailbox in tuple(self._of_job.get(job_id, ())):
+            mailbox.close()
+
+    def close(self) -> None:
+        """The service stops: whoever waits goes home."""
+        self.closed = True
+        for mailbox in (*self._of_all, *(box for boxes in self._of_job.values() for box in boxes)):
+            mailbox.close()
+
+    @property
+    def watchers(self) -> int:
+        return len(self._of_all) + sum(map(len, self._of_job.values()))

@@ -1,0 +1,44 @@
+"""What the service counts, for Prometheus. One registry each, so that two services in a process do not mix."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Histogram(
+            "rowmill_http_request_seconds",
+            "How long requests took, by route, method and status.",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
+        self.uploaded = Counter("rowmill_upload_bytes", "Bytes of tables received.", registry=self.registry)
+        self.uploads = Gauge("rowmill_uploads", "Uploads under way.", registry=self.registry)
+        self.dropped = Counter("rowmill_clients_dropped", "Clients that did not read.", registry=self.registry)
+        self.watchers = Gauge("rowmill_watchers", "Websockets and waiting requests.", registry=self.registry)
+        self.jobs = Gauge("rowmill_jobs", "Jobs by state.", ("state",), registry=self.registry)
+        self.outbox = Gauge("rowmill_outbox_age_seconds", "How long the oldest message waits.", registry=self.registry)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+def counted(metrics: Metrics) -> Middleware:
+    """A middleware that times every request. It counts routes, not paths: those are as many as clients make up."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.monotonic()
+        response = await handler(request)
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "none"
+        metrics.requests.labels(route, request.method, response.status).observe(time.monotonic() - began)
+        return response
+
+    return count

@@ -1,0 +1,114 @@
+"""The contract as OpenAPI 3.1: the calls come from `calls`, the shapes from the models that the code itself uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from protocol.job import Job, LogEntry, Problem
+from protocol.kinds import KindInfo
+from service.calls import CALLS, TEXT, Call, Parameter, Schema, ref
+from service.problems import MEDIA_TYPE, PROBLEMS
+
+ALWAYS = ("unauthorized", "foreign_origin", "misdirected", "internal")
+EXTRA: dict[str, Schema] = {
+    "Kinds": {
+        "type": "object",
+        "properties": {"kinds": {"type": "array", "items": ref("KindInfo")}},
+        "required": ["kinds"],
+    },
+    "Jobs": {
+        "type": "object",
+        "properties": {"jobs": {"type": "array", "items": ref("Job")}, "next": {"type": ["string", "null"]}},
+        "required": ["jobs", "next"],
+    },
+    "Log": {
+        "type": "object",
+        "properties": {"log": {"type": "array", "items": ref("LogEntry")}},
+        "required": ["log"],
+    },
+    "Readiness": {
+        "type": "object",
+        "properties": {"status": TEXT, "parts": {"type": "object", "additionalProperties": TEXT}},
+        "required": ["status", "parts"],
+    },
+}
+
+
+def document() -> dict[str, Any]:
+    by_path: dict[str, dict[str, Any]] = {}
+    for call in CALLS:
+        by_path.setdefault(call.path, {})[call.method] = _operation(call)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Rowmill",
+            "version": service_version(),
+            "summary": "Hand it a table; watch it being milled.",
+        },
+        "tags": [{"name": name} for name in dict.fromkeys(call.group for call in CALLS)],
+        "paths": by_path,
+        "components": {"schemas": _schemas()},
+    }
+
+
+def service_version() -> str:
+    try:
+        return version("rowmill")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _schemas() -> dict[str, Schema]:
+    _, made = models_json_schema(
+        [(model, "serialization") for model in (Job, LogEntry, KindInfo, Problem)],
+        ref_template="#/components/schemas/{model}",
+    )
+    return dict(sorted((made["$defs"] | EXTRA).items()))
+
+
+def _operation(call: Call) -> dict[str, Any]:
+    operation = {
+        "operationId": "_".join([call.method, *call.path.strip("/").replace("{", "").replace("}", "").split("/")]),
+        "tags": [call.group],
+        "summary": call.title,
+        "description": call.says,
+        "parameters": [_parameter(parameter) for parameter in call.parameters],
+        "responses": _answers(call) | _problems(call.problems),
+    }
+    return operation | ({"requestBody": call.body} if call.body else {})
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    schema = {"type": "array", "items": parameter.schema} if parameter.repeats else parameter.schema
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.says,
+        "required": parameter.required,
+        "schema": schema,
+    }
+
+
+def _answers(call: Call) -> dict[str, Any]:
+    return {str(status): _answer(*answer) for status, answer in call.answers.items()}
+
+
+def _answer(says: str, media_type: str | None, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"description": says} | ({"content": {media_type: {"schema": schema or {}}}} if media_type else {})
+
+
+def _problems(codes: Sequence[str]) -> dict[str, Any]:
+    """The problems by status; several may share one."""
+    by_status = sorted((*codes, *ALWAYS), key=lambda code: PROBLEMS[code][0])
+    grouped = groupby(by_status, key=lambda code: PROBLEMS[code][0])
+    return {str(status): _problem(list(same)) for status, same in grouped}
+
+
+def _problem(codes: Iterable[str]) -> dict[str, Any]:
+    says = " ".join(f"`/problems/{code}`: {PROBLEMS[code][1]}." for code in codes)
+    return {"description": says, "content": {MEDIA_TYPE: {"schema": ref("Problem")}}}

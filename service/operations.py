@@ -1,0 +1,85 @@
+"""What operators and their machines ask: is it alive, is it ready, and how much of what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from service.api import answer_json
+from service.wiring import SERVICE, Service
+
+log = logging.getLogger(__name__)
+PATIENCE = 3.0  # seconds for one part to answer
+Check = Callable[[Service], Awaitable[str | None]]
+
+
+async def alive(_request: web.Request) -> web.Response:
+    return answer_json('{"status":"ok"}')
+
+
+async def readiness(request: web.Request) -> web.Response:
+    """200 when jobs can be accepted and will be run, else 503 with a sentence for each part that is missing."""
+    service = request.app[SERVICE]
+    faults = await asyncio.gather(*(_ask(check, service) for check in CHECKS.values()))
+    parts = {name: "ok" if fault is None else fault for name, fault in zip(CHECKS, faults, strict=True)}
+    ready = not any(faults)
+    text = json.dumps({"status": "ok" if ready else "not ready", "parts": parts})
+    return answer_json(text, status=200 if ready else 503, headers={} if ready else {"Retry-After": "2"})
+
+
+async def _ask(check: Check, service: Service) -> str | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await check(service)
+    except TimeoutError:
+        return f"no answer within {PATIENCE:.0f} s"
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the part is not ready
+        log.warning("not ready: %s", exc)
+        return "it failed; the log has the reason"
+
+
+async def check_database(service: Service) -> str | None:
+    await service.store.exists("")
+    return None
+
+
+async def check_files(service: Service) -> str | None:
+    free = await service.files.free_space()
+    if free is not None and free < service.limits.space_floor:
+        return "too little space left"
+    return None
+
+
+async def check_transport(service: Service) -> str | None:
+    return await service.transport.ready()
+
+
+async def check_consumer(service: Service) -> str | None:
+    silence = service.offers.silence()
+    if silence is None:
+        return "no consumer was heard yet"
+    return f"no consumer was heard for {silence:.0f} s" if silence > service.limits.silence else None
+
+
+CHECKS: dict[str, Check] = {
+    "database": check_database,
+    "files": check_files,
+    "transport": check_transport,
+    "consumer": check_consumer,
+}
+
+
+async def measure(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    counts = await service.store.count_states()
+    for state, jobs in counts.items():
+        service.metrics.jobs.labels(state).set(jobs)
+    oldest = await service.outbox.oldest()
+    service.metrics.outbox.set(0 if oldest is None else max(0.0, service.clock() - oldest))
+    service.metrics.uploads.set(service.slots.taken)
+    service.metrics.watchers.set(service.hub.watchers)
+    return web.Response(body=service.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})

@@ -1,0 +1,170 @@
+"""The web pages: all jobs with the form for a new one, and one job as a report. They render what the store holds;
+everything that happens after that goes through the public API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from protocol.job import Job, Problem, State
+from protocol.kinds import KindInfo
+from protocol.submission import DEFAULT_KIND
+from service import submissions, wording
+from service.forms import Form, form_of
+from service.problems import Refused
+from service.store import Query, created
+from service.vega import NoBundle, VegaBundle
+from service.wiring import SERVICE
+
+HERE = Path(__file__).parent
+STATIC = ("rowmill.css", "rowmill.js", "icon.svg")
+PER_PAGE = 30
+FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in State if state != State.WAITING))
+UNSENT = frozenset({"pending", "sending"})
+NEVER = {"Cache-Control": "no-store"}
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What all pages share: the templates, and what is served beside them."""
+
+    templates: Environment
+    bundle: VegaBundle
+
+    def answer(self, template: str, status: int = 200, **values: Any) -> web.Response:
+        text = self.templates.get_template(template).render(vega=f"/static/{self.bundle.name}", **values)
+        return web.Response(text=text, status=status, content_type="text/html", headers=NEVER)
+
+
+PAGES = web.AppKey("pages", Pages)
+
+
+def add_pages(app: web.Application) -> None:
+    """Add the pages and what they load. Handlers find the service under SERVICE."""
+    app[PAGES] = Pages(load_templates(), VegaBundle())
+    app.router.add_get("/", show_jobs)
+    app.router.add_post("/jobs", take_form)
+    app.router.add_get("/jobs/{id}", show_job)
+    app.router.add_get(f"/static/{app[PAGES].bundle.name}", send_vega)
+    app.router.add_get("/static/{name}", send_static)
+
+
+def load_templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    templates.filters.update(wording.FILTERS)
+    digests = {name: hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12] for name in STATIC}
+    templates.globals.update(static=lambda name: f"/static/{name}?{digests[name]}", needs=needs)
+    return templates
+
+
+def needs(kind: KindInfo) -> str:
+    """The columns a kind needs, for the script, which knows what was answered."""
+    return json.dumps([{"name": column.name, "param": column.param} for column in kind.columns])
+
+
+async def show_jobs(request: web.Request) -> web.Response:
+    return await _show_jobs(request)
+
+
+async def take_form(request: web.Request) -> web.Response:
+    """The form as a browser without scripts sends it: the public call, answered with a page."""
+    try:
+        accepted = await submissions.submit(request)
+    except Refused as refused:
+        return await _show_jobs(request, refused.problem)
+    raise web.HTTPSeeOther(accepted.headers["Location"].removeprefix("/v1"))
+
+
+async def _show_jobs(request: web.Request, problem: Problem | None = None) -> web.Response:
+    service, pages = request.app[SERVICE], request.app[PAGES]
+    state = request.query.get("state", "")
+    rows = await service.store.newest(_query(state, request.query.get("after", "")))
+    jobs = [Job.model_validate_json(row["body"]) for row in rows[:PER_PAGE]]
+    kinds = service.offers.kinds()
+    return pages.answer(
+        "index.html",
+        problem.status if problem else 200,
+        problem=problem,
+        jobs=jobs,
+        next=_older(state, jobs) if len(rows) > PER_PAGE else None,
+        state=state,
+        filters=FILTERS,
+        forms=_forms(kinds.values()),
+        titles={name: kind.title for name, kind in kinds.items()},
+        chosen=_chosen(request.query.get("kind", DEFAULT_KIND), list(kinds)),
+        max_upload=service.settings.max_upload,
+    )
+
+
+def _query(state: str, after: str) -> Query:
+    """What the address asks for; what makes no sense in it asks for nothing."""
+    at, _, job_id = after.partition("-")
+    place = (int(at), job_id) if at.isascii() and at.isdigit() and len(at) < 18 else None  # noqa: PLR2004 - 64 bits
+    states = {"": (), State.RUNNING: (State.RUNNING, State.WAITING)}.get(state, (state,))
+    return Query(states=states, after=place, limit=PER_PAGE + 1)
+
+
+def _older(state: str, jobs: Sequence[Job]) -> str:
+    last = jobs[-1]
+    return f"/?{f'state={state}&' if state in set(State) else ''}after={created(last)}-{last.id}"
+
+
+def _forms(kinds: Any) -> list[Form]:
+    return [form_of(kind) for kind in kinds]
+
+
+def _chosen(wanted: str, names: Sequence[str]) -> str:
+    return wanted if wanted in names or not names else names[0]
+
+
+async def show_job(request: web.Request) -> web.Response:
+    service, pages = request.app[SERVICE], request.app[PAGES]
+    stored = await service.store.get(request.match_info["id"])
+    if stored is None:
+        return pages.answer("missing.html", 404)
+    job = stored.job()
+    kind = service.offers.kinds().get(job.kind)
+    return pages.answer(
+        "job.html",
+        job=job,
+        kind=kind,
+        labels=_labels(kind),
+        unsettled=not job.final or any(mail.state in UNSENT for mail in job.mail),
+    )
+
+
+def _labels(kind: KindInfo | None) -> dict[str, str]:
+    """What the form called each parameter."""
+    form = form_of(kind) if kind else None
+    return {field.name: field.label for field in (*form.own, *form.reading)} if form else {}
+
+
+async def send_static(request: web.Request) -> web.StreamResponse:
+    """One of our own files. Its address names its contents, so it may be kept for ever."""
+    name = request.match_info["name"]
+    if name not in STATIC:
+        raise web.HTTPNotFound
+    return web.FileResponse(HERE / "static" / name, headers=FOR_EVER)
+
+
+async def send_vega(request: web.Request) -> web.StreamResponse:
+    folder = request.app[SERVICE].settings.data_dir / "cache"
+    try:
+        return web.FileResponse(await request.app[PAGES].bundle.path(folder), headers=FOR_EVER)
+    except NoBundle as exc:
+        raise web.HTTPNotFound from exc

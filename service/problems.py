@@ -1,0 +1,115 @@
+"""What goes wrong, as the client sees it: RFC 9457 problem details, never a word of our insides."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable, Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from protocol.databases import NoSpace
+from protocol.job import Fault, Problem
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+# The codes are part of the contract: a problem's type is `/problems/{code}`.
+PROBLEMS: Mapping[str, tuple[int, str]] = {
+    "malformed": (400, "The request is malformed"),
+    "bad_parameter": (400, "A parameter is wrong"),
+    "no_file": (400, "No file was sent"),
+    "unauthorized": (401, "A key is needed"),
+    "foreign_origin": (403, "This page may not do that"),
+    "not_found": (404, "There is nothing here"),
+    "no_such_job": (404, "There is no such job"),
+    "no_such_artefact": (404, "There is no such artefact"),
+    "method_not_allowed": (405, "That cannot be done here"),
+    "timeout": (408, "The upload took too long"),
+    "illegal_move": (409, "The job's state does not allow that"),
+    "in_progress": (409, "The same request is under way"),
+    "too_large": (413, "The table is too large"),
+    "not_a_table": (415, "That is not a table"),
+    "unsatisfiable_range": (416, "There are no such bytes"),
+    "misdirected": (421, "This service is not reached by that name"),
+    "invalid": (422, "The job cannot be accepted as it is"),
+    "key_reused": (422, "The idempotency key belongs to another job"),
+    "upgrade_required": (426, "This address speaks websocket"),
+    "internal": (500, "Something went wrong here"),
+    "starting": (503, "Not ready yet"),
+    "busy": (503, "Too busy"),
+    "no_space": (507, "There is no space left"),
+}
+
+
+class Refused(Exception):
+    """The request is answered with the problem *code*; the detail is a sentence for the user."""
+
+    def __init__(
+        self, code: str, detail: str, *, errors: Iterable[Fault] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.problem = describe(code, detail, errors)
+        self.headers = headers or {}
+
+
+def describe(code: str, detail: str, errors: Iterable[Fault] = ()) -> Problem:
+    status, title = PROBLEMS[code]
+    return Problem(type=f"/problems/{code}", title=title, status=status, detail=detail, errors=tuple(errors))
+
+
+def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=problem.status, body=problem.model_dump_json().encode(), content_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def refuse_faults(faults: Iterable[Fault], code: str = "invalid") -> Refused:
+    """One refusal for everything that is wrong; its sentence is the first fault's."""
+    faults = tuple(faults)
+    more = len(faults) - 1
+    detail = faults[0].detail + (f" And {more} more; see errors." if more else "")
+    return Refused(code, detail, errors=faults)
+
+
+@web.middleware
+async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever a handler raises becomes a problem; the unexpected is logged with an id that the client gets too."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return answer(refused.problem, refused.headers)
+    except web.HTTPException as exc:
+        return _explain_http(request, exc)
+    except NoSpace:
+        return answer(describe("no_space", "The disk is full; nothing was stored."), {"Retry-After": "60"})
+    except ConnectionError:  # the client has gone: nobody reads this
+        return web.Response(status=400)
+    except Exception as exc:  # noqa: BLE001 - nothing of it may reach the client
+        return _explain_crash(request, exc)
+
+
+def _explain_http(request: web.Request, exc: web.HTTPException) -> web.StreamResponse:
+    if exc.status < 400:  # noqa: PLR2004 - a redirect
+        raise exc
+    details = {
+        404: ("not_found", f"There is nothing at {request.path}."),
+        405: ("method_not_allowed", f"{request.method} is not possible at {request.path}."),
+        413: ("too_large", "The request is larger than it may be."),
+    }
+    code, detail = details.get(exc.status, ("malformed", exc.reason))
+    problem = describe(code, detail).model_copy(update={"status": exc.status})
+    return answer(problem, {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else None)
+
+
+def _explain_crash(request: web.Request, exc: Exception) -> web.Response:
+    number = secrets.token_hex(6)
+    log.error(
+        "%s %s crashed",
+        request.method,
+        request.path,
+        exc_info=exc,
+        extra={"request": number, "job": request.match_info.get("id")},
+    )
+    return answer(describe("internal", f"This is our fault, not yours. The log has it as request {number}."))

@@ -1,0 +1,152 @@
+"""Reads a submission off the wire: the fields and the file, in whatever order they come, as a form or as the body."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+from pydantic import ValidationError
+
+from protocol import submission
+from protocol.intake import ReadOptions
+from protocol.intake.layout import CANDIDATES
+from protocol.submission import Fields
+from service.limits import Limits
+from service.problems import Refused, refuse_faults
+from service.uploads import BLOCK, Patience, Upload
+
+FORM = "multipart/form-data"
+NO_TABLES = {
+    "application/x-www-form-urlencoded": "no_file",
+    "application/json": "not_a_table",
+    "multipart/mixed": "not_a_table",
+    "multipart/related": "not_a_table",
+}
+UNNAMED = "application/octet-stream"  # what a client says that says nothing
+BROKEN = (ValueError, RuntimeError, AssertionError, LookupError, Warning, HttpProcessingError, web.RequestPayloadError)
+
+
+class Store(Protocol):
+    """Where the file goes; the options are None while nobody knows them."""
+
+    async def __call__(self, blocks: AsyncIterator[bytes], name: str, options: ReadOptions | None) -> Upload: ...
+
+
+@dataclass(frozen=True)
+class Received:
+    fields: Fields
+    upload: Upload | None
+
+
+async def receive(request: web.Request, store: Store, limits: Limits) -> Received:
+    """The whole request. The address's query holds fields as well as the form does."""
+    fields = Fields()
+    for name, value in request.query.items():
+        fields.add(name, value)
+    patience = Patience(limits)
+    if request.content_type == FORM:
+        return await _receive_form(request, fields, store, patience, limits)
+    if request.content_type in NO_TABLES:
+        raise Refused(NO_TABLES[request.content_type], f"Send {FORM}, or the table as the body with its media type.")
+    return Received(fields, await _receive_body(request, fields, store, patience))
+
+
+async def _receive_body(request: web.Request, fields: Fields, store: Store, patience: Patience) -> Upload | None:
+    if not request.can_read_body and request.content_type == UNNAMED and fields.one("filename") is None:
+        return None
+    name = check_name(fields.one("filename") or submission.DEFAULT_NAME)
+    return await store(_body(request, patience), name, options_of(fields.one("params")))
+
+
+async def _body(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+    try:
+        while block := await patience.wait(request.content.read(BLOCK)):
+            yield block
+    except BROKEN as exc:
+        raise Refused("malformed", "The body is not encoded as its headers say.") from exc
+
+
+async def _receive_form(
+    request: web.Request, fields: Fields, store: Store, patience: Patience, limits: Limits
+) -> Received:
+    upload: Upload | None = None
+    async for part in _parts(request, patience, limits.fields):
+        if part.name == "file" and upload is None:
+            upload = await _receive_file(part, fields, store, patience)
+        elif part.name == "file":
+            raise Refused("malformed", "One file at a time: the field file is there twice.")
+        else:
+            fields.add(part.name or "", await _read_field(part, patience, limits.field))
+    return Received(fields, upload)
+
+
+async def _parts(request: web.Request, patience: Patience, most: int) -> AsyncIterator[BodyPartReader]:
+    try:
+        reader = await request.multipart()
+        for _number in range(most):
+            part = await patience.wait(reader.next())
+            if part is None:
+                return
+            if not isinstance(part, BodyPartReader):
+                raise Refused("malformed", "A form inside a form is not understood.")
+            yield part
+    except BROKEN as exc:
+        raise Refused("malformed", "The form is broken or ends too early.") from exc
+    raise Refused("malformed", f"A form may have {most} fields.")
+
+
+async def _receive_file(part: BodyPartReader, fields: Fields, store: Store, patience: Patience) -> Upload:
+    name = check_name(fields.one("filename") or part.filename or submission.DEFAULT_NAME)
+    options = options_of(fields.one("params")) if "params" in fields.values else None
+    return await store(_file(part, patience), name, options)
+
+
+async def _file(part: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
+    while not part.at_eof():
+        if block := await _read(part, patience):  # the first or last piece may be empty
+            yield block
+
+
+async def _read(part: BodyPartReader, patience: Patience) -> bytes:
+    try:
+        return bytes(await patience.wait(part.read_chunk(BLOCK)))
+    except BROKEN as exc:
+        raise Refused("malformed", "The form is broken or ends too early.") from exc
+
+
+async def _read_field(part: BodyPartReader, patience: Patience, most: int) -> str:
+    value = bytearray()
+    while not part.at_eof():
+        value += await _read(part, patience)
+        if len(value) > most:
+            raise Refused(
+                "malformed", f"The field {submission.shorten(part.name or '')} is longer than {most:,} bytes."
+            )
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Refused("malformed", f"The field {submission.shorten(part.name or '')} is not UTF-8.") from None
+
+
+def check_name(raw: str) -> str:
+    """A file whose name is refused is not even stored."""
+    name, faults = submission.clean_name(raw)
+    if faults:
+        raise refuse_faults(faults)
+    return name
+
+
+def options_of(params: str | None) -> ReadOptions:
+    """How to read the table, as far as the parameters say; what is wrong with them is told with everything else."""
+    try:
+        return ReadOptions.of(_possible(submission.parse_params(params or "{}")))
+    except (ValueError, RecursionError, ValidationError):
+        return ReadOptions()
+
+
+def _possible(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Without a delimiter that can be none: reading by it would only add faults that are not the table's."""
+    return {name: value for name, value in params.items() if name != "delimiter" or value in CANDIDATES}

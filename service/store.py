@@ -1,0 +1,212 @@
+"""The service's view of every job: what it accepted, and the newest version that the consumer told of.
+
+It decides nothing about a job's fate: a move is only asked for here, by a message in the outbox.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from protocol.databases import Database, Row, Transaction
+from protocol.job import Job
+from protocol.messages import CancelJob, ForgetJob, RetryJob, RunJob
+from protocol.outbox import Outbox
+
+MIGRATIONS = (
+    """CREATE TABLE service_jobs (
+        id      TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        state   TEXT NOT NULL,
+        kind    TEXT NOT NULL,
+        created INTEGER NOT NULL,            -- microseconds since 1970
+        deleted INTEGER NOT NULL DEFAULT 0,  -- a late event must not bring the job back
+        body    TEXT NOT NULL)""",
+    "CREATE INDEX service_jobs_newest ON service_jobs (deleted, created, id)",
+    """CREATE TABLE service_keys (
+        key         TEXT PRIMARY KEY,
+        job         TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        at          REAL NOT NULL)""",
+    "CREATE TABLE service_uploads (id TEXT PRIMARY KEY)",
+    "CREATE INDEX service_jobs_state ON service_jobs (state, deleted)",
+)
+INSERT = """INSERT INTO service_jobs (id, version, state, kind, created, body)
+    VALUES (:id, :version, :state, :kind, :created, :body)"""
+UPSERT = f"""{INSERT}
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state, body = excluded.body
+    WHERE service_jobs.deleted = 0 AND service_jobs.version < excluded.version"""
+DELETE = "UPDATE service_jobs SET deleted = 1, body = '' WHERE id = :id AND deleted = 0 AND version = :version"
+GET = "SELECT version, state, body FROM service_jobs WHERE id = :id AND deleted = 0"
+UNFINISHED = """SELECT id, version, state FROM service_jobs
+    WHERE state IN ('queued', 'running', 'waiting') AND deleted = 0 LIMIT 10000"""
+NEWEST = "SELECT id, created, body FROM service_jobs"
+KEYS_LIVE = 7 * 86400.0  # seconds
+
+
+class VersionMoved(Exception):
+    """The job changed between looking at it and deleting it."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An idempotency key, and what was asked with it."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A job as it is stored: its body is JSON already."""
+
+    version: int
+    state: str
+    body: str
+
+    def job(self) -> Job:
+        return Job.model_validate_json(self.body)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which jobs, newest first; `after` is the last one of the page before."""
+
+    states: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    after: tuple[int, str] | None = None
+    limit: int = 50
+
+
+def created(job: Job) -> int:
+    return round(job.created_at.timestamp() * 1_000_000)
+
+
+class Store:
+    def __init__(self, database: Database, outbox: Outbox, *, clock: Callable[[], float] = time.time) -> None:
+        self._database, self._outbox, self._clock = database, outbox, clock
+
+    async def prepare(self) -> None:
+        await self._outbox.prepare()
+        await self._database.migrate("service", MIGRATIONS)
+
+    async def begin_upload(self, job_id: str) -> None:
+        """Remember that a file of this job may exist before the job does."""
+        await self._database.write(lambda tx: tx.execute("INSERT INTO service_uploads VALUES (:id)", id=job_id))
+
+    async def end_upload(self, job_id: str) -> None:
+        await self._database.write(lambda tx: _end_upload(tx, job_id))
+
+    async def begun_uploads(self) -> list[str]:
+        return [row["id"] for row in await self._database.read("SELECT id FROM service_uploads")]
+
+    async def create(self, job: Job, key: Key | None = None) -> None:
+        """Store the job with the message that has it run."""
+        row = _row(job)
+
+        def unit(tx: Transaction) -> None:
+            tx.execute(INSERT, **row)
+            _end_upload(tx, job.id)
+            if key:
+                self._remember(tx, key, job.id)
+            self._outbox.put(tx, RunJob(job=job))
+
+        await self._database.write(unit)
+
+    def _remember(self, tx: Transaction, key: Key, job_id: str) -> None:
+        now = self._clock()
+        tx.execute("DELETE FROM service_keys WHERE at < :then", then=now - KEYS_LIVE)
+        tx.execute(
+            "INSERT INTO service_keys (key, job, fingerprint, at) VALUES (:key, :job, :fingerprint, :at)",
+            key=key.name,
+            job=job_id,
+            fingerprint=key.fingerprint,
+            at=now,
+        )
+
+    async def find_key(self, name: str) -> tuple[str, Key] | None:
+        """The job that was made with this key, and what was asked then."""
+        rows = await self._database.read("SELECT job, fingerprint FROM service_keys WHERE key = :key", key=name)
+        return (rows[0]["job"], Key(name, rows[0]["fingerprint"])) if rows else None
+
+    async def get(self, job_id: str) -> Stored | None:
+        rows = await self._database.read(GET, id=job_id)
+        return Stored(**rows[0]) if rows else None
+
+    async def exists(self, job_id: str) -> bool:
+        """Whether the job is stored, once all that was asked of the database before has happened."""
+        return bool(await self._database.write(lambda tx: tx.rows(GET, id=job_id)))
+
+    async def apply(self, job: Job) -> bool:
+        """Keep *job* if it is newer than what is known, and say whether it was."""
+        row = _row(job)
+        return await self._database.write(lambda tx: tx.execute(UPSERT, **row)) == 1
+
+    async def ask(self, command: CancelJob | RetryJob) -> None:
+        """Ask the consumer for a move; its answer is the job's next version."""
+        await self._database.write(lambda tx: self._outbox.put(tx, command))
+
+    async def unfinished(self) -> list[Row]:
+        """Rows of id, version and state."""
+        return await self._database.read(UNFINISHED)
+
+    async def remind(self, job_id: str) -> None:
+        """Ask for an unfinished job once more."""
+
+        def unit(tx: Transaction) -> None:
+            for row in tx.rows(GET, id=job_id):
+                self._outbox.put(tx, RunJob(job=Stored(**row).job()))
+
+        await self._database.write(unit)
+
+    async def delete(self, job: Job) -> None:
+        """Forget the job, here and at the consumer, unless it has moved since: then VersionMoved."""
+        await self._database.write(partial(self._delete, job))
+
+    def _delete(self, job: Job, tx: Transaction) -> None:
+        if not tx.execute(DELETE, id=job.id, version=job.version):
+            raise VersionMoved(job.id)
+        tx.execute("DELETE FROM service_keys WHERE job = :id", id=job.id)
+        self._outbox.put(tx, ForgetJob(job=job))
+
+    async def newest(self, query: Query) -> list[Row]:
+        """Rows of id, created and body."""
+        sql, values = _select(query)
+        return await self._database.read(sql, **values)
+
+    async def count_states(self) -> dict[str, int]:
+        sql = "SELECT state, COUNT(*) AS jobs FROM service_jobs WHERE deleted = 0 GROUP BY state"
+        return {row["state"]: row["jobs"] for row in await self._database.read(sql)}
+
+
+def _row(job: Job) -> Row:
+    return {
+        "id": job.id,
+        "version": job.version,
+        "state": job.state.value,
+        "kind": job.kind,
+        "created": created(job),
+        "body": job.model_dump_json(),
+    }
+
+
+def _end_upload(tx: Transaction, job_id: str) -> None:
+    tx.execute("DELETE FROM service_uploads WHERE id = :id", id=job_id)
+
+
+def _select(query: Query) -> tuple[str, Row]:
+    values: Row = {"limit": query.limit}
+    where = ["deleted = 0"]
+    for column, wanted in (("state", query.states), ("kind", query.kinds)):
+        names = {f"{column}{number}": value for number, value in enumerate(wanted)}
+        if names:
+            where.append(f"{column} IN ({', '.join(':' + name for name in names)})")
+        values |= names
+    if query.after:
+        where.append("(created, id) < (:created, :id)")
+        values |= {"created": query.after[0], "id": query.after[1]}
+    # Only names made here are part of the SQL; what a client sent are its values.
+    sql = f"{NEWEST} WHERE {' AND '.join(where)} ORDER BY created DESC, id DESC LIMIT :limit"
+    return sql, values

@@ -1,0 +1,186 @@
+"""POST /v1/jobs: from a request to a stored job, or to one answer with everything that is wrong, and nothing kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+from aiohttp import web
+
+from protocol import submission, tracing
+from protocol.intake import BadTable, Layout, ReadOptions, check_columns
+from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
+from protocol.submission import Submission
+from service import reception, uploads, waiting
+from service.api import answer_job
+from service.problems import Refused, refuse_faults
+from service.reception import Received
+from service.store import Key
+from service.uploads import Place, Upload, Uploading
+from service.wiring import SERVICE, Service
+
+log = logging.getLogger(__name__)
+FORM_OVERHEAD = 2**20  # what a form may add to its file
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+PLAIN, TABBED = "text/csv", "text/tab-separated-values"
+
+
+class Repeated(Exception):
+    """This was asked before, and made job *job_id*."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+
+async def begin_slowly(_request: web.Request) -> None:
+    """Answer `Expect: 100-continue` only once the request may send its body; see `_invite`."""
+
+
+async def submit(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    wait = waiting.wished(request, service.limits.wait)
+    await _admit(service, request)
+    with _held(service, request) as key:
+        async with service.slots.one():
+            await _invite(request)
+            job_id = await _accept(service, request, uuid.uuid4().hex, key)
+    stored = await waiting.until_final(service, job_id, wait or 0)
+    done = wait is not None and stored.job().final
+    return answer_job(stored, request, status=200 if done else 202, location=True, waited=wait)
+
+
+async def _admit(service: Service, request: web.Request) -> None:
+    """Refuse what is known to fail before a byte of it is read."""
+    if not service.offers.kinds():
+        raise Refused("starting", "No consumer has said yet which kinds there are.", headers={"Retry-After": "2"})
+    overhead = FORM_OVERHEAD if request.content_type == reception.FORM else 0
+    uploads.check_size((request.content_length or 0) - overhead, service.settings.max_upload)
+    await uploads.check_space(service.files, request.content_length or 0, service.limits.space_floor)
+
+
+async def _invite(request: web.Request) -> None:
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+@contextmanager
+def _held(service: Service, request: web.Request) -> Iterator[str | None]:
+    """The request's idempotency key, which no other request may use meanwhile."""
+    name = request.headers.get("Idempotency-Key")
+    if name is None:
+        yield None
+        return
+    if not KEY.fullmatch(name):
+        raise Refused("bad_parameter", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    if name in service.keys_held:
+        raise Refused("in_progress", "A request with this Idempotency-Key is under way.", headers={"Retry-After": "1"})
+    service.keys_held.add(name)
+    try:
+        yield name
+    finally:
+        service.keys_held.discard(name)
+
+
+async def _accept(service: Service, request: web.Request, job_id: str, key: str | None) -> str:
+    """The id of the new job, or of the one that the same request made before."""
+    file_key = f"uploads/{job_id}"
+    try:
+        async with uploads.guarded(service.store, service.files, job_id, file_key):
+            received = await reception.receive(request, partial(_store, service, file_key), service.limits)
+            job, asked = await _make_job(service, job_id, file_key, received)
+            job = job.model_copy(update={"traceparent": tracing.read(request.headers.get("traceparent"))})
+            await _keep(service, job, Key(key, asked) if key else None)
+    except Repeated as repeated:
+        return repeated.job_id
+    return job_id
+
+
+async def _store(
+    service: Service, key: str, blocks: AsyncIterator[bytes], name: str, options: ReadOptions | None
+) -> Upload:
+    place = Place(service.files, key, service.settings.max_upload, service.limits.space_floor)
+    try:
+        upload = await Uploading(place, name, options).store(blocks)
+    except BadTable as bad:
+        raise refuse_table(bad, bad.faults) from None
+    service.metrics.uploaded.inc(upload.size)
+    return upload
+
+
+async def _make_job(service: Service, job_id: str, file_key: str, received: Received) -> tuple[Job, str]:
+    """The job that was asked for and a fingerprint of what was asked, or a refusal that names every fault."""
+    if received.upload is None:
+        raise Refused("no_file", "Send the table as the form's field file, or as the request's body.")
+    wanted = submission.judge(received.fields, received.upload.name, service.offers.kinds(), service.limits.emails)
+    upload = await _look_again(service, file_key, received.upload, wanted)
+    check(wanted, upload.verdict)
+    job = _job(service, job_id, wanted, upload)
+    return job, fingerprint(job)
+
+
+async def _look_again(service: Service, file_key: str, upload: Upload, wanted: Submission) -> Upload:
+    """How to read the table may be said after the table: then it is looked at again, as it was stored."""
+    options = reception.options_of(json.dumps(wanted.params))
+    if options == upload.options and wanted.name == upload.name:
+        return upload
+    verdict = await uploads.inspect(service.files, file_key, wanted.name, options)
+    return Upload(wanted.name, upload.size, upload.sha256, options, verdict)
+
+
+def check(wanted: Submission, verdict: Layout | BadTable) -> None:
+    """One refusal with everything: the fields, then the header, then the rows."""
+    layout = verdict.layout if isinstance(verdict, BadTable) else verdict
+    columns = check_columns(layout, wanted.kind.columns, wanted.params) if layout and wanted.kind else ()
+    rest = verdict.faults if isinstance(verdict, BadTable) else ()
+    faults = (*wanted.faults, *columns, *rest)
+    if isinstance(verdict, BadTable):
+        raise refuse_table(verdict, faults)
+    if faults:
+        raise refuse_faults(faults)
+
+
+def refuse_table(bad: BadTable, faults: tuple[Fault, ...]) -> Refused:
+    return refuse_faults(faults, {413: "too_large", 415: "not_a_table"}.get(bad.status, "invalid"))
+
+
+def _job(service: Service, job_id: str, wanted: Submission, upload: Upload) -> Job:
+    now = datetime.fromtimestamp(service.clock(), UTC)
+    tabbed = upload.name.lower().endswith((".tsv", ".tab"))
+    return Job(
+        id=job_id,
+        kind=wanted.kind.name if wanted.kind else "",
+        params=dict(wanted.params),
+        source=Source(name=upload.name, size=upload.size, sha256=upload.sha256, media_type=TABBED if tabbed else PLAIN),
+        priority=wanted.priority,
+        progress=Progress(bytes_total=upload.size),
+        notify=Notify(email=wanted.emails),
+        max_attempts=service.settings.max_attempts,
+        created_at=now,
+        log=(LogEntry(version=0, at=now, state=State.QUEUED, attempt=0, reason="submitted"),),
+    )
+
+
+def fingerprint(job: Job) -> str:
+    """What was asked: two requests with the same one ask for the same job."""
+    asked = (job.kind, job.params, job.notify.email, job.priority, job.source.model_dump())
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+async def _keep(service: Service, job: Job, key: Key | None) -> None:
+    if key and (found := await service.store.find_key(key.name)):
+        job_id, earlier = found
+        if earlier != key:
+            raise Refused("key_reused", "This Idempotency-Key was used for something else.")
+        raise Repeated(job_id)
+    await service.store.create(job, key)
+    service.hub.publish(job)
+    log.info("accepted", extra={"action": "accept", "job": job.id, "kind": job.kind, "bytes": job.source.size})

@@ -1,0 +1,59 @@
+"""The calls beside the jobs: the contracts, and what operators and their machines ask."""
+
+from __future__ import annotations
+
+from service.call import JSON, TEXT, Call, ref
+
+UPKEEP = (
+    Call(
+        "get",
+        "/openapi.json",
+        "This contract",
+        "OpenAPI 3.1.",
+        {200: ("The contract.", JSON, {"type": "object"})},
+        group="operations",
+    ),
+    Call(
+        "get",
+        "/docs",
+        "This contract as a page",
+        "For people; needs nothing from elsewhere.",
+        {200: ("A page.", "text/html", None)},
+        group="operations",
+    ),
+    Call(
+        "get",
+        "/asyncapi.json",
+        "The contract of messages",
+        "AsyncAPI 3.0: how other services submit jobs and follow them over AMQP.",
+        {200: ("The contract.", JSON, {"type": "object"})},
+        group="operations",
+    ),
+    Call(
+        "get",
+        "/docs/messages",
+        "The contract of messages as a page",
+        "For people; needs nothing from elsewhere.",
+        {200: ("A page.", "text/html", None)},
+        group="operations",
+    ),
+    Call(
+        "get",
+        "/livez",
+        "Is it alive?",
+        "Answers as long as the process does.",
+        {200: ("It is.", JSON, {"type": "object"})},
+        group="operations",
+    ),
+    Call(
+        "get",
+        "/readyz",
+        "Is it ready?",
+        "Whether jobs can be accepted and will be run, part by part.",
+        {200: ("It is.", JSON, ref("Readiness")), 503: ("It is not.", JSON, ref("Readiness"))},
+        group="operations",
+    ),
+    Call(
+        "get", "/metrics", "Metrics", "For Prometheus.", {200: ("The metrics.", "text/plain", TEXT)}, group="operations"
+    ),
+)

@@ -1,0 +1,39 @@
+"""What every handler works with: one value, made in `app.py` and found under SERVICE in the application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from protocol.config import Settings
+from protocol.files import Files
+from protocol.outbox import Outbox
+from protocol.transports import Transport
+from service.limits import Limits
+from service.live import Hub
+from service.metrics import Metrics
+from service.offers import Offers
+from service.store import Store
+from service.uploads import Slots
+
+
+@dataclass(frozen=True)
+class Service:
+    settings: Settings
+    files: Files
+    transport: Transport
+    outbox: Outbox
+    store: Store
+    offers: Offers
+    slots: Slots
+    limits: Limits = field(default_factory=Limits)
+    hub: Hub = field(default_factory=Hub)
+    metrics: Metrics = field(default_factory=Metrics)
+    keys_held: set[str] = field(default_factory=set)  # idempotency keys of requests under way
+    clock: Callable[[], float] = time.time
+
+
+SERVICE = web.AppKey("service", Service)

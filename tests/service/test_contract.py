@@ -1,0 +1,82 @@
+"""The contract is what the service does: every call is in it, and every answer is as it says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+from jsonschema import Draft202012Validator
+
+from service.app import ROUTES
+from service.openapi import document
+from service.problems import PROBLEMS
+from tests.service.house import House
+
+
+def test_every_call_is_in_the_contract_and_nothing_else() -> None:
+    served = {(route.path, route.method.lower()) for route in ROUTES if isinstance(route, web.RouteDef)}
+    told = {(path, method) for path, methods in document()["paths"].items() for method in methods}
+    assert served == told
+
+
+def test_every_reference_leads_somewhere() -> None:
+    contract = document()
+    refs = set(find_refs(contract))
+    assert refs
+    assert refs <= {f"#/components/schemas/{name}" for name in contract["components"]["schemas"]}
+
+
+def find_refs(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [ref for value in node.values() for ref in find_refs(value)]
+    return [ref for value in node for ref in find_refs(value)] if isinstance(node, list) else []
+
+
+def test_every_problem_has_a_status_and_a_title() -> None:
+    for code, (status, title) in PROBLEMS.items():
+        assert code.isidentifier()
+        assert 400 <= status <= 599
+        assert title[0].isupper()
+        assert not title.endswith(".")
+
+
+def check(body: Any, schema: str) -> None:
+    contract = document()
+    whole = {"$ref": f"#/components/schemas/{schema}", "components": contract["components"]}
+    Draft202012Validator(whole).validate(body)
+
+
+async def test_answers_are_as_the_contract_says(house: House) -> None:
+    job = await house.submit()
+    await house.consumer.finish(await house.consumer.next_job())
+    for path, schema in (
+        ("/v1/jobs", "Jobs"),
+        (f"/v1/jobs/{job['id']}", "Job"),
+        (f"/v1/jobs/{job['id']}/log", "Log"),
+        ("/v1/kinds", "Kinds"),
+        ("/readyz", "Readiness"),
+        ("/v1/jobs/none", "Problem"),
+    ):
+        check((await house.get(path))[1], schema)
+
+
+async def test_the_contract_is_served_and_shown_without_anything_from_elsewhere(house: House) -> None:
+    status, body, _ = await house.get("/openapi.json")
+    assert (status, body) == (200, json.loads(json.dumps(document())))
+    async with house.http.get("/docs") as answer:
+        page = await answer.text()
+    assert answer.status == 200
+    for path in document()["paths"]:
+        assert path in page
+    for place in ("src=", "href="):
+        loaded = [part[1:].partition('"')[0] for part in page.split(place)[1:]]
+        assert all(one.startswith(("/", "#", "https://www.rfc-editor.org")) for one in loaded), loaded
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/kinds", "/livez", "/openapi.json"])
+async def test_what_can_be_got_has_a_head(house: House, path: str) -> None:
+    async with house.http.head(path) as answer:
+        assert (answer.status, await answer.read()) == (200, b"")

@@ -1,0 +1,213 @@
+"""Who is turned away, what every answer carries, and how problems look wherever they come from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from protocol.config import BadConfig
+from service.limits import Limits
+from tests.service.house import DEADLINE, TABLE, House, keep, now
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "[::2]", "169.254.0.1"]
+)
+async def test_a_name_that_is_not_ours_is_refused(house: House, host: str) -> None:
+    status, problem, _ = await house.get("/v1/jobs", headers={"Host": host})
+    assert (status, problem["type"]) == (421, "/problems/misdirected")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:80", "rowmill.localhost", "LOCALHOST"])
+async def test_this_machine_goes_by_many_names(house: House, host: str) -> None:
+    assert (await house.get("/v1/jobs", headers={"Host": host}))[0] == 200
+
+
+async def test_the_public_name_is_ours_too(tmp_path: Path) -> None:
+    async with keep(tmp_path, public_url="https://mill.example/") as house:
+        headers = {"Host": "mill.example", "Origin": "https://mill.example"}
+        async with house.http.post("/v1/jobs", data=TABLE, headers=headers) as answer:
+            assert answer.status == 202
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1"])
+async def test_a_foreign_page_may_not_change_anything(house: House, origin: str) -> None:
+    job = await house.submit()
+    for method, path in (
+        ("POST", "/v1/jobs"),
+        ("POST", f"/v1/jobs/{job['id']}/cancel"),
+        ("DELETE", f"/v1/jobs/{job['id']}"),
+    ):
+        async with house.http.request(method, path, data=b"", headers={"Origin": origin}) as answer:
+            assert answer.status == 403
+            assert (await answer.json(content_type=None))["type"] == "/problems/foreign_origin"
+    async with house.http.post(f"/v1/jobs/{job['id']}/cancel", headers={"Origin": house.url}) as answer:
+        assert answer.status == 202
+
+
+async def test_where_keys_are_set_one_is_needed_except_by_probes(tmp_path: Path) -> None:
+    async with keep(tmp_path, api_keys="one,two") as house:
+        for path in ("/", "/v1/jobs", "/docs", "/metrics", "/nothing"):
+            async with house.http.get(path) as answer:
+                assert answer.status == 401
+                assert answer.headers["WWW-Authenticate"].startswith("Basic")
+        assert (await house.get("/livez"))[0] == 200
+        for right in ({"Authorization": "Bearer two"}, {"Authorization": f"Basic {b64encode(b'me:one').decode()}"}):
+            assert (await house.get("/v1/jobs", headers=right))[0] == 200
+        for wrong in ("Bearer three", "Bearer", "Basic one", "Bearer öne", "Digest one"):
+            assert (await house.get("/v1/jobs", headers={"Authorization": wrong}))[0] == 401
+
+
+async def test_every_answer_carries_the_headers_that_keep_browsers_careful(house: House) -> None:
+    for path in ("/", "/docs", "/v1/jobs", "/nothing", "/livez", "/metrics"):
+        async with house.http.get(path) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Referrer-Policy"] == "same-origin"
+
+
+async def test_what_the_library_refuses_is_a_problem_too(house: House) -> None:
+    for method, path, status in (
+        ("GET", "/nothing", 404),
+        ("GET", "/v1/nothing", 404),
+        ("PUT", "/v1/jobs", 405),
+        ("PATCH", "/livez", 405),
+        ("PROPFIND", "/v1/jobs", 405),
+    ):
+        async with house.http.request(method, path) as answer:
+            problem = await answer.json(content_type="application/problem+json")
+            assert (answer.status, problem["status"]) == (status, status)
+            assert problem["title"]
+            assert ("Allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"BREW / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_gets_a_problem_and_no_traceback_in_the_log(
+    house: House, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]))
+    writer.write(request_)
+    async with asyncio.timeout(DEADLINE):
+        answer = await reader.read(10_000)
+    writer.close()
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert b"/problems/malformed" in answer
+    assert b"application/problem+json" in answer
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_crash_is_logged_with_the_id_that_the_client_gets_and_shows_nothing_of_us(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = await house.submit()
+    broken = "UPDATE service_jobs SET body = 'secret' WHERE id = :id"
+    await house.consumer.database.write(lambda tx: tx.execute(broken, id=job["id"]))
+    with caplog.at_level(logging.ERROR):
+        status, problem, _ = await house.get(f"/v1/jobs/{job['id']}/log")
+    assert (status, problem["type"]) == (500, "/problems/internal")
+    [record] = [record for record in caplog.records if record.exc_info]
+    assert getattr(record, "request") in problem["detail"]  # noqa: B009 - an extra field
+    assert getattr(record, "job") == job["id"]  # noqa: B009
+    assert "secret" not in str(problem)
+    assert "json" not in problem["detail"].lower()
+
+
+async def test_an_event_that_cannot_be_stored_comes_again(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.submit()
+    job = await house.consumer.next_job()
+    await house.consumer.database.write(lambda tx: tx.execute("ALTER TABLE service_jobs RENAME TO hidden"))
+    with pytest.raises(Exception, match="later"):
+        await house.consumer.start(job)
+    await house.consumer.database.write(lambda tx: tx.execute("ALTER TABLE hidden RENAME TO service_jobs"))
+    await house.consumer.start(job)
+    assert (await house.get(f"/v1/jobs/{job.id}"))[1]["state"] == "running"
+    assert "comes again" in caplog.text
+
+
+async def test_ready_names_each_part_and_says_when_no_consumer_is_there(tmp_path: Path) -> None:
+    async with keep(tmp_path, kinds=False) as house:
+        status, body, headers = await house.get("/readyz")
+        assert (status, headers["Retry-After"]) == (503, "2")
+        assert body["parts"] == {
+            "database": "ok",
+            "files": "ok",
+            "transport": "ok",
+            "consumer": "no consumer was heard yet",
+        }
+        await house.consumer.announce()
+        status, body, _ = await house.get("/readyz")
+        assert (status, body["status"]) == (200, "ok")
+
+
+async def test_a_silent_consumer_is_not_ready_but_its_kinds_stay_known(tmp_path: Path) -> None:
+    async with keep(tmp_path) as house:
+        assert (await house.get("/readyz"))[0] == 200
+        long_ago = now().timestamp() - 1000
+        await house.consumer.database.write(lambda tx: tx.execute("UPDATE service_kinds SET seen = :at", at=long_ago))
+    async with keep(tmp_path, kinds=False) as house:
+        status, body, _ = await house.get("/readyz")
+        assert status == 503
+        assert body["parts"]["consumer"].startswith("no consumer was heard for 1")
+        assert (await house.get("/v1/kinds"))[1]["kinds"]
+
+
+async def test_metrics_count_jobs_and_requests_by_route(house: House) -> None:
+    await house.submit()
+    async with house.http.get("/metrics") as answer:
+        text = await answer.text()
+    assert 'rowmill_jobs{state="queued"} 1.0' in text
+    assert 'rowmill_http_request_seconds_count{method="POST",route="/v1/jobs",status="202"} 1.0' in text
+
+
+async def test_a_port_that_is_taken_is_a_wrong_setting(house: House, tmp_path: Path) -> None:
+    taken = int(house.url.rpartition(":")[2])
+    with pytest.raises(BadConfig, match="ROWMILL_PORT"):
+        await enter(tmp_path / "other", taken)
+
+
+async def enter(folder: Path, port: int) -> None:
+    async with keep(folder, port=port):
+        pass
+
+
+async def test_a_slow_reader_of_a_download_is_let_go(tmp_path: Path) -> None:
+    async with keep(tmp_path, Limits(read=0.3)) as house:
+        await house.submit()
+        job = await house.consumer.start(await house.consumer.next_job())
+        artefact = await house.consumer.make(job, "big.csv", b"0123456789\n" * 2_000_000)
+        await house.consumer.finish(job, artefacts=(artefact,))
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]), limit=4096)
+        writer.write(f"GET {artefact.url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        async with asyncio.timeout(DEADLINE):
+            while "1.0" not in await dropped(house):
+                pass
+            assert await count_rest(reader) < artefact.size
+        writer.close()
+
+
+async def count_rest(reader: asyncio.StreamReader) -> int:
+    count = 0
+    with contextlib.suppress(ConnectionResetError):
+        while piece := await reader.read(2**16):
+            count += len(piece)
+    return count
+
+
+async def dropped(house: House) -> str:
+    async with house.http.get("/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return next(line for line in lines if line.startswith("rowmill_clients_dropped_total"))
