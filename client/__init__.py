@@ -1,0 +1,1 @@
+"""Speaks the public HTTP API, as any other program would."""

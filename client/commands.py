@@ -1,0 +1,74 @@
+"""The commands for people and scripts who have a table and a server: submit, watch, kinds.
+
+Only their spelling is here. What they do is imported when one runs, because --help must be instant.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer()
+
+DEFAULT_SERVER = "http://127.0.0.1:8080"
+Server = Annotated[str, typer.Option("--server", "-s", metavar="URL", help="Where Rowmill is.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", metavar="FILE", help="A file with an API key of the server.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the job as JSON on stdout, and all else on stderr.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Wait, and save the result files here.")]
+
+
+@app.command()
+def submit(
+    file: Annotated[Path, typer.Argument(help="A table, such as sales.csv; - reads stdin.")],
+    *,
+    kind: Annotated[str | None, typer.Option("--kind", "-k", help="What to do with it (see: rowmill kinds).")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter; JSON if it parses, else text.")
+    ] = None,
+    email: Annotated[list[str] | None, typer.Option("--email", "-e", help="Who gets the result; repeatable.")] = None,
+    priority: Annotated[Literal["high", "normal", "low"], typer.Option("--priority", help="Which jobs go first.")] = (
+        "normal"
+    ),
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show how it goes, then the result.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait in silence, then show the result.")] = False,
+    out: Out = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    key_file: KeyFile = None,
+) -> None:
+    """Submit a table. Without --watch, --wait or --out it prints the job's id and leaves it to run.
+
+    With --watch and --json each version of the job is a line.
+    """
+    from client import errands, exits  # noqa: PLC0415
+
+    asked = errands.Asked(file=file, kind=kind, params=param or [], emails=email or [], priority=priority)
+    wishes = errands.Wishes(watch=watch, wait=wait or out is not None, out=out, as_json=as_json)
+    exits.run(errands.submit(server, key_file, asked, wishes))
+
+
+@app.command()
+def watch(
+    job: Annotated[str, typer.Argument(metavar="ID", help="The job's id.")],
+    *,
+    out: Out = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    key_file: KeyFile = None,
+) -> None:
+    """Show how a job goes, then its result. With --json each version of the job is a line."""
+    from client import errands, exits  # noqa: PLC0415
+
+    exits.run(errands.watch(server, key_file, job, errands.Wishes(watch=True, out=out, as_json=as_json)))
+
+
+@app.command()
+def kinds(*, as_json: Json = False, server: Server = DEFAULT_SERVER, key_file: KeyFile = None) -> None:
+    """List what the server can do with a table."""
+    from client import errands, exits  # noqa: PLC0415
+
+    exits.run(errands.kinds(server, key_file, as_json=as_json))

@@ -1,0 +1,184 @@
+"""The command, and the composition root: the only file that knows both sides.
+
+Cheap to import, because every worker process may do so: what is heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: PLC0415
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from client import commands
+
+if TYPE_CHECKING:
+    from protocol.config import Settings
+
+log = logging.getLogger("rowmill")
+BOTH = ("service", "consumer")
+EPILOG = """\b
+Exit codes: 0 succeeded, 1 the job failed, 2 wrong usage or settings, 3 refused by the server,
+4 server not reached or in trouble, 5 the job was cancelled, 70 a fault in Rowmill, 130 interrupted."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        from importlib.metadata import version
+
+        print(f"rowmill {version('rowmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault.")] = False,
+) -> None:
+    """Hand Rowmill a table; it does the heavy pandas work in the background and tells you exactly how it goes."""
+
+
+Host = Annotated[str | None, typer.Option("--host", help="The address to listen on (ROWMILL_HOST).")]
+Port = Annotated[int | None, typer.Option("--port", help="The port to listen on, 0 for a free one (ROWMILL_PORT).")]
+
+
+app.add_typer(commands.app)
+
+
+@app.command()
+def up(*, host: Host = None, port: Port = None) -> None:
+    """Run everything in this process: the web service and the consumer. Ctrl-C stops it, twice at once."""
+    _serve(*BOTH, host=host, port=port)
+
+
+@app.command()
+def service(*, host: Host = None, port: Port = None) -> None:
+    """Run the web service alone; consumers elsewhere run the jobs. It needs a broker (ROWMILL_BROKER_URL)."""
+    _serve("service", host=host, port=port)
+
+
+@app.command()
+def consumer() -> None:
+    """Run jobs, without a web service. It needs a broker (ROWMILL_BROKER_URL)."""
+    _serve("consumer")
+
+
+@app.command()
+def demo() -> None:
+    """Start everything, submit a sample table, show how it goes, and serve on (DEMO_EXIT=1: leave)."""
+    from client import exits
+
+    exits.run(_demo(leave=bool(os.environ.get("DEMO_EXIT")) or not sys.stdout.isatty()))
+
+
+def _serve(*sides: str, **given: Any) -> None:
+    from client import exits
+
+    async def main() -> int:
+        settings = configure(*sides, **given)
+        with stopping() as stop:
+            await compose(settings, *sides, stop=stop, ready=lambda url: log.info("ready", extra={"url": url}))
+        return exits.Exit.SUCCEEDED
+
+    exits.run(main())
+
+
+async def _demo(*, leave: bool) -> int:
+    from client import demo, exits
+
+    settings = demo.fit(configure(*BOTH, level=logging.WARNING))
+    url = asyncio.get_running_loop().create_future()
+    with stopping() as stop:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(compose(settings, *BOTH, stop=stop, ready=url.set_result))
+            showing = group.create_task(demo.show(url, settings))
+            stopped = group.create_task(stop.wait())
+            await asyncio.wait((showing, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if leave or stop.is_set() or showing.result() is not exits.Exit.SUCCEEDED:
+                stop.set()
+            else:
+                demo.serving_on(url.result())
+            showing.cancel()
+    return exits.Exit.INTERRUPTED if showing.cancelled() else showing.result()
+
+
+def configure(*sides: str, level: int = logging.INFO, **given: Any) -> Settings:
+    """The settings and the look of the log, or BadConfig."""
+    from protocol import config
+    from protocol import log as lines
+
+    settings = config.load(**{name: value for name, value in given.items() if value is not None})
+    lines.configure(settings.log_format, level)
+    if sides != BOTH and settings.broker_url.startswith("embedded:"):
+        raise config.BadConfig(
+            "ROWMILL_BROKER_URL: embedded:// reaches no other process. `rowmill up` runs both sides in one; "
+            f"`rowmill {sides[0]}` alone needs a broker."
+        )
+    return settings
+
+
+@contextmanager
+def stopping() -> Iterator[asyncio.Event]:
+    """An event that SIGINT or SIGTERM sets. A second Ctrl-C cancels what still runs; SIGTERM may come twice."""
+    loop, task, stop = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+
+    def interrupt() -> None:
+        if stop.is_set() and task:
+            task.cancel()
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    yield stop
+
+
+async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: Callable[[str], object]) -> None:
+    """Open what the sides share and run them until *stop* is set; *ready* gets the page's address."""
+    from protocol.databases import open_database
+    from protocol.files import open_files
+    from protocol.transports import open_transport
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings.database_url))
+        files = await stack.enter_async_context(open_files(settings.files_url))
+        transport = await stack.enter_async_context(open_transport(settings.broker_url))
+        async with asyncio.TaskGroup() as group:
+            if "service" in sides:
+                from service import app as front
+
+                url = asyncio.get_running_loop().create_future()
+                serving = front.run(settings, database, files, transport, stop=stop, ready=url.set_result)
+                group.create_task(serving, name="service")
+                ready(await url)  # a port that is taken is said before any worker starts
+            if "consumer" in sides:
+                from consumer import app as mill
+
+                group.create_task(mill.run(settings, database, files, transport, stop=stop), name="consumer")
+
+
+def main() -> None:
+    app(prog_name="rowmill")
+
+
+if __name__ == "__main__":
+    main()
