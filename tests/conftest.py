@@ -1,0 +1,121 @@
+"""What tests of several parts need: the real parts on a fresh folder, jobs, and waiting without sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+
+from protocol.databases import Database, open_database
+from protocol.files import Files, open_files
+from protocol.job import Job, Source
+from protocol.transports import Transport, open_transport
+
+# A machine may be busy: how long one example takes says nothing.
+settings.register_profile("rowmill", deadline=None)
+settings.load_profile("rowmill")
+
+T = TypeVar("T")
+DEADLINE = 15.0
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+async def _within(work: Awaitable[T], seconds: float = DEADLINE) -> T:
+    async with asyncio.timeout(seconds):
+        return await work
+
+
+async def _eventually(condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:
+    async with asyncio.timeout(seconds):
+        while True:
+            value = condition()
+            if inspect.isawaitable(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def within() -> Callable[..., Awaitable[Any]]:
+    """`await within(work)`: what *work* comes to, or a failed test after a deadline."""
+    return _within
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[Any]]:
+    """`await eventually(condition)`: its first true value, plain or awaited, or a failed test after a deadline."""
+    return _eventually
+
+
+@pytest.fixture
+def new_job() -> Callable[..., Job]:
+    """Makes queued jobs, each with an id of its own."""
+    numbers = itertools.count(1)
+
+    def make(**given: Any) -> Job:
+        values = {
+            "id": f"{next(numbers):032x}",
+            "kind": "sales",
+            "source": Source(name="sales.csv", size=3, sha256="0" * 64),
+            "created_at": START,
+        }
+        return Job(**values | given)
+
+    return make
+
+
+class Clock:
+    """A time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def pass_by(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    def __call__(self) -> float:
+        return self.time.timestamp()
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/database/rowmill.db"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def files_url(tmp_path: Path) -> str:
+    return (tmp_path / "files").as_uri()
+
+
+@pytest.fixture
+async def files(files_url: str) -> AsyncIterator[Files]:
+    async with open_files(files_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[Transport]:
+    async with open_transport("embedded://") as opened:
+        yield opened

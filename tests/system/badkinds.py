@@ -1,0 +1,54 @@
+"""Kinds that behave as badly as kinds can."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from consumer.kinds import BadInput, Column, Kind, Params, Report
+
+
+def bad(chunk: Callable[[pd.DataFrame, Any], Any]) -> Kind:
+    return Kind(
+        title=chunk.__name__,
+        columns=lambda _params: [Column("n", "number")],
+        chunk=chunk,
+        combine=sum,
+        finalize=lambda total, _params: Report(numbers={"rows": total}),
+        headline=lambda numbers: f"{numbers['rows']} rows",
+    )
+
+
+def loops(_frame: pd.DataFrame, _params: Params) -> int:
+    while True:
+        pass
+
+
+def eats(_frame: pd.DataFrame, _params: Params) -> int:
+    eaten = []
+    while True:
+        eaten.append(bytearray(b"x" * 2**24))
+
+
+def exits(_frame: pd.DataFrame, _params: Params) -> int:
+    sys.exit(3)
+
+
+def raises(_frame: pd.DataFrame, _params: Params) -> int:
+    raise ZeroDivisionError("by hand")
+
+
+def refuses(_frame: pd.DataFrame, _params: Params) -> int:
+    raise BadInput("These rows are not what this kind is for.")
+
+
+def crashes(_frame: pd.DataFrame, _params: Params) -> int:
+    return len(ctypes.string_at(0))
+
+
+LOOPS, EATS, EXITS = bad(loops), bad(eats), bad(exits)
+RAISES, REFUSES, CRASHES = bad(raises), bad(refuses), bad(crashes)

@@ -1,0 +1,113 @@
+"""Whatever a kind or a worker process does, it costs its own job only, and the job says what it was."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NEIGHBOUR = b"region,value_column\n" + b"North,1\n" * 2000
+KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes")
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """badkinds as an installed package with entry points."""
+    info = tmp_path / "plugin" / "badkinds-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: badkinds\nVersion: 1.0\n")
+    points = "".join(f"{name} = badkinds:{name.upper()}\n" for name in KINDS)
+    (info / "entry_points.txt").write_text(f"[rowmill.kinds]\n{points}")
+    (tmp_path / "plugin" / "badkinds.py").write_text((HERE / "badkinds.py").read_text())
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin"))
+
+
+@pytest.mark.usefixtures("plugin")
+@pytest.mark.parametrize(
+    ("kind", "problem", "says"),
+    [
+        ("loops", "/problems/chunk_timeout", "chunk 1 of 1"),
+        ("eats", "/problems/kind_failed", "WORKER_MEMORY"),
+        ("exits", "/problems/kind_failed", "SystemExit: 3"),
+        ("raises", "/problems/kind_failed", "ZeroDivisionError: by hand (badkinds.py:"),
+        ("refuses", "/problems/bad_table", "These rows are not what this kind is for."),
+        ("crashes", "/problems/worker_lost", "chunk 1 of 1"),
+    ],
+)
+async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, kind, problem, says):
+    limit = "1.5" if kind == "loops" else "60"
+    rowmill = await start(CHUNK_TIMEOUT=limit, WORKER_MEMORY="1GiB", MAX_ATTEMPTS="2", RETRY_DELAY="0.1")
+    bad = await rowmill.submit(b"n\n1\n", kind=kind)
+    neighbour = await rowmill.submit(NEIGHBOUR, kind="summary")
+    assert (await rowmill.finished(neighbour["id"]))["state"] == "succeeded"
+    job = await rowmill.finished(bad["id"])
+    assert (job["state"], job["problem"]["type"]) == ("failed", problem)
+    assert says in job["problem"]["detail"]
+    assert job["attempt"] == (1 if kind == "refuses" else 2)
+    after = await rowmill.finished((await rowmill.submit(NEIGHBOUR, kind="summary"))["id"])
+    assert after["state"] == "succeeded"
+
+
+async def test_a_worker_killed_in_mid_chunk_costs_no_attempt(start):
+    rowmill = await start(CHUNK_SIZE="4KiB")
+    job = await rowmill.submit(NEIGHBOUR, kind="summary", params={"simulate_seconds": 2})
+    await rowmill.watch(job["id"], lambda now: now["progress"]["phase"] == "reading")
+    for worker in rowmill.workers()[:2]:
+        worker.kill()
+    job = await rowmill.finished(job["id"])
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert job["report"]["numbers"]["total_rows"] == 2000
+
+
+async def test_workers_killed_while_idle_are_not_noticed(start):
+    rowmill = await start()
+    before = await rowmill.finished((await rowmill.submit(NEIGHBOUR, kind="summary"))["id"])
+    for worker in rowmill.workers():
+        worker.kill()
+    jobs = [await rowmill.submit(NEIGHBOUR, kind="summary") for _ in range(4)]
+    after = await asyncio.gather(*(rowmill.finished(job["id"]) for job in jobs))
+    assert [job["report"]["numbers"] for job in after] == [before["report"]["numbers"]] * 4
+    assert {job["attempt"] for job in after} == {1}
+
+
+async def test_cancelling_frees_the_slots_and_keeps_nothing_but_the_log(start):
+    rowmill = await start(WORKERS="1")
+    slow = await rowmill.submit(NEIGHBOUR, kind="summary", params={"simulate_seconds": 600})
+    await rowmill.watch(slow["id"], lambda now: now["progress"]["phase"] == "reading")
+    async with rowmill.session.post(f"{rowmill.url}/v1/jobs/{slow['id']}/cancel") as answer:
+        assert answer.status == 202
+    quick = await rowmill.submit(NEIGHBOUR, kind="summary")
+    assert (await rowmill.finished(quick["id"]))["state"] == "succeeded"
+    cancelled = await rowmill.job(slow["id"])
+    assert (cancelled["state"], cancelled["report"], cancelled["artefacts"]) == ("cancelled", None, [])
+    assert [entry["state"] for entry in cancelled["log"]][-1] == "cancelled"
+    await rowmill.until(lambda: not [f for f in rowmill.files() if f.startswith(f"results/{slow['id']}")], "tidied")
+
+
+async def test_a_cancelled_job_can_be_retried_and_a_deleted_one_leaves_no_file(start):
+    rowmill = await start(WORKERS="1")
+    job = await rowmill.submit(NEIGHBOUR, kind="summary", params={"simulate_seconds": 2})
+    await rowmill.watch(job["id"], lambda now: now["state"] == "running")
+    await rowmill.session.post(f"{rowmill.url}/v1/jobs/{job['id']}/cancel")
+    await rowmill.finished(job["id"])
+    async with rowmill.session.post(f"{rowmill.url}/v1/jobs/{job['id']}/retry") as answer:
+        assert answer.status == 202
+
+    async def succeeded() -> bool:
+        return (await rowmill.job(job["id"]))["state"] == "succeeded"
+
+    await rowmill.until(succeeded, "succeeded")
+    async with rowmill.session.delete(f"{rowmill.url}/v1/jobs/{job['id']}") as answer:
+        assert answer.status == 204
+    await rowmill.until(lambda: rowmill.files() == [], "every file is gone")
+    async with rowmill.session.get(f"{rowmill.url}/v1/jobs/{job['id']}") as answer:
+        assert answer.status == 404
+
+
+async def test_a_job_over_its_time_fails_and_says_so(start):
+    rowmill = await start(JOB_TIMEOUT="1", WORKERS="1")
+    job = await rowmill.submit(NEIGHBOUR, kind="summary", params={"simulate_seconds": 60})
+    job = await rowmill.finished(job["id"])
+    assert (job["state"], job["problem"]["type"]) == ("failed", "/problems/job_timeout")

@@ -1,0 +1,195 @@
+"""The house rules that a program can check: who imports what, how long things are, what the packages hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("protocol", "service", "consumer", "client")
+SOURCES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "rowmill.py"]
+
+# Where each third-party library may be imported: files, or folders that end with a slash.
+PANDAS = (
+    "consumer/tables/",
+    "consumer/kinds/",
+    "consumer/profiling/",
+    "consumer/exact.py",
+    "consumer/reporting.py",
+    "consumer/work.py",
+)
+HOMES: dict[str, tuple[str, ...]] = {
+    "aio_pika": ("protocol/transports/amqp/",),
+    "aiohttp": ("service/", "client/"),
+    "aiosmtplib": ("consumer/mailers/",),
+    "aiosqlite": ("protocol/databases/sqlite.py",),
+    "clevercsv": ("protocol/intake/heading.py",),
+    "jinja2": ("service/", "consumer/"),
+    "jsonschema": ("protocol/submission.py",),
+    "numpy": (*PANDAS, "consumer/executors/forkserver.py"),
+    "obstore": ("protocol/files/",),
+    "pandas": PANDAS,
+    "prometheus_client": ("service/metrics.py",),
+    "pyarrow": PANDAS,
+    "pydantic": ("protocol/", "service/", "consumer/", "client/"),
+    "pydantic_settings": ("protocol/config.py",),
+    "rich": ("client/screen.py",),
+    "structlog": ("protocol/log.py",),
+    "typer": ("client/commands.py", "rowmill.py"),
+    "vl_convert": ("consumer/charts.py", "service/vega.py"),
+}
+# Parts of a library that come under a name of their own; at home where it is.
+PARTS = {"markupsafe": "jinja2", "multidict": "aiohttp", "yarl": "aiohttp"}
+COMES_WITH = {"numpy": "pandas"}
+LONGEST_FILE, LONGEST_BODY, USUAL_BODY, MEDIAN_BODY = 250, 40, 20, 6
+EMPTY_WORDS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            modules = [node.module]
+        for name in (module.partition(".")[0] for module in modules):
+            yield PARTS.get(name, name)
+
+
+def bodies(path: Path) -> Iterator[tuple[str, int]]:
+    """Each function with the lines of its body; those of a docstring and of nested functions' own count too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, Function):
+            statements = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = (node.end_lineno or 0) - statements[0].lineno + 1 if statements else 0
+            yield f"{place(path)}:{node.lineno} {node.name}", lines
+
+
+def test_imports_go_down_only() -> None:
+    command = [sys.executable, "-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"]
+    linted = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=place)
+def test_each_library_is_imported_at_home_only(path: Path) -> None:
+    foreign = {name for name in imports(path) if name not in sys.stdlib_module_names and name not in PACKAGES}
+    strays = {name for name in foreign if not place(path).startswith(HOMES.get(name, ()))}
+    assert not strays
+
+
+def test_nothing_imports_the_composition_root() -> None:
+    assert [place(path) for path in SOURCES if "rowmill" in imports(path)] == []
+
+
+def test_every_library_in_use_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.split(r"[^a-z0-9-]", line)[0].replace("-", "_").removesuffix("_python") for line in project["dependencies"]
+    }
+    used = {COMES_WITH.get(name, name) for path in SOURCES for name in imports(path) if name in HOMES}
+    assert used <= declared
+
+
+def test_no_file_is_too_long() -> None:
+    assert [place(path) for path in SOURCES if len(path.read_text().splitlines()) > LONGEST_FILE] == []
+
+
+def test_functions_are_short() -> None:
+    lengths = {name: lines for path in SOURCES for name, lines in bodies(path)}
+    assert [name for name, lines in lengths.items() if lines > LONGEST_BODY] == []
+    assert statistics.median(lengths.values()) <= MEDIAN_BODY
+    assert statistics.quantiles(lengths.values(), n=10)[-1] <= USUAL_BODY
+
+
+def test_no_module_has_an_empty_name() -> None:
+    assert [place(path) for path in SOURCES if path.stem in EMPTY_WORDS or path.parent.name in EMPTY_WORDS] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [place(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_file_has_a_hash_for_everything_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    entries = [entry for entry in re.split(r"\n(?=\S)", text) if not entry.startswith("#")]
+    assert entries
+    assert [
+        entry.split()[0] for entry in entries if not re.match(r"[\w.-]+==\S+.*--hash=sha256:", entry, re.DOTALL)
+    ] == []
+    assert "://" not in text
+    assert "index-url" not in text
+
+
+def test_the_dev_lock_pins_what_the_runtime_lock_pins() -> None:
+    pins = [
+        set(re.findall(r"^[\w.-]+==\S+", (ROOT / f"requirements{name}.lock").read_text(), re.MULTILINE))
+        for name in ("", "-dev")
+    ]
+    assert pins[0] <= pins[1]
+
+
+def test_importing_the_command_is_cheap() -> None:
+    """Worker processes may import it again as their __main__."""
+    code = (
+        "import sys, time; start = time.perf_counter(); import rowmill; took = time.perf_counter() - start;"
+        "heavy = {'pandas', 'numpy', 'pyarrow', 'aiohttp', 'pydantic', 'rich', 'structlog'} & set(sys.modules);"
+        "print(took, *heavy)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        for _ in range(3)
+    ]
+    answers = [run.stdout.split() for run in runs]
+    assert [answer[1:] for answer in answers] == [[], [], []]
+    assert min(float(answer[0]) for answer in answers) < 0.2
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    [path] = folder.glob("rowmill-*.whl")
+    return path
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_the_sample_and_no_more(wheel: Path) -> None:
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
+    expected = {place(path) for path in files if "__pycache__" not in path.parts} | {
+        "rowmill.py",
+        "client/samples/sales.csv",
+    }
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert held == expected
+
+
+def test_the_wheel_works_outside_of_a_checkout(wheel: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", wheel]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    code = "import rowmill, client.demo; print(rowmill.__file__, client.demo.sample())"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command_file, sample = ran.stdout.split()
+    assert Path(command_file).is_relative_to(tmp_path)
+    assert Path(sample).is_relative_to(tmp_path)
