@@ -1,0 +1,147 @@
+"""Two processes while the broker and they themselves are killed and queues go: nothing is lost, nothing done twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aio_pika
+
+from protocol.job import Job
+from protocol.messages import CancelJob, ForgetJob, JobChanged, RetryJob, RunJob
+from protocol.transports import open_transport
+from tests.amqp.fleet import Fleet
+from tests.rabbitmq import Node
+
+JOBS_UNDER_LOAD = 60
+MORE_THAN_IN_HAND = 80
+
+
+async def results(fleet: Fleet, job_ids: list[str]) -> None:
+    """Every job came out as it must, and each has sent its one mail."""
+    jobs = await fleet.all_finished(job_ids)
+    assert [job["state"] for job in jobs] == ["succeeded"] * len(jobs)
+    assert {job["report"]["numbers"]["kept"] for job in jobs} == {7}
+    await fleet.until(lambda: len(fleet.mails()) == len(job_ids), "a mail for each")
+
+
+async def test_a_broker_killed_under_load_loses_nothing(launch, node: Node, table: bytes):
+    fleet = await launch(CHARTS="false")
+    early = [await fleet.submit(table, kind="sales", email="a@example.org") for _ in range(JOBS_UNDER_LOAD // 2)]
+    node.kill()
+    late = [await fleet.submit(table, kind="sales", email="a@example.org") for _ in range(JOBS_UNDER_LOAD // 2)]
+    status, parts = await fleet.readiness()
+    assert (status, parts["database"]) == (503, "ok")
+    assert "broker" in parts["transport"]
+    node.start()
+    await node.up()
+    await results(fleet, early + late)
+    noise = [line for side in fleet.sides for line in side.lines() if line.get("level") in {"warning", "error"}]
+    assert len(noise) < 20, noise
+    assert not [line for line in noise if line["logger"].startswith("aio")]
+
+
+async def test_both_sides_wait_for_a_broker_that_is_not_there_yet(launch, node: Node, table: bytes):
+    node.kill()
+    fleet = await launch(wait=False)
+    await fleet.until(lambda: all("not reached" in side.log() for side in fleet.sides), "a line each")
+    node.start()
+    await node.up()
+    await fleet.ready()
+    await results(fleet, [await fleet.submit(table, kind="sales", email="a@example.org")])
+
+
+async def test_queues_deleted_with_what_is_in_them_lose_nothing(launch, node: Node, url: str, table: bytes):
+    fleet = await launch(CHARTS="false")
+    await fleet.consumer.stop()
+    job_ids = [await fleet.submit(table, kind="sales", email="a@example.org") for _ in range(3)]
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await fleet.until(lambda: waiting(channel, 3), "three messages")
+        await channel.queue_delete("rowmill.jobs.v1")
+        await fleet.consumer.start()
+        await channel.queue_delete("rowmill.service.v1")
+        await results(fleet, job_ids)
+    fresh = await fleet.submit(table, kind="sales", email="a@example.org")
+    await results(fleet, [*job_ids, fresh])
+
+
+async def waiting(channel: aio_pika.abc.AbstractChannel, count: int) -> bool:
+    queue = await channel.declare_queue("rowmill.jobs.v1", passive=True)
+    return queue.declaration_result.message_count == count
+
+
+async def test_killed_processes_go_on_where_they_were(launch, big_table: bytes):
+    fleet = await launch(CHUNK_SIZE="64KiB", WORKERS="1")
+    job_id = await fleet.submit(big_table, kind="sales", email="a@example.org")
+    await fleet.watch(job_id, lambda job: job["progress"]["bytes_done"] > job["progress"]["bytes_total"] / 3)
+    await asyncio.gather(*(side.kill() for side in fleet.sides))
+    await fleet.start()
+    job = await fleet.finished(job_id)
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert any("chunks were done before" in entry["reason"] for entry in job["log"])
+    await fleet.until(lambda: len(fleet.mails()) == 1, "one mail")
+
+
+async def test_messages_that_come_twice_late_or_in_any_order_do_no_harm(launch, url: str, table: bytes):
+    fleet = await launch(CHARTS="false")
+    kept, gone = [
+        await fleet.finished(await fleet.submit(table, kind="sales", email="a@example.org")) for _ in range(2)
+    ]
+    await fleet.until(lambda: len(fleet.mails()) == 2, "two mails")
+    assert await fleet.ask("DELETE", gone["id"]) == 204
+    before = await fleet.job(kept["id"])
+    begun = [Job.model_validate(job | {"version": 0, "state": "queued", "log": job["log"][:1]}) for job in (kept, gone)]
+    ended = [Job.model_validate(job) for job in (kept, gone)]
+    async with open_transport(url) as transport:
+        for job in (*begun, *ended, *begun):
+            await transport.publish(RunJob(job=job))
+            await transport.publish(RetryJob(job=job))
+            await transport.publish(JobChanged(job=job))
+        await transport.publish(CancelJob(job=begun[0]))
+        await transport.publish(ForgetJob(job=ended[1]))
+    after = await fleet.finished(await fleet.submit(table, kind="sales"))
+    assert after["state"] == "succeeded"
+    assert await fleet.job(kept["id"]) == before
+    assert await fleet.ask("GET", gone["id"]) == 404
+    assert len(fleet.mails()) == 2
+
+
+async def test_a_cancel_of_a_job_that_nobody_has_taken_holds(launch, table: bytes, big_table: bytes):
+    fleet = await launch(CHARTS="false", CHUNK_SIZE="64KiB", WORKERS="1")
+    await fleet.consumer.stop()
+    job_id = await fleet.submit(big_table, kind="sales", email="a@example.org")
+    assert await fleet.ask("POST", job_id, "/cancel") == 202
+    await fleet.consumer.start()
+    assert (await fleet.finished(job_id))["state"] == "cancelled"
+    after = await fleet.finished(await fleet.submit(table, kind="sales"))
+    assert after["state"] == "succeeded"
+    assert (await fleet.job(job_id))["state"] == "cancelled"
+    assert fleet.mails() == []
+
+
+async def test_no_message_is_held_while_jobs_run_however_many_and_long(launch, node: Node, table: bytes):
+    """The broker would end a link that holds one for longer than consumer_timeout: jobs here take longer than that."""
+    await node.control("eval", "application:set_env(rabbit, consumer_timeout, 8000).")
+    try:
+        fleet = await launch(CHARTS="false", WORKERS="2")
+        slow = {"value_column": "revenue", "simulate_seconds": 12}
+        jobs = [await fleet.submit(table, kind="summary", params=slow)]
+        quick = slow | {"simulate_seconds": 0.1}
+        jobs += [await fleet.submit(table, kind="summary", params=quick) for _ in range(MORE_THAN_IN_HAND)]
+        for job in await fleet.all_finished(jobs):
+            assert job["state"] == "succeeded"
+            assert [entry["state"] for entry in job["log"]] == ["queued", "running", "succeeded"]
+        said = [line["message"] for line in fleet.consumer.lines() if "transports" in line["logger"]]
+        assert not [line for line in said if "anew" in line or "not reached" in line], said
+    finally:
+        await node.control("eval", "application:set_env(rabbit, consumer_timeout, 20000).")
+
+
+async def test_a_second_consumer_or_service_with_a_database_of_its_own_is_refused(launch, table: bytes):
+    fleet = await launch()
+    other = await launch(wait=False)
+    for side in other.sides:
+        await fleet.until(lambda side=side: not side.running, "refused")
+        assert await side.stop() == 2
+        assert f"another {side.name} with a database of its own" in side.log()
+    assert (await fleet.finished(await fleet.submit(table, kind="sales")))["state"] == "succeeded"
