@@ -22,6 +22,7 @@ SOURCES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rgl
 PANDAS = (
     "consumer/tables/",
     "consumer/kinds/",
+    "consumer/parts/",
     "consumer/profiling/",
     "consumer/exact.py",
     "consumer/reporting.py",
@@ -93,6 +94,12 @@ def test_each_library_is_imported_at_home_only(path: Path) -> None:
 
 def test_nothing_imports_the_composition_root() -> None:
     assert [place(path) for path in SOURCES if "rowmill" in imports(path)] == []
+
+
+def test_a_file_among_the_kinds_is_a_kind() -> None:
+    files = {path for path in SOURCES if path.parent == ROOT / "consumer" / "kinds"}
+    others = {path.name for path in files if "\nKIND = Kind(" not in path.read_text()}
+    assert others == {"__init__.py", "testing.py"}
 
 
 def test_every_library_in_use_is_declared() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from consumer.kinds import Kind, Params, Report
-from consumer.kinds.sentences import count
+from consumer.parts.sentences import count
 from consumer.profiling import findings
 from consumer.profiling.remarks import remarks
 from consumer.profiling.sheet import sheet

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from consumer.exact import Moments
 from consumer.kinds import Column, Failed, Kind, Params, Report
-from consumer.kinds.bars import bars
-from consumer.kinds.groups import Groups, merged
-from consumer.kinds.sentences import count, number
+from consumer.parts.bars import bars
+from consumer.parts.groups import Groups, merged
+from consumer.parts.sentences import count, number
 
 NUMBERS = ("revenue", "quantity", "discount")
 

@@ -13,9 +13,9 @@ from pydantic import Field, model_validator
 
 from consumer.exact import Sums
 from consumer.kinds import Column, Kind, Params, Report
-from consumer.kinds.bars import bars
-from consumer.kinds.groups import Groups, merged
-from consumer.kinds.sentences import count, number
+from consumer.parts.bars import bars
+from consumer.parts.groups import Groups, merged
+from consumer.parts.sentences import count, number
 
 
 class SummaryParams(Params):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from consumer.kinds.sentences import count
+from consumer.parts.sentences import count
 from consumer.profiling.column import Odd
 from consumer.profiling.distinct import Known
 from consumer.profiling.table import Profile

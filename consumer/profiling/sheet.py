@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from consumer.kinds.bars import BLUE, SCHEMA
-from consumer.kinds.sentences import count
+from consumer.parts.bars import BLUE, SCHEMA
+from consumer.parts.sentences import count
 
 MOST_CHARTS = 24
 ACROSS, WIDTH, HEIGHT, STEP = 3, 150, 100, 15

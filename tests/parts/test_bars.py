@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from consumer.kinds.bars import MOST_BARS, bars
-from consumer.kinds.sentences import count, number
+from consumer.parts.bars import MOST_BARS, bars
+from consumer.parts.sentences import count, number
 
 
 def chart(names, sizes):

@@ -1,4 +1,4 @@
-"""Rows by the text of one column: exact sums per group, small and mergeable; not a kind, but what kinds are made of."""
+"""Rows by the text of one column: exact sums per group, small and mergeable."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from consumer.kinds import BadInput, groups
-from consumer.kinds.groups import Groups, merged
+from consumer.kinds import BadInput
+from consumer.parts import groups
+from consumer.parts.groups import Groups, merged
 
 
 def grouped(names, values=None):

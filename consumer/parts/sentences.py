@@ -1,4 +1,4 @@
-"""Numbers as a person reads them in a sentence; not a kind."""
+"""Numbers as a person reads them in a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One bar chart, as Vega-Lite with its data inside, that reads well on a page, in a mail and aloud; not a kind."""
+"""One bar chart, as Vega-Lite with its data inside, that reads well on a page, in a mail and aloud."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from consumer.kinds.sentences import count, number
+from consumer.parts.sentences import count, number
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MOST_BARS = 20
