@@ -99,6 +99,7 @@ class Chaos:
         await self.fleet.ready()
 
 
+@pytest.mark.timeout(SECONDS + 300)
 @pytest.mark.parametrize("seed", [SEED])
 async def test_chaos(launch, node: Node, table: bytes, big_table: bytes, seed: str):
     print(f"CHAOS_SEED={seed} CHAOS_SECONDS={SECONDS:g}")  # noqa: T201 - for who repeats it
