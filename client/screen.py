@@ -122,17 +122,18 @@ def show(job: Job, page: str) -> None:
         _print(console, *exits.describe(job.problem))
     if job.report:
         _report(console, job.report)
-    _print(console, *_rejected(job), *_findings(job))
+    _print(console, *_account(job), *_findings(job))
     for mail in job.mail:
         _print(console, f"mail to {mail.to}: {mail.state}{f', {mail.detail}' if mail.detail else ''}")
     _print(console, f"{job.state}: {page}")
 
 
-def _rejected(job: Job) -> Iterator[str]:
-    count = job.progress.rows_rejected
+def _account(job: Job) -> Iterator[str]:
+    """Where every row went, as far as it is known."""
+    account = job.report.account if job.report else None
     listed = any(artefact.name == REJECTED for artefact in job.artefacts)
-    if count:
-        yield f"{count:,} row{'s' if count > 1 else ''} left out{f': {REJECTED} says which and why' if listed else ''}"
+    if account and account.read:
+        yield f"{account}{f'; {REJECTED} says which and why' if account.rejected and listed else ''}"
 
 
 def _findings(job: Job) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protocol.job import Job, Problem, Table
+from protocol.job import Account, Job, Problem, Table
 
 # Control characters, line and paragraph separators, what turns the writing direction, and halves of characters:
 # each could forge a line, a header or a name.
@@ -34,21 +34,6 @@ class Preview:
         grid = [self.columns, *self.rows]
         widths = [max(len(row[at]) for row in grid) for at in range(len(self.columns))]
         return ["  ".join(map(_pad, row, widths, self.numeric)).rstrip() for row in grid]
-
-
-@dataclass(frozen=True)
-class Account:
-    """Where every row of the table went: `read` is the sum of the others."""
-
-    read: int
-    used: int
-    rejected: int
-    skipped: int
-
-    def __str__(self) -> str:
-        parts = [("used", self.used), ("rejected", self.rejected), ("skipped", self.skipped)]
-        shown = [f"{count:,} {word}" for word, count in parts if count or word == "used"]
-        return f"{_count(self.read, 'row')} read = {' + '.join(shown)}"
 
 
 def plain(text: str) -> str:
@@ -129,12 +114,9 @@ def took(job: Job) -> str | None:
 
 
 def account(job: Job) -> Account | None:
-    """Where the rows went, as far as the job knows; None where it does not add up or nothing was read."""
-    read, rejected = job.progress.rows_done, job.progress.rows_rejected
-    skipped = job.report.numbers.get("skipped") if job.report else None
-    skipped = skipped if isinstance(skipped, int) else 0
-    used = read - rejected - skipped
-    return Account(read, used, rejected, skipped) if read and used >= 0 else None
+    """Where the rows went, as far as the job knows; None where nothing was read."""
+    known = job.report.account if job.report else None
+    return known if known and known.read else None
 
 
 def previews(job: Job) -> list[Preview]:

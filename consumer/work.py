@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from consumer import artefacts, catalogue, reporting
+from consumer import accounts, artefacts, catalogue, kinds, reporting
+from consumer.accounts import Counted
 from consumer.kinds import BadInput, Kind
 from consumer.steps import Finished, Milled, Plan, Run, Selected, Task
 from consumer.tables import cut, read, survey, write
@@ -55,7 +56,8 @@ def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
     if batch.rejected:
         open_blocking(task.files_url).write(task.piece("rejected", index), [batch.rejects_csv()])
     frame = batch.by_line if kind.columns is None else batch.frame
-    return Milled(batch.rows, batch.rejected, pickle.dumps(kind.chunk(frame, params)))
+    partial = Counted(batch.rows, batch.rejected, kind.chunk(frame, params))
+    return Milled(batch.rows, batch.rejected, pickle.dumps(partial))
 
 
 def _kind(task: Task) -> tuple[Kind, Any]:
@@ -95,15 +97,23 @@ def _join(kind: Kind, done: tuple[Run, ...], run: Run) -> tuple[Run, ...]:
 
 
 def _combine(kind: Kind, partials: Sequence[bytes]) -> bytes:
-    return pickle.dumps(kind.combine([_load(partial) for partial in partials]))
+    return pickle.dumps(accounts.combine(kind, [_load(partial) for partial in partials]))
 
 
 def show(task: Task, runs: Sequence[Run], share: float) -> tuple[tuple[Run, ...], Report]:
     """The report of the chunks so far, and their runs folded."""
     kind, params = _kind(task)
     folded = fold(task, runs)
-    total = _load(_combine(kind, [run.partial for run in folded]))
-    return folded, reporting.show(kind, kind.finalize(total, params), params, share=share)
+    total = _combine(kind, [run.partial for run in folded])
+    return folded, _report(kind, params, total, share)[1]
+
+
+def _report(kind: Kind, params: Any, total: bytes, share: float) -> tuple[kinds.Report, Report]:
+    """What the kind has found, and how the job shows it, with every row accounted for."""
+    counted: Counted = _load(total)
+    found = kind.finalize(counted.partial, params)
+    account = accounts.settle(counted, found)
+    return found, reporting.show(kind, found, params, share=share).model_copy(update={"account": account})
 
 
 def scan(task: Task, partials: Sequence[bytes]) -> tuple[bytes | None, ...]:
@@ -120,10 +130,10 @@ def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: 
     """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
     kind, params = _kind(task)
     index, batch = _read(task, found, chunk)
-    earlier = None if before is None else _load(before)
+    earlier = None if before is None else _load(before).partial
     if kind.select is None:
         raise TypeError(f"{task.kind} selects nothing")
-    frame = kind.select(batch.frame, earlier, _load(total), params)
+    frame = kind.select(batch.frame, earlier, _load(total).partial, params)
     if len(frame):
         open_blocking(task.files_url).write(task.piece("selected", index), [batch.carried_csv(frame)])
     header = _load(found).layout.header
@@ -136,10 +146,9 @@ def finish(
     """Write the artefacts and the final report. *rejected* and *chosen* tell of each chunk, in file order."""
     kind, params = _kind(task)
     layout = _load(found).layout
-    result = kind.finalize(_load(total), params)
+    result, shown = _report(kind, params, total, 1.0)
     store = _artefacts(task)
     made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
-    shown = reporting.show(kind, result, params, share=1.0)
     made += [store.add(f"{chart.name}.vl.json", [artefacts.as_json(chart.spec)]) for chart in shown.charts]
     tables = []
     if chosen is not None:

@@ -86,6 +86,20 @@ class Chart(Value):
     spec: dict[str, Any]
 
 
+class Account(Value):
+    """Where every row of the table went: `read` is the sum of the others."""
+
+    read: int
+    used: int
+    rejected: int  # left out, and listed with line and reason
+    skipped: int = 0  # right, and deliberately without effect
+
+    def __str__(self) -> str:
+        parts = [("used", self.used), ("rejected", self.rejected), ("skipped", self.skipped)]
+        shown = " + ".join(f"{count:,} {word}" for word, count in parts if count or word == "used")
+        return f"{self.read:,} {'row' if self.read == 1 else 'rows'} read = {shown}"
+
+
 class Report(Value):
     """What is known so far (`share` of the bytes, 0 to 1) or, when `final`, the result."""
 
@@ -93,6 +107,7 @@ class Report(Value):
     numbers: dict[str, JsonValue] = Field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
+    account: Account | None = None
     share: float = 1.0
     final: bool = False
 

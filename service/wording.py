@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from protocol.job import Job
+from protocol.job import Account
 
 NOTHING = "–"  # noqa: RUF001 - a dash in an empty place
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
@@ -100,14 +100,11 @@ def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
-def account(job: Job) -> str:
+def account(rows: Account) -> str:
     """Say where every row went: used, left out, or skipped by the kind."""
-    read, rejected = job.progress.rows_done, job.progress.rows_rejected
-    skipped = job.report.numbers.get("skipped") if job.report else 0
-    skipped = skipped if isinstance(skipped, int) else 0
-    parts = [(read - rejected - skipped, "used"), (rejected, "left out"), (skipped, "skipped")]
+    parts = [(rows.used, "used"), (rows.rejected, "left out"), (rows.skipped, "skipped")]
     said = ", ".join(f"{number(count)} {word}" for count, word in parts if count or word == "used")
-    return f"{number(read)} {'row' if read == 1 else 'rows'} read: {said}."
+    return f"{number(rows.read)} {'row' if rows.read == 1 else 'rows'} read: {said}."
 
 
 def spelled(value: Any) -> str:

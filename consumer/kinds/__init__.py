@@ -64,11 +64,15 @@ class Failed:
 class Report:
     """What a kind has found. Each table becomes an artefact `{name}.csv` and, shortened, part of the job.
 
-    `numbers` are JSON values; NaN is written as null.
+    `numbers` are JSON values; NaN is written as null. `used` and `skipped` account for the rows that the kind was
+    given, so rejected ones do not count: skipped are those that are right and yet without effect, such as repeats.
+    A kind that counts the used ones has that checked; one that does not uses all that it does not skip.
     """
 
     numbers: Mapping[str, JsonValue | float]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    used: int | None = None
+    skipped: int = 0
 
 
 def _not_given(*_: Any) -> Any:
@@ -80,7 +84,7 @@ class Kind:
     """One job kind, as plain functions over pandas frames. All of them run in the pool.
 
     The law: the result does not depend on where the file was cut, in which order chunks end, or how often
-    the process died.
+    the process died; and each report accounts for every row. `consumer.kinds.testing.check_laws` tests it.
 
     columns(params)                       the columns it needs; or None for every column there is, as text, in which
                                           a blank cell is missing. Then the index that chunk sees is each row's line

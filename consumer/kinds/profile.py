@@ -44,7 +44,7 @@ def finalize(total: Profile, params: ProfileParams) -> Report:
         "values": findings.values(total, found, params.values),
         "histograms": findings.histograms(found),
     }
-    return Report(numbers=numbers, tables=tables)
+    return Report(numbers=numbers, tables=tables, used=total.rows)
 
 
 def headline(numbers: Mapping[str, Any]) -> str:

@@ -70,7 +70,8 @@ def combine(partials: Sequence[Sales]) -> Sales:
 def finalize(total: Sales, params: SalesParams) -> Report:
     units = total.per_unit
     numbers = {"kept": units.count, "rejected": total.rejected, "mean": units.mean, "std": units.std}
-    return Report(numbers={**numbers, "threshold": _threshold(units, params)}, tables={"summary": _by_region(total)})
+    numbers["threshold"] = _threshold(units, params)
+    return Report(numbers=numbers, tables={"summary": _by_region(total)}, used=units.count)
 
 
 def select(frame: pd.DataFrame, _before: Sales | None, total: Sales, params: SalesParams) -> pd.DataFrame:

@@ -96,7 +96,7 @@ def finalize(total: Summary, _: SummaryParams) -> Report:
         "top_group": None if top is None else total.groups.names[top],
         "top_group_total": None if top is None else float(table["sum"].iloc[top]),
     }
-    return Report(numbers=numbers, tables={"summary": table})
+    return Report(numbers=numbers, tables={"summary": table}, used=total.rows - total.rejected)
 
 
 def headline(numbers: Mapping[str, Any]) -> str:

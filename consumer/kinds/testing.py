@@ -1,7 +1,8 @@
-"""The law of a kind, for the tests of whoever writes one: `check_laws(KIND, frame, params)`; not a kind itself.
+"""The laws of a kind, for the tests of whoever writes one: `check_laws(KIND, frame, params)`; not a kind itself.
 
 *The result does not depend on where the table was cut, in which order its chunks end, or how often the process died.*
 It is held to the last bit: a kind that adds floats as they come breaks it.
+*Each report accounts for every row: used or skipped.*
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, combinations, islice, pairwise
-from typing import Any
 
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
+from consumer import accounts
+from consumer.accounts import Counted
 from consumer.kinds import Kind, Params, Report
 
 MOST_SUBSETS = 8
@@ -70,25 +72,31 @@ class _Bench:
         kept.attrs["rejected"] = before + len(piece) - len(kept)
         return kept
 
-    def partial(self, *ranges: Rows) -> Any:
+    def partial(self, *ranges: Rows) -> Counted:
         frame = self.rows(*ranges)
         given = frame.copy()
         partial = self.kind.chunk(frame, self.params)
         assert_frame_equal(frame, given, obj="the frame after chunk", check_exact=True)
-        return _travelled(partial)
+        rejected = given.attrs["rejected"]
+        return _travelled(Counted(len(given) + rejected, rejected, partial))
 
-    def combine(self, partials: Sequence[Any]) -> Any:
-        return _travelled(self.kind.combine(partials))
+    def combine(self, partials: Sequence[Counted]) -> Counted:
+        return _travelled(accounts.combine(self.kind, partials))
 
-    def report(self, partial: Any) -> Report:
-        return self.kind.finalize(partial, self.params)
+    def report(self, total: Counted) -> Report:
+        report = self.kind.finalize(total.partial, self.params)
+        try:
+            accounts.settle(total, report)
+        except accounts.Unaccounted as exc:
+            raise AssertionError(f"a report accounts for every row: {exc}") from None
+        return report
 
-    def select(self, rows: Rows, before: Any, total: Any) -> pd.DataFrame:
+    def select(self, rows: Rows, before: Counted | None, total: Counted) -> pd.DataFrame:
         """The selected rows, with their positions in the whole table as index."""
         if self.kind.select is None:
             raise TypeError("a kind without select selects nothing")
         frame = self.rows(rows)
-        selected = self.kind.select(frame, before, total, self.params)
+        selected = self.kind.select(frame, before and before.partial, total.partial, self.params)
         _hold(selected.index.isin(frame.index).all(), "select returns rows of its frame, with their index")
         _hold(selected.index.is_monotonic_increasing, "select keeps the order of rows")
         return selected.set_index(selected.index + rows[0])
@@ -152,8 +160,9 @@ def _usual_cuts(rows: int) -> Iterator[Cut]:
     yield (min(1, rows),)
 
 
-def _travelled(partial: Any) -> Any:
-    return pickle.loads(pickle.dumps(partial))  # noqa: S301 - just pickled
+def _travelled(partial: Counted) -> Counted:
+    travelled: Counted = pickle.loads(pickle.dumps(partial))  # noqa: S301 - just pickled
+    return travelled
 
 
 def _same(report: Report, expected: Report, when: str) -> None:

@@ -65,7 +65,13 @@ def test_watch_shows_the_report_and_saves_the_files(server: Server, sales: Path,
         "submit", sales, "--kind", "sales", "--watch", "--out", "out/here", "--server", server.url, cwd=tmp_path
     )
     assert ended.code == 0, ended.err
-    for text in ("22.8571", "East", "1,090", "3 rows left out: rejected.csv", f"succeeded: {server.url}/jobs/"):
+    for text in (
+        "22.8571",
+        "East",
+        "1,090",
+        "10 rows read = 7 used + 3 rejected; rejected.csv",
+        f"succeeded: {server.url}/jobs/",
+    ):
         assert text in ended.out
     saved = {path.name for path in (tmp_path / "out" / "here").iterdir()}
     assert saved >= {"summary.csv", "anomalies.csv", "rejected.csv"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from client import screen
 from client.exits import describe
-from protocol.job import Fault, Job, Problem, Progress, Report, Source, State, Table
+from protocol.job import Account, Fault, Job, Problem, Progress, Report, Source, State, Table
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold]x[/bold] :boom: \u202e\r\n"
 
@@ -49,6 +49,13 @@ def test_hostile_names_and_cells_come_out_as_they_are_and_powerless(monkeypatch:
     assert "\x1b[2J" not in text
     assert "\u202e" not in text
     assert "\r" not in text
+
+
+def test_where_every_row_went_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(read=1234, used=1000, rejected=34, skipped=200)
+    report = Report(headline="Loaded", account=account, final=True)
+    text = shown(job(state=State.SUCCEEDED, report=report), monkeypatch)
+    assert "1,234 rows read = 1,000 used + 34 rejected + 200 skipped\n" in text
 
 
 def test_every_fault_of_a_problem_is_told_with_its_place() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from consumer import letters
 from protocol.job import (
+    Account,
     Artefact,
     Chart,
     Fault,
@@ -59,6 +60,7 @@ def finished(**changes: Any) -> Job:
             numbers={"kept": 1200, "mean": 22.857142857142858, "top_region": "East", "std": None},
             tables=(Table(name="summary", columns=("region", "revenue"), rows=(("East", 1090), ("West", 0.15))),),
             charts=(Chart(name="revenue", spec={}),),
+            account=Account(read=1234, used=1200, rejected=34),
             final=True,
         ),
         artefacts=(artefact("summary.csv", 30), artefact("rejected.csv", 20)),
@@ -144,15 +146,16 @@ def test_both_parts_hold_the_headline_the_numbers_and_the_first_rows() -> None:
 
 def test_every_row_that_was_read_is_used_rejected_or_skipped() -> None:
     assert "\n1,234 rows read = 1,200 used + 34 rejected\n" in text_of(compose(finished()))
-    report = Report(headline="loaded", numbers={"skipped": 200}, final=True)
+    account = Account(read=1234, used=1000, rejected=34, skipped=200)
+    report = Report(headline="loaded", account=account, final=True)
     loaded = compose(finished(report=report))
     assert "1,234 rows read = 1,000 used + 34 rejected + 200 skipped" in text_of(loaded)
     assert "1,234 rows read = 1,000 used + 34 rejected + 200 skipped" in Reader(html_of(loaded)).words
 
 
-def test_rows_that_do_not_add_up_are_not_claimed_to() -> None:
-    message = compose(finished(progress=Progress(rows_done=3, rows_rejected=4)))
-    assert "rows read" not in text_of(message)
+@pytest.mark.parametrize("account", [None, Account(read=0, used=0, rejected=0)])
+def test_where_no_rows_were_read_none_are_accounted_for(account: Account | None) -> None:
+    assert "read =" not in text_of(compose(finished(report=Report(headline="none", account=account, final=True))))
 
 
 def test_the_chart_is_inside_the_mail_and_the_html_points_at_it() -> None:
@@ -189,6 +192,7 @@ def test_only_tables_are_enclosed_and_no_empty_file_of_rejects() -> None:
     job = finished(
         artefacts=tuple(artefact(name, 9) for name in ("summary.csv", "revenue.svg", "rejected.csv")),
         progress=Progress(rows_done=5),
+        report=Report(headline="All used", account=Account(read=5, used=5, rejected=0), final=True),
     )
     assert [one.name for one in letters.choose_tables(job)] == ["summary.csv"]
     assert "rejected.csv" not in text_of(compose(job))

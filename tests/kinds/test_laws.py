@@ -58,6 +58,9 @@ def test_a_lawful_kind_passes_and_its_report_comes_back():
         {"select": lambda frame, _before, _total, _params: frame.set_index(frame.index + 100)},
         {"select": running},
         {"headline": lambda _: " "},
+        {"finalize": lambda total, _: Report(numbers={"total": total}, used=total)},
+        {"finalize": lambda total, _: Report(numbers={"total": total}, skipped=len(FRAME))},
+        {"finalize": lambda total, _: Report(numbers={"total": total}, skipped=-1)},
     ],
 )
 def test_a_broken_kind_is_found(broken):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.job import Progress, Report
+from protocol.job import Account
 from service import wording
 
 
@@ -72,19 +72,16 @@ def test_a_column_lines_up_as_numbers_only_if_all_of_it_reads_as_such() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "rejected", "numbers", "said"),
+    ("read", "used", "rejected", "skipped", "said"),
     [
-        (10, 3, {}, "10 rows read: 7 used, 3 left out."),
-        (4, 1, {"skipped": 1}, "4 rows read: 2 used, 1 left out, 1 skipped."),
-        (1, 0, {}, "1 row read: 1 used."),
-        (2, 2, {}, "2 rows read: 0 used, 2 left out."),
+        (10, 7, 3, 0, "10 rows read: 7 used, 3 left out."),
+        (4, 2, 1, 1, "4 rows read: 2 used, 1 left out, 1 skipped."),
+        (1, 1, 0, 0, "1 row read: 1 used."),
+        (2, 0, 2, 0, "2 rows read: 0 used, 2 left out."),
     ],
 )
-def test_every_row_is_accounted_for(rows: int, rejected: int, numbers: dict[str, Any], said: str, new_job: Any) -> None:
-    job = new_job(
-        progress=Progress(rows_done=rows, rows_rejected=rejected), report=Report(headline="", numbers=numbers)
-    )
-    assert wording.account(job) == said
+def test_every_row_is_accounted_for(read: int, used: int, rejected: int, skipped: int, said: str) -> None:
+    assert wording.account(Account(read=read, used=used, rejected=rejected, skipped=skipped)) == said
 
 
 def test_of_a_rejected_row_line_and_reason_come_first() -> None:

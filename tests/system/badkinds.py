@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -50,5 +51,10 @@ def crashes(_frame: pd.DataFrame, _params: Params) -> int:
     return len(ctypes.string_at(0))
 
 
+def loses(frame: pd.DataFrame, _params: Params) -> int:
+    return len(frame) - 1
+
+
+LOSES = replace(bad(loses), finalize=lambda total, _params: Report(numbers={"rows": total}, used=total))
 LOOPS, EATS, EXITS = bad(loops), bad(eats), bad(exits)
 RAISES, REFUSES, CRASHES = bad(raises), bad(refuses), bad(crashes)

@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).parent
 NEIGHBOUR = b"region,value_column\n" + b"North,1\n" * 2000
-KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes")
+KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes", "loses")
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def plugin(tmp_path, monkeypatch):
         ("raises", "/problems/kind_failed", "ZeroDivisionError: by hand (badkinds.py:"),
         ("refuses", "/problems/bad_table", "These rows are not what this kind is for."),
         ("crashes", "/problems/worker_lost", "chunk 1 of 1"),
+        ("loses", "/problems/kind_failed", "it was given 1 rows; its report says 0 used and 0 skipped"),
     ],
 )
 async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, kind, problem, says):

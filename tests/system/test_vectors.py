@@ -51,6 +51,7 @@ async def test_sales_comes_out_as_worked_by_hand(start, chunk_size):
     )
     assert job["progress"]["rows_done"] == 10
     assert job["progress"]["rows_rejected"] == 3
+    assert job["report"]["account"] == {"read": 10, "used": 7, "rejected": 3, "skipped": 0}
 
 
 @pytest.mark.parametrize("chunk_size", [WHOLE, SOME, EVERY_ROW])
