@@ -13,9 +13,14 @@ import typer
 app = typer.Typer()
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
-Server = Annotated[str, typer.Option("--server", "-s", metavar="URL", help="Where Rowmill is.")]
+Server = Annotated[
+    str, typer.Option("--server", "-s", metavar="URL", envvar="ROWMILL_SERVER", help="Where Rowmill is.")
+]
 KeyFile = Annotated[
-    Path | None, typer.Option("--key-file", metavar="FILE", help="A file with an API key of the server.")
+    Path | None,
+    typer.Option(
+        "--key-file", metavar="FILE", envvar="ROWMILL_KEY_FILE", help="A file with an API key of the server."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the job as JSON on stdout, and all else on stderr.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Wait, and save the result files here.")]

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 PREFIX = "ROWMILL_"
+OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like read; no business of a server
 SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -136,7 +137,8 @@ def is_loopback(host: str) -> bool:
 
 def load(**given: Any) -> Settings:
     """The settings of this process, or BadConfig that names every wrong one."""
-    unknown = sorted({name for name in _written_down() if name not in Settings.model_fields})
+    known = {*Settings.model_fields, *OF_THE_CLIENT}
+    unknown = sorted({name for name in _written_down() if name not in known})
     if unknown:
         raise BadConfig(f"no such setting: {', '.join(PREFIX + name.upper() for name in unknown)}")
     try:

@@ -159,6 +159,11 @@ def test_without_its_key_a_server_refuses(strict: Server, tmp_path: Path) -> Non
     assert "key" in ended.err
 
 
+def test_the_environment_may_name_the_server_and_the_key(strict: Server, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sesame")
+    assert run("kinds", "--json", cwd=tmp_path, SERVER=strict.url, KEY_FILE=str(tmp_path / "key")).code == 0
+
+
 def test_a_refusal_ends_with_3_and_names_every_fault(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     path.write_text("region,price\nEast,1\n")
