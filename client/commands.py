@@ -18,9 +18,7 @@ Server = Annotated[
 ]
 KeyFile = Annotated[
     Path | None,
-    typer.Option(
-        "--key-file", metavar="FILE", envvar="ROWMILL_KEY_FILE", help="A file with an API key of the server."
-    ),
+    typer.Option("--key-file", metavar="FILE", envvar="ROWMILL_KEY_FILE", help="A file with an API key of the server."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the job as JSON on stdout, and all else on stderr.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Wait, and save the result files here.")]
