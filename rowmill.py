@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from client import commands
+from client import commands, operators
 
 if TYPE_CHECKING:
     from protocol.config import Settings
@@ -62,6 +62,7 @@ Port = Annotated[int | None, typer.Option("--port", help="The port to listen on,
 
 
 app.add_typer(commands.app)
+app.add_typer(operators.app)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,22 @@ class Lost(Unreachable):
 
 class _Kinds(BaseModel):
     kinds: tuple[KindInfo, ...]
+
+
+class Expired(BaseModel):
+    """An ended job whose files have had their time."""
+
+    id: str
+    finished_at: datetime
+    bytes: int
+
+
+class Pruning(BaseModel):
+    """What is removed, or would be: `jobs` lists the oldest of them."""
+
+    count: int
+    bytes: int
+    jobs: tuple[Expired, ...]
 
 
 @asynccontextmanager
@@ -98,6 +115,11 @@ class Api:
                     return _parse(Job, await answer.read())
         except TimeoutError as exc:
             raise Unreachable(f"{self.server} stopped taking the upload") from exc
+
+    async def prune(self, **rules: str) -> Pruning:
+        """Have the files removed that have had their time, by the server's rules or by these."""
+        async with self._call("POST", "/v1/prune", params=rules) as answer:
+            return _parse(Pruning, await answer.read())
 
     async def watch(self, job_id: str) -> AsyncIterator[Job]:
         """The job as it is now, then each newer version until it is final; broken connections are made again."""

@@ -53,7 +53,7 @@ class Wishes:
 async def submit(server: str, key_file: Path | None, asked: Asked, wishes: Wishes) -> int:
     upload = asked.upload()
     make_folder(wishes.out)
-    async with _connect(server, key_file) as there:
+    async with connect(server, key_file) as there:
         with screen.uploading(upload.name, upload.size) as sent:
             job = await there.submit(upload, sent)
         if not wishes.watch and not wishes.wait:
@@ -70,12 +70,12 @@ async def watch(server: str, key_file: Path | None, job_id: str, wishes: Wishes)
     if not re.fullmatch(r"[0-9a-f]{32}", job_id):
         raise Usage(f"{job_id} is no job id: that is 32 hexadecimal digits")
     make_folder(wishes.out)
-    async with _connect(server, key_file) as there:
+    async with connect(server, key_file) as there:
         return await follow(there, job_id, wishes)
 
 
 async def kinds(server: str, key_file: Path | None, *, as_json: bool) -> int:
-    async with _connect(server, key_file) as there:
+    async with connect(server, key_file) as there:
         offered = await there.kinds()
     if as_json:
         sys.stdout.write(TypeAdapter(tuple[KindInfo, ...]).dump_json(offered).decode() + "\n")
@@ -127,5 +127,5 @@ def print_json(job: Job) -> None:
     sys.stdout.flush()
 
 
-def _connect(server: str, key_file: Path | None) -> AbstractAsyncContextManager[api.Api]:
+def connect(server: str, key_file: Path | None) -> AbstractAsyncContextManager[api.Api]:
     return api.connect(server, key_file.read_text().strip() if key_file else None)

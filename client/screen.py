@@ -157,6 +157,10 @@ def kinds(offered: Sequence[KindInfo]) -> None:
     stdout().print(_grid("", ("kind", "what it does", "needs the columns", "parameters"), rows, lines=True))
 
 
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    stdout().print(_grid("", columns, rows))
+
+
 def _columns(kind: KindInfo) -> str:
     return ", ".join(f"{c.name} ({c.type}{'' if c.required else ', may be blank'})" for c in kind.columns)
 

@@ -1,4 +1,4 @@
-"""Obeys what concerns a job as a whole: cancel it, forget it."""
+"""Obeys what concerns a job as a whole: cancel it, forget it, remove its files when their time is up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import assert_never
 from consumer.running import Running
 from consumer.store import ConsumerStore
 from consumer.tidying import Tidying
-from protocol.messages import CONTROL, CancelJob, ForgetJob
+from protocol.messages import CONTROL, CancelJob, ForgetJob, PruneJob
 from protocol.transports import Delivery, Transport
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Commands:
             else:
                 await delivery.ack()
 
-    async def _command(self, delivery: Delivery[CancelJob | ForgetJob]) -> None:
+    async def _command(self, delivery: Delivery[CancelJob | ForgetJob | PruneJob]) -> None:
         match delivery.message:
             case CancelJob(job=asked):
                 if (job := await self._store.cancel(asked)) is not None:
@@ -42,5 +42,9 @@ class Commands:
                         await self._tidying.tidy(job)
             case ForgetJob(job=job):
                 await self._tidying.forget(job)
+            case PruneJob(job=asked):
+                if (job := await self._store.prune(asked)) is not None:
+                    log.info("job's files removed", extra={"job": job.id, "bytes": asked.held, "action": "prune"})
+                    await self._tidying.prune(job)
             case other:
                 assert_never(other)

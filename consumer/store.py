@@ -160,13 +160,24 @@ class ConsumerStore:
 
         def unit(tx: Transaction) -> Job | None:
             job = self._find_or_add(tx, asked)
-            if job is None or not _meant(asked, job, State.FAILED, State.CANCELLED):
+            if job is None or job.pruned_at or not _meant(asked, job, State.FAILED, State.CANCELLED):
                 return None
             cleared = {"problem": None, "finished_at": None, "report": None, "mail": ()}
             again = {"attempt": 0, "progress": Progress()}
             later = self._move(tx, job, State.QUEUED, "retry was asked for", **cleared, **again)
             self.outbox.put(tx, RunJob(job=later))
             return later
+
+        return await self._database.write(unit)
+
+    async def prune(self, asked: Job) -> Job | None:
+        """Say that an ended job's files are gone, so that they may go; None where it is deleted or not ended."""
+
+        def unit(tx: Transaction) -> Job | None:
+            job = self.get(tx, asked.id)
+            if job is None or not job.final:
+                return None
+            return self._save(tx, job, job.prune(at=job.pruned_at or self._now()))
 
         return await self._database.write(unit)
 

@@ -23,6 +23,12 @@ class Tidying:
         # Last: while they are there, the next start knows what is left to do.
         await self._store.drop_checkpoints(job.id)
 
+    async def prune(self, job: Job) -> None:
+        """Drop an ended job's files and checkpoints; the job is kept."""
+        await self._files.remove(job.result_prefix)
+        await self._files.remove(job.source_key)
+        await self._store.drop_checkpoints(job.id)
+
     async def forget(self, job: Job) -> None:
         """Drop everything about a deleted job."""
         await self._store.forget(job.id)

@@ -34,7 +34,7 @@ class BadConfig(Exception):
 
 def parse_size(value: object) -> object:
     """`64MiB`, `64 MB`, `64M` and 67108864 are the same number of bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(\d{1,18}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
     return int(float(match[1]) * SIZES[match[2].upper()]) if match else value
 
 
@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     sources: Words = Field((), description="URL prefixes from which messages may name a source")
     retention: Seconds | None = Field(
         None, description="how long finished jobs keep their files (also 7d); default: for ever"
+    )
+    retention_size: Size | None = Field(
+        None, description="how many bytes of finished jobs' files are kept (also 50GiB); default: all"
     )
     retry_delay: Seconds = Field(2.0, description="seconds before the second attempt; four times as long each time")
     chunk_size: Size = Field(16 * 2**20, description="how many bytes of a table are one chunk")

@@ -7,7 +7,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
+
+from protocol.notices import Mail, Notify
+from protocol.value import Value
+
+__all__ = ["FINAL", "MOVES", "Finding", "IllegalMove", "Job", "LogEntry", "Priority", "Progress", "Source", "State"]
+__all__ += ["Account", "Artefact", "Chart", "Fault", "Mail", "Notify", "Problem", "Report", "Table", "Value"]
 
 LOG_LIMIT = 100
 
@@ -43,12 +49,6 @@ class IllegalMove(Exception):
 
     def __init__(self, job: Job, to: State) -> None:
         super().__init__(f"a job that is {job.state} cannot become {to}")
-
-
-class Value(BaseModel):
-    """A frozen model; an unknown field is ignored, so that an older reader understands a newer writer."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
 
 class Source(Value):
@@ -113,13 +113,14 @@ class Report(Value):
 
 
 class Artefact(Value):
-    """A file of the result. `url` is where the HTTP API serves it."""
+    """A file of the result. `url` is where the HTTP API serves it; `gone` once its time was up."""
 
     name: str
     media_type: str
     size: int
     sha256: str
     url: str
+    gone: bool = False
 
 
 class Fault(Value):
@@ -140,16 +141,6 @@ class Problem(Value):
     status: int
     detail: str
     errors: tuple[Fault, ...] = ()
-
-
-class Mail(Value):
-    to: str
-    state: str  # pending, sending, sent, failed, unknown
-    detail: str | None = None
-
-
-class Notify(Value):
-    email: tuple[str, ...] = ()
 
 
 class Finding(Value):
@@ -194,6 +185,7 @@ class Job(Value):
     findings: tuple[Finding, ...] = ()
     log: tuple[LogEntry, ...] = ()
     traceparent: str | None = None  # W3C Trace Context of whoever submitted it
+    pruned_at: datetime | None = None  # since when its table and artefacts are gone, while its record is kept
 
     @property
     def final(self) -> bool:
@@ -219,6 +211,11 @@ class Job(Value):
         """Under which everything that the job made lies in the file store."""
         return f"results/{self.id}/"
 
+    @property
+    def held(self) -> int:
+        """How many bytes its table and artefacts take up in the file store."""
+        return 0 if self.pruned_at else self.source.size + sum(one.size for one in self.artefacts)
+
     def artefact_key(self, name: str) -> str:
         return f"{self.result_prefix}artefacts/{name}"
 
@@ -240,3 +237,8 @@ class Job(Value):
     def revise(self, **changes: Any) -> Job:
         """Return the next version in the same state: progress, or the fate of a mail."""
         return self.model_copy(update={"version": self.version + 1, **changes})
+
+    def prune(self, *, at: datetime) -> Job:
+        """Return the next version, whose files are gone."""
+        gone = tuple(one.model_copy(update={"gone": True}) for one in self.artefacts)
+        return self.revise(pruned_at=at, artefacts=gone)

@@ -43,6 +43,12 @@ class ForgetJob(Value):
     job: Job
 
 
+class PruneJob(Value):
+    """Its time is up: remove the ended job's files, and keep its record and log."""
+
+    job: Job
+
+
 def _from_base64(value: object) -> object:
     return base64.b64decode(value, validate=True) if isinstance(value, str) else value
 
@@ -93,7 +99,8 @@ class ConsumerReady(Value):
     kinds: tuple[KindInfo, ...]
 
 
-Message = RunJob | CancelJob | RetryJob | ForgetJob | SubmitJob | Reply | Unusable | JobChanged | ConsumerReady
+AboutJob = RunJob | CancelJob | RetryJob | ForgetJob | PruneJob | JobChanged
+Message = AboutJob | SubmitJob | Reply | Unusable | ConsumerReady
 M = TypeVar("M", bound=Message)
 
 
@@ -105,7 +112,7 @@ class Stream(Generic[M]):
 
 
 JOBS: Stream[RunJob | RetryJob | SubmitJob] = Stream("jobs")
-CONTROL: Stream[CancelJob | ForgetJob] = Stream("control")
+CONTROL: Stream[CancelJob | ForgetJob | PruneJob] = Stream("control")
 EVENTS: Stream[JobChanged | ConsumerReady] = Stream("events")
 REPLIES: Stream[Reply] = Stream("replies")
 DEAD: Stream[Unusable] = Stream("dead")
@@ -118,6 +125,7 @@ STREAM_OF: dict[type[Message], Stream[Any]] = {
     Unusable: DEAD,
     CancelJob: CONTROL,
     ForgetJob: CONTROL,
+    PruneJob: CONTROL,
     JobChanged: EVENTS,
     ConsumerReady: EVENTS,
 }
@@ -126,6 +134,7 @@ COMMANDS: dict[type[Message], str] = {
     RetryJob: "rowmill.job.retry.v1",
     CancelJob: "rowmill.job.cancel.v1",
     ForgetJob: "rowmill.job.forget.v1",
+    PruneJob: "rowmill.job.prune.v1",
     SubmitJob: "rowmill.job.submit.v1",
     Unusable: "rowmill.job.unusable.v1",
     ConsumerReady: "rowmill.consumer.ready.v1",
@@ -160,11 +169,7 @@ def priority_of(message: Message) -> Priority:
 
 
 def _job_of(message: Message) -> Job | None:
-    match message:
-        case RunJob(job=job) | CancelJob(job=job) | RetryJob(job=job) | ForgetJob(job=job) | JobChanged(job=job):
-            return job
-        case _:
-            return None
+    return message.job if isinstance(message, AboutJob) else None
 
 
 def encode(message: Message, *, at: datetime | None = None) -> bytes:
@@ -185,6 +190,8 @@ def encode(message: Message, *, at: datetime | None = None) -> bytes:
 
 def _parts(message: Message) -> tuple[str, str, Value, dict[str, str | None]]:
     """Subject, what tells this message from others about it, data, and attributes of its own."""
+    if isinstance(message, AboutJob):
+        return message.job.id, str(message.job.version), message.job, {}
     match message:
         case ConsumerReady(consumer=consumer):
             return consumer, "0", message, {}
@@ -193,8 +200,6 @@ def _parts(message: Message) -> tuple[str, str, Value, dict[str, str | None]]:
         case Reply(data=data):
             more = {"replyto": message.to, "correlationid": message.correlation_id}
             return message.subject, f"reply.{message.what}", data, more
-        case RunJob(job=job) | CancelJob(job=job) | RetryJob(job=job) | ForgetJob(job=job) | JobChanged(job=job):
-            return job.id, str(job.version), job, {}
         case other:
             assert_never(other)
 

@@ -105,6 +105,8 @@ def _allow(stored: Stored, to: State, what: str) -> Job:
     job = stored.job()
     if to not in MOVES[job.state]:
         raise Refused("illegal_move", f"A job that is {job.state} cannot be {what}.")
+    if to is State.QUEUED and job.pruned_at:
+        raise Refused("illegal_move", "The table was removed when its time was up; submit it again.")
     return job
 
 

@@ -15,7 +15,7 @@ from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.outbox import Outbox
 from protocol.transports import Transport
-from service import api, artefacts, docs, guard, operations, pages, streams, submissions, uploads
+from service import api, artefacts, docs, guard, operations, pages, retention, streams, submissions, uploads
 from service.http import listening
 from service.limits import Limits
 from service.metrics import counted
@@ -62,6 +62,7 @@ async def serve(
             group.create_task(service.outbox.relay(transport), name="service relay"),
             group.create_task(view(), name="service view"),
             group.create_task(remind(service), name="service reminders"),
+            group.create_task(retention.retain(service), name="service retention"),
         ]
         try:
             yield url
@@ -105,6 +106,7 @@ ROUTES = (
     web.get("/v1/jobs/{id}/artefacts/{name}", artefacts.download),
     web.get("/v1/jobs/{id}/stream", streams.stream_job, allow_head=False),
     web.get("/v1/stream", streams.stream_all, allow_head=False),
+    web.post("/v1/prune", retention.prune),
     web.get("/openapi.json", docs.contract),
     web.get("/docs", docs.show),
     web.get("/asyncapi.json", docs.message_contract),

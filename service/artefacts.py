@@ -36,6 +36,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     job = (await find(service, request)).job()
     artefact = pick(job, request.match_info["name"])
+    check_kept(job)
     escaped = wants_spreadsheet(request, artefact)
     key = job.artefact_key(artefact.name)
     size = await _measure(service, key)
@@ -56,6 +57,12 @@ def pick(job: Job, name: str) -> Artefact:
             return artefact
     known = ", ".join(artefact.name for artefact in job.artefacts) or "none yet"
     raise Refused("no_such_artefact", f"The job has no such artefact; it has {known}.")
+
+
+def check_kept(job: Job) -> None:
+    if job.pruned_at:
+        day = job.pruned_at.date().isoformat()
+        raise Refused("gone", f"The files of this job were removed on {day}, when their time was up; its record stays.")
 
 
 def wants_spreadsheet(request: web.Request, artefact: Artefact) -> bool:

@@ -85,7 +85,7 @@ DOWNLOAD = Call(
         206: ("The asked part of it.", "*/*", None),
         304: ("You have it.", None, None),
     },
-    ["no_such_job", "no_such_artefact", "bad_parameter", "unsatisfiable_range"],
+    ["no_such_job", "no_such_artefact", "gone", "bad_parameter", "unsatisfiable_range"],
     (
         ID,
         Parameter("name", "path", "As the job names it.", TEXT, required=True),

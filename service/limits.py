@@ -19,6 +19,7 @@ class Limits:
     look: float = 5.0  # between two looks for jobs that stand still
     quiet: float = 20.0  # a job that stands still so long is asked for again
     waiting: float = 400.0  # one that waits for its next attempt, at most 300 s
+    prune: float = 60.0  # between two looks for files that have had their time
     clients: int = 2000  # websockets at a time
     backlog: int = 1000  # jobs a websocket client may be behind by
     uploads: int = 32  # uploads at a time

@@ -14,7 +14,7 @@ from multidict import MultiMapping
 from protocol.databases import Row
 from protocol.job import State
 from service.problems import Refused
-from service.store import Query
+from service.selection import Query
 
 MOST, USUAL = 200, 50
 KNOWN = ("state", "kind", "limit", "cursor")

@@ -13,6 +13,7 @@ from protocol.job import Job, LogEntry, Problem
 from protocol.kinds import KindInfo
 from service.calls import CALLS, TEXT, Call, Parameter, Schema, ref
 from service.problems import MEDIA_TYPE, PROBLEMS
+from service.retention import Pruning
 
 ALWAYS = ("unauthorized", "foreign_origin", "misdirected", "internal")
 EXTRA: dict[str, Schema] = {
@@ -65,7 +66,7 @@ def service_version() -> str:
 
 def _schemas() -> dict[str, Schema]:
     _, made = models_json_schema(
-        [(model, "serialization") for model in (Job, LogEntry, KindInfo, Problem)],
+        [(model, "serialization") for model in (Job, LogEntry, KindInfo, Problem, Pruning)],
         ref_template="#/components/schemas/{model}",
     )
     return dict(sorted((made["$defs"] | EXTRA).items()))

@@ -19,7 +19,7 @@ from protocol.submission import DEFAULT_KIND
 from service import submissions, wording
 from service.forms import Form, form_of
 from service.problems import Refused
-from service.store import Query, created
+from service.selection import Query, microseconds
 from service.vega import NoBundle, VegaBundle
 from service.wiring import SERVICE
 
@@ -121,7 +121,7 @@ def _query(state: str, after: str) -> Query:
 
 def _older(state: str, jobs: Sequence[Job]) -> str:
     last = jobs[-1]
-    return f"/?{f'state={state}&' if state in set(State) else ''}after={created(last)}-{last.id}"
+    return f"/?{f'state={state}&' if state in set(State) else ''}after={microseconds(last.created_at)}-{last.id}"
 
 
 def _forms(kinds: Any) -> list[Form]:

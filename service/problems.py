@@ -29,6 +29,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "timeout": (408, "The upload took too long"),
     "illegal_move": (409, "The job's state does not allow that"),
     "in_progress": (409, "The same request is under way"),
+    "gone": (410, "It is gone"),
     "too_large": (413, "The table is too large"),
     "not_a_table": (415, "That is not a table"),
     "unsatisfiable_range": (416, "There are no such bytes"),

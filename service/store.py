@@ -6,14 +6,15 @@ It decides nothing about a job's fate: a move is only asked for here, by a messa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from protocol.databases import Database, Row, Transaction
 from protocol.job import Job
-from protocol.messages import CancelJob, ForgetJob, RetryJob, RunJob
+from protocol.messages import CancelJob, ForgetJob, PruneJob, RetryJob, RunJob
 from protocol.outbox import Outbox
+from service.selection import Query, microseconds, select
 
 MIGRATIONS = (
     """CREATE TABLE service_jobs (
@@ -32,17 +33,25 @@ MIGRATIONS = (
         at          REAL NOT NULL)""",
     "CREATE TABLE service_uploads (id TEXT PRIMARY KEY)",
     "CREATE INDEX service_jobs_state ON service_jobs (state, deleted)",
+    "ALTER TABLE service_jobs ADD COLUMN ended INTEGER",  # when, while the files of an ended job are there
+    "ALTER TABLE service_jobs ADD COLUMN held INTEGER",  # bytes of files
+    "CREATE INDEX service_jobs_ended ON service_jobs (ended)",
 )
-INSERT = """INSERT INTO service_jobs (id, version, state, kind, created, body)
-    VALUES (:id, :version, :state, :kind, :created, :body)"""
+INSERT = """INSERT INTO service_jobs (id, version, state, kind, created, ended, held, body)
+    VALUES (:id, :version, :state, :kind, :created, :ended, :held, :body)"""
 UPSERT = f"""{INSERT}
-    ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state, body = excluded.body
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state, ended = excluded.ended,
+        held = excluded.held, body = excluded.body
     WHERE service_jobs.deleted = 0 AND service_jobs.version < excluded.version"""
-DELETE = "UPDATE service_jobs SET deleted = 1, body = '' WHERE id = :id AND deleted = 0 AND version = :version"
+DELETE = """UPDATE service_jobs SET deleted = 1, ended = NULL, body = ''
+    WHERE id = :id AND deleted = 0 AND version = :version"""
 GET = "SELECT version, state, body FROM service_jobs WHERE id = :id AND deleted = 0"
 UNFINISHED = """SELECT id, version, state FROM service_jobs
     WHERE state IN ('queued', 'running', 'waiting') AND deleted = 0 LIMIT 10000"""
-NEWEST = "SELECT id, created, body FROM service_jobs"
+HELD = "SELECT id, ended, held FROM service_jobs WHERE ended IS NOT NULL ORDER BY ended, id LIMIT :limit"
+HELD_IN_ALL = "SELECT COALESCE(SUM(held), 0) AS bytes FROM service_jobs WHERE ended IS NOT NULL"
+UNMEASURED = "SELECT body FROM service_jobs WHERE held IS NULL AND deleted = 0"
+MEASURE = "UPDATE service_jobs SET ended = :ended, held = :held WHERE id = :id"
 KEYS_LIVE = 7 * 86400.0  # seconds
 
 
@@ -70,20 +79,6 @@ class Stored:
         return Job.model_validate_json(self.body)
 
 
-@dataclass(frozen=True)
-class Query:
-    """Which jobs, newest first; `after` is the last one of the page before."""
-
-    states: Sequence[str] = ()
-    kinds: Sequence[str] = ()
-    after: tuple[int, str] | None = None
-    limit: int = 50
-
-
-def created(job: Job) -> int:
-    return round(job.created_at.timestamp() * 1_000_000)
-
-
 class Store:
     def __init__(self, database: Database, outbox: Outbox, *, clock: Callable[[], float] = time.time) -> None:
         self._database, self._outbox, self._clock = database, outbox, clock
@@ -91,6 +86,7 @@ class Store:
     async def prepare(self) -> None:
         await self._outbox.prepare()
         await self._database.migrate("service", MIGRATIONS)
+        await self._database.write(_measure)
 
     async def begin_upload(self, job_id: str) -> None:
         """Remember that a file of this job may exist before the job does."""
@@ -161,6 +157,15 @@ class Store:
 
         await self._database.write(unit)
 
+    async def prune(self, job_ids: Iterable[str]) -> None:
+        """Ask the consumer to remove these jobs' files."""
+
+        def unit(tx: Transaction) -> None:
+            for row in (row for job_id in job_ids for row in tx.rows(GET, id=job_id)):
+                self._outbox.put(tx, PruneJob(job=Stored(**row).job()))
+
+        await self._database.write(unit)
+
     async def delete(self, job: Job) -> None:
         """Forget the job, here and at the consumer, unless it has moved since: then VersionMoved."""
         await self._database.write(partial(self._delete, job))
@@ -173,8 +178,16 @@ class Store:
 
     async def newest(self, query: Query) -> list[Row]:
         """Rows of id, created and body."""
-        sql, values = _select(query)
+        sql, values = select(query)
         return await self._database.read(sql, **values)
+
+    async def held(self, limit: int) -> list[Row]:
+        """Rows of id, ended (microseconds) and held (bytes): the jobs whose files are kept, the oldest end first."""
+        return await self._database.read(HELD, limit=limit)
+
+    async def held_in_all(self) -> int:
+        """The bytes of all files of ended jobs."""
+        return int((await self._database.read(HELD_IN_ALL))[0]["bytes"])
 
     async def count_states(self) -> dict[str, int]:
         sql = "SELECT state, COUNT(*) AS jobs FROM service_jobs WHERE deleted = 0 GROUP BY state"
@@ -187,7 +200,9 @@ def _row(job: Job) -> Row:
         "version": job.version,
         "state": job.state.value,
         "kind": job.kind,
-        "created": created(job),
+        "created": microseconds(job.created_at),
+        "ended": microseconds(job.finished_at or job.created_at) if job.final and not job.pruned_at else None,
+        "held": job.held,
         "body": job.model_dump_json(),
     }
 
@@ -196,17 +211,8 @@ def _end_upload(tx: Transaction, job_id: str) -> None:
     tx.execute("DELETE FROM service_uploads WHERE id = :id", id=job_id)
 
 
-def _select(query: Query) -> tuple[str, Row]:
-    values: Row = {"limit": query.limit}
-    where = ["deleted = 0"]
-    for column, wanted in (("state", query.states), ("kind", query.kinds)):
-        names = {f"{column}{number}": value for number, value in enumerate(wanted)}
-        if names:
-            where.append(f"{column} IN ({', '.join(':' + name for name in names)})")
-        values |= names
-    if query.after:
-        where.append("(created, id) < (:created, :id)")
-        values |= {"created": query.after[0], "id": query.after[1]}
-    # Only names made here are part of the SQL; what a client sent are its values.
-    sql = f"{NEWEST} WHERE {' AND '.join(where)} ORDER BY created DESC, id DESC LIMIT :limit"
-    return sql, values
+def _measure(tx: Transaction) -> None:
+    """Fill in what rows of an earlier version do not say."""
+    for row in tx.rows(UNMEASURED):
+        whole = _row(Job.model_validate_json(row["body"]))
+        tx.execute(MEASURE, id=whole["id"], ended=whole["ended"], held=whole["held"])

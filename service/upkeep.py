@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from service.call import JSON, TEXT, Call, ref
+from service.call import JSON, TEXT, Call, Parameter, ref
 
 UPKEEP = (
+    Call(
+        "post",
+        "/v1/prune",
+        "Remove files that have had their time",
+        "Removes the tables and artefacts of ended jobs, the oldest first, by the rules of the settings or by those "
+        "given here. The jobs and their logs stay.",
+        {
+            200: ("With `dry_run=true`: what would be removed.", JSON, ref("Pruning")),
+            202: ("What is removed, as soon as a consumer is there.", JSON, ref("Pruning")),
+        },
+        ["bad_parameter"],
+        (
+            Parameter("older_than", "query", "Files of jobs that ended so long ago, such as `30d`.", TEXT),
+            Parameter("max_size", "query", "The oldest files beyond so many bytes in all, such as `50GiB`.", TEXT),
+            Parameter("dry_run", "query", "Only say what it comes to.", {"type": "boolean", "default": False}),
+        ),
+        group="operations",
+    ),
     Call(
         "get",
         "/openapi.json",

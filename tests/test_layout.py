@@ -45,7 +45,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic_settings": ("protocol/config.py",),
     "rich": ("client/screen.py",),
     "structlog": ("protocol/log.py",),
-    "typer": ("client/commands.py", "rowmill.py"),
+    "typer": ("client/commands.py", "client/operators.py", "rowmill.py"),
     "vl_convert": ("consumer/charts.py", "service/vega.py"),
 }
 # Parts of a library that come under a name of their own; at home where it is.

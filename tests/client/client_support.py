@@ -76,6 +76,7 @@ class Server:
     """A running `rowmill up` and the lines of its log."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
+        self.files = folder / "data" / "files"
         settings = {"DATA_DIR": str(folder / "data"), "LOG_FORMAT": "json", "WORKERS": "1"} | settings
         self.process = start("up", "--port", settings.pop("PORT", "0"), cwd=folder, **settings)
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -128,9 +129,9 @@ class Server:
         return self.process.wait(DEADLINE)
 
 
-def ask(url: str, *, method: str = "GET") -> Any:
+def ask(url: str, *, method: str = "GET", parse: bool = True) -> Any:
     with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=DEADLINE) as answer:
-        return json.loads(answer.read())
+        return json.loads(answer.read()) if parse else answer.read()
 
 
 class Terminal:

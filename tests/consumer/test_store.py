@@ -104,6 +104,35 @@ async def test_the_start_of_a_job_is_that_of_its_first_attempt(
     assert again.started_at == first.started_at == clock.now() - timedelta(seconds=60)
 
 
+# Removing files
+
+
+async def test_an_ended_job_says_that_its_files_are_gone_and_cannot_run_again(
+    store: ConsumerStore, new_job: NewJob, clock: Any, announced: Callable[[], Awaitable[list[Message]]]
+) -> None:
+    job = await ended(store, new_job())
+    clock.pass_by(60)
+    pruned = await store.prune(job)
+    assert pruned
+    assert (pruned.version, pruned.state, pruned.pruned_at) == (job.version + 1, State.FAILED, clock.now())
+    assert (await announced())[-1] == JobChanged(job=pruned)
+    assert await store.retry(pruned) is None
+    clock.pass_by(60)
+    again = await store.prune(job)
+    assert again
+    assert again.pruned_at == pruned.pruned_at
+
+
+async def test_the_files_of_a_job_that_runs_again_or_is_deleted_are_not_to_be_removed(
+    store: ConsumerStore, new_job: NewJob
+) -> None:
+    job = await ended(store, new_job())
+    await store.retry(job)
+    assert await store.prune(job) is None
+    await store.forget(job.id)
+    assert await store.prune(job) is None
+
+
 # Cancelling
 
 

@@ -39,6 +39,7 @@ from protocol.messages import (
     ForgetJob,
     JobChanged,
     Message,
+    PruneJob,
     RetryJob,
     RunJob,
     decode,
@@ -46,7 +47,7 @@ from protocol.messages import (
 )
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
-COMMANDS = (RunJob, RetryJob, CancelJob, ForgetJob)
+COMMANDS = (RunJob, RetryJob, CancelJob, ForgetJob, PruneJob)
 
 # Everything that can be UTF-8: control characters, NUL, other planes; only halves of surrogate pairs cannot.
 text = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -261,6 +262,7 @@ def test_each_message_has_a_stream_and_the_lane_of_its_job(new_job: Callable[...
         RetryJob: "jobs",
         CancelJob: "control",
         ForgetJob: "control",
+        PruneJob: "control",
         JobChanged: "events",
         ConsumerReady: "events",
     }

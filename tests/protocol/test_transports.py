@@ -19,6 +19,7 @@ from protocol.messages import (
     ForgetJob,
     JobChanged,
     Message,
+    PruneJob,
     RetryJob,
     RunJob,
 )
@@ -45,7 +46,7 @@ async def send(transport: Transport, message: Message) -> None:
 
 
 async def test_what_is_published_is_delivered_as_it_was(transport: Transport, new_job: NewJob, within: Waits) -> None:
-    kinds = {JOBS: (RunJob, RetryJob), CONTROL: (CancelJob, ForgetJob), EVENTS: (JobChanged,)}
+    kinds = {JOBS: (RunJob, RetryJob), CONTROL: (CancelJob, ForgetJob, PruneJob), EVENTS: (JobChanged,)}
     for stream, types in kinds.items():
         async with aclosing(transport.subscribe(stream, prefetch=1)) as deliveries:
             for kind in types:

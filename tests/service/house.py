@@ -18,7 +18,7 @@ from protocol.databases import Database, open_database
 from protocol.files import Files, open_files
 from protocol.job import Artefact, Job, State
 from protocol.kinds import KindInfo, NeededColumn
-from protocol.messages import CONTROL, JOBS, CancelJob, ConsumerReady, ForgetJob, JobChanged, RetryJob
+from protocol.messages import CONTROL, JOBS, CancelJob, ConsumerReady, ForgetJob, JobChanged, PruneJob, RetryJob
 from protocol.transports import Transport, open_transport
 from service.app import serve
 from service.limits import Limits
@@ -85,7 +85,7 @@ class Consumer:
     async def next_job(self) -> Job:
         return await soon(self.ran.get())
 
-    async def next_command(self) -> CancelJob | ForgetJob | RetryJob:
+    async def next_command(self) -> CancelJob | ForgetJob | PruneJob | RetryJob:
         return await soon(self.asked.get())
 
     async def run(self) -> None:
