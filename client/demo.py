@@ -60,7 +60,14 @@ async def show(ready: Awaitable[str], settings: Settings) -> Exit:
         await errands.last(there, job.id, errands.Wishes(watch=True))
         job = await _soon(_mailed(there, job.id), "the mail was still not written")
         screen.show(job, errands.page(there, job))
+    _tell_of_mails(settings, job)
     return of(job)
+
+
+def _tell_of_mails(settings: Settings, job: Job) -> None:
+    """The server tells its clients no path of its own; here the reader is the one who runs it."""
+    for path in sorted((settings.data_dir / "outbox").glob(f"{job.id}-*.eml")):
+        screen.say(f"The mail was written to {path}")
 
 
 def serving_on(server: str) -> None:

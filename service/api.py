@@ -113,7 +113,7 @@ def _allow(stored: Stored, to: State, what: str) -> Job:
 async def delete(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     job = await _forget(service, request)
-    service.hub.forget(job.id)
+    service.hub.forget(job)
     await service.files.remove(job.source_key)
     await service.files.remove(job.result_prefix)
     log.info("deleted", extra={"action": "delete", "job": job.id})

@@ -165,7 +165,7 @@ CALLS: tuple[Call, ...] = (
         "get",
         "/v1/stream",
         "Watch all jobs",
-        "A websocket: each change of any job, the latest of each.",
+        "A websocket: each change of any job, the latest of each; a deleted one is told as `rowmill.job.deleted.v1`.",
         {101: ("CloudEvents, one a message.", None, None)},
         ["bad_parameter", "upgrade_required", "busy"],
         (STATE, KIND),

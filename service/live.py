@@ -10,19 +10,25 @@ from dataclasses import dataclass, field
 
 from protocol import messages
 from protocol.job import Job
-from protocol.messages import JobChanged
+from protocol.messages import JobChanged, JobDeleted
 
 
 @dataclass(frozen=True)
 class Event:
-    """One version of a job, and its envelope as text."""
+    """One version of a job, or that it is no more, and its envelope as text."""
 
     job: Job
     text: str
+    last: bool = False
 
 
 def event_of(job: Job) -> Event:
     return Event(job, messages.encode(JobChanged(job=job)).decode())
+
+
+def end_of(job: Job) -> Event:
+    """The job was deleted."""
+    return Event(job, messages.encode(JobDeleted(job=job)).decode(), last=True)
 
 
 @dataclass(eq=False)
@@ -40,7 +46,7 @@ class Mailbox:
         if self.closed or not self.wanted(event.job):
             return
         known = self._waiting.get(event.job.id)
-        if known is None or known.job.version < event.job.version:
+        if known is None or event.last or known.job.version < event.job.version:
             self._waiting[event.job.id] = event
             self._filled.set()
         if len(self._waiting) > self.room:
@@ -94,10 +100,14 @@ class Hub:
         finally:
             self._of_all.discard(mailbox)
 
-    def forget(self, job_id: str) -> None:
-        """The job is no more: nothing will follow."""
-        for mailbox in tuple(self._of_job.get(job_id, ())):
+    def forget(self, job: Job) -> None:
+        """The job is no more: nothing will follow, and whoever watches all jobs is told so."""
+        for mailbox in tuple(self._of_job.get(job.id, ())):
             mailbox.close()
+        if self._of_all:
+            event = end_of(job)
+            for mailbox in self._of_all:
+                mailbox.put(event)
 
     def close(self) -> None:
         """The service stops: whoever waits goes home."""

@@ -27,7 +27,7 @@ class Folder:
         except OSError as exc:
             return Deferred(f"the file could not be written: {exc.strerror}")
         log.info("mail written to %s", path, extra={"job": message["X-Rowmill-Job"]})
-        return Sent(f"written to {path}")
+        return Sent(f"written to {path.name}")  # where that lies is the operator's business
 
     def _write(self, message: EmailMessage) -> Path:
         """Whole or not at all: whoever watches the folder never sees half a mail."""

@@ -17,7 +17,6 @@ MOST_CHARTS = 24
 ACROSS, WIDTH, HEIGHT, STEP = 3, 150, 100, 15
 MOST_BARS = 7
 LONGEST = 28  # characters of a value
-GREY = "#767e87"  # read on white and on near-black
 Chart = dict[str, Any]
 Row = dict[str, Any]
 
@@ -100,7 +99,6 @@ def _small(column: Row, told: str, data: Sequence[Row], shape: Row) -> Chart:
         "anchor": "start",
         "frame": "group",
         "limit": WIDTH + 60,
-        "subtitleColor": GREY,
     }
     return {"title": title, "width": WIDTH, "data": {"values": list(data)}, **shape}
 

@@ -219,11 +219,12 @@ async function draw(figure, text) {
   const canvas = /** @type {Element} */ (figure.querySelector(".canvas"));
   const box = element("div", { class: "plot fresh" });
   canvas.append(box);
-  const { title, ...spec } = JSON.parse(text); // the title is the page's
+  const { title: _, ...spec } = JSON.parse(text); // the title is the page's
   const how = single(spec) ? { patch: widen } : {};
   const still = { ast: true, actions: false, defaultStyle: false, renderer: "svg" }; // no eval, no styles of its own
   try {
-    const plot = { ...spec, ...(single(spec) ? { width: 300 } : { title }), background: "transparent" };
+    const fit = single(spec) ? { width: 300 } : sheetFit(spec, canvas.clientWidth);
+    const plot = { ...spec, ...fit, background: "transparent" };
     const { view } = await embed(box, plot, { ...how, ...still, tooltip: showTip, config: theme() });
     drawn.get(figure)?.view?.finalize();
     drawn.set(figure, { text, view });
@@ -237,6 +238,10 @@ async function draw(figure, text) {
 
 /** Whether the chart is one plot, which can be as wide as the page allows. @param {any} spec */
 const single = (spec) => !["facet", "concat", "hconcat", "vconcat", "repeat"].some((word) => word in spec);
+
+/** As many small charts of a sheet side by side as there is room for. @param {any} spec @param {number} room */
+const sheetFit = ({ columns }, room) =>
+  columns ? { columns: Math.max(1, Math.min(columns, Math.floor(room / 250))) } : {};
 
 /** As wide as its container. Vega-Lite's own way to say so warns about bars of a fixed height. @param {any} plot */
 function widen({ width: _, ...plot }) {
@@ -255,7 +260,7 @@ function theme() {
     font: getComputedStyle(document.body).fontFamily,
     axis: { ...words, ...lines, titleFontWeight: 500, labelLimit: 140 },
     legend: words,
-    title: { color: colour("--ink"), fontSize: 14, fontWeight: 600, anchor: "start" },
+    title: { color: colour("--ink"), subtitleColor: colour("--quiet"), fontSize: 14, fontWeight: 600, anchor: "start" },
     view: { stroke: "transparent" },
     mark: { color: colour("--accent") },
     text: { color: colour("--ink") },

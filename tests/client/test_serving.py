@@ -115,7 +115,7 @@ def test_the_demo_shows_the_report_the_mail_and_the_page_and_ends_with_0(tmp_pat
     assert ended.code == 0, ended.err
     assert "East" in ended.out
     assert re.search(r"succeeded: http://127\.0\.0\.1:\d+/jobs/[0-9a-f]{32}", ended.out)
-    [mail] = re.findall(r"written to (\S+\.eml)", ended.out)
+    [mail] = re.findall(r"The mail was written to (\S+\.eml)", ended.out)
     assert Path(mail).is_relative_to(tmp_path / "rowmill-data")
     assert "Subject:" in Path(mail).read_text()
 

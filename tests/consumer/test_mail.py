@@ -681,7 +681,7 @@ async def test_without_a_server_each_mail_is_a_file_and_the_log_says_where(
     assert [path.suffix for path in files] == [".eml", ".eml"]
     assert all(job.id in path.name for path in files)
     assert sorted(read(path.read_bytes())["To"] for path in files) == ["a@x.org", "b@x.org"]
-    assert sorted(str(mail.detail) for mail in mails) == [f"written to {path}" for path in files]
+    assert sorted(str(mail.detail) for mail in mails) == [f"written to {path.name}" for path in files]
     for path in files:
         assert [part.get_payload(decode=True) for part in read(path.read_bytes()).iter_attachments()] == [TABLE]
         assert caplog.text.count(f"mail written to {path}") == 1

@@ -271,7 +271,9 @@ async def test_after_a_restart_of_the_service_the_page_finds_back_and_catches_up
         server.close()
 
 
-async def test_a_job_is_cancelled_tried_again_and_deleted_from_its_page(guest: Visit, table: Table) -> None:
+async def test_a_job_is_cancelled_tried_again_and_deleted_from_its_page_and_from_open_lists(
+    guest: Visit, visitor: Visitor, table: Table
+) -> None:
     job_id = await guest.send(table(VALUES), "summary", value_column="value", simulate_seconds="60")
     page = guest.page
     await guest.see_state("running")
@@ -285,9 +287,14 @@ async def test_a_job_is_cancelled_tried_again_and_deleted_from_its_page(guest: V
     await page.keyboard.press("Enter")  # the safe answer has the focus
     await expect(page.locator("#sure")).to_be_hidden()
     assert guest.job(job_id)["state"] == "cancelled"
-    await page.click("[data-act=delete]")
-    await page.click("#sure button[value=yes]")
-    await page.wait_for_url(f"{guest.server.url}/")
+    async with visitor() as other:
+        listed = (await other.open()).locator(f"#job-{job_id}")
+        await expect(other.page.locator("#link")).to_have_attribute("data-link", "live")
+        await expect(listed).to_be_visible()
+        await page.click("[data-act=delete]")
+        await page.click("#sure button[value=yes]")
+        await page.wait_for_url(f"{guest.server.url}/")
+        await expect(listed).to_have_count(0)  # nothing else happens to any job
     assert job_id not in guest.jobs()
 
 
@@ -319,21 +326,28 @@ async def test_the_recipients_of_mail_are_listed_with_what_became_of_it(guest: V
     await expect(guest.page.locator("#mail .pill")).to_have_text("sent")
 
 
+async def _finished(guest: Visit, table: Path, kind: str) -> dict[str, Any]:
+    await guest.send(table, kind)
+    await guest.see_state("succeeded")
+    await guest.see_drawn()
+    pale: dict[str, Any] = await guest.page.evaluate(PALE)
+    return pale
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_all_text_has_enough_contrast(visitor: Visitor, table: Table, scheme: str) -> None:
     async with visitor(color_scheme=scheme) as guest:
-        await guest.send(table())
-        await guest.see_state("succeeded")
-        await guest.see_drawn()
-        finished = await guest.page.evaluate(PALE)
+        finished = await _finished(guest, table(), "sales")
         assert finished["looked"] > 60
+        profile = await _finished(guest, table(), "profile")
+        assert profile["looked"] > 200
         await guest.fill(table(), "sales", sigma="wide")
         await guest.page.click("#start")
         await guest.see("#problem:not([hidden])")
         form = await guest.page.evaluate(PALE)
         await guest.open("/docs")
         docs = await guest.page.evaluate(PALE)
-        assert (finished["pale"], form["pale"], docs["pale"]) == ([], [], [])
+        assert (finished["pale"], profile["pale"], form["pale"], docs["pale"]) == ([], [], [], [])
         ground = await guest.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (max(map(int, ground[4:-1].split(","))) < 64) == (scheme == "dark")
 
@@ -348,6 +362,37 @@ async def test_a_phone_never_scrolls_sideways(visitor: Visitor, table: Table) ->
             await guest.open(path)
             widths.append(await guest.page.evaluate(WIDTH))
         assert widths == [320] * 4
+
+
+SHAPE = """() => {
+  const svg = document.querySelector(".plot svg"), [,, width, height] = svg.getAttribute("viewBox").split(" ");
+  const box = svg.getBoundingClientRect();
+  return {stretched: Math.abs(box.width / box.height - width / height) > 0.01, scale: box.width / width};
+}"""
+
+
+async def test_a_sheet_of_charts_keeps_its_shape_and_is_large_enough_to_read_on_a_phone(
+    visitor: Visitor, table: Table
+) -> None:
+    async with visitor(viewport={"width": 420, "height": 800}) as guest:
+        await guest.send(table(), "profile")
+        await guest.see_state("succeeded")
+        await guest.see_drawn()
+        shape = await guest.page.evaluate(SHAPE)
+        assert not shape["stretched"]
+        assert shape["scale"] > 0.9
+        assert await guest.page.evaluate(WIDTH) == 420
+
+
+CUT = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
+
+
+async def test_a_sentence_in_a_table_is_wrapped_and_not_cut(guest: Visit, table: Table) -> None:
+    await guest.send(table(SALES.replace("North", "many words and " * 9)), "profile")
+    await guest.see_state("succeeded")
+    long = guest.page.locator(".table td.long")
+    assert await long.count() >= 2  # the words themselves, and the details of a warning
+    assert await long.evaluate_all(CUT) == []
 
 
 async def test_without_scripts_the_form_submits_and_the_pages_tell_the_same(visitor: Visitor, table: Table) -> None:

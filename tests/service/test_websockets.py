@@ -90,6 +90,20 @@ async def test_a_new_job_is_seen_by_those_who_watch_all(house: House) -> None:
         assert await data(client) == job
 
 
+async def test_a_deleted_job_is_told_to_those_who_watch_all_that_are_like_it(house: House) -> None:
+    async with watching(house, "/v1/stream") as every, watching(house, "/v1/stream?kind=profile") as profiles:
+        job = await house.submit(kind="sales")
+        await house.consumer.finish(await house.consumer.next_job())
+        last = (await until_end(every))[-1]
+        async with house.http.delete(f"/v1/jobs/{job['id']}") as answer:
+            assert answer.status == 204
+        told = (await soon(every.receive())).json()
+        assert (told["type"], told["subject"], told["data"]) == ("rowmill.job.deleted.v1", job["id"], last)
+        assert told["id"] == f"{job['id']}.{last['version']}.deleted"
+        await house.submit(kind="profile")
+        assert (await data(profiles))["kind"] == "profile"
+
+
 async def test_a_stream_of_no_job_or_without_a_websocket_is_a_problem(house: House) -> None:
     job = await house.submit()
     assert (await house.get("/v1/stream"))[0] == 426
@@ -190,6 +204,19 @@ async def test_a_mailbox_holds_the_newest_version_of_one_job_and_no_more(house: 
         assert event.job == job
         assert not mailbox._waiting
     assert hub.watchers == 0
+
+
+async def test_a_deletion_is_told_even_to_who_has_not_yet_seen_the_last_version(house: House) -> None:
+    await house.submit()
+    job = await house.consumer.next_job()
+    hub = Hub()
+    with hub.watch_all(2, lambda _job: True) as mailbox:
+        hub.publish(job)
+        hub.forget(job)
+        event = await mailbox.take()
+        assert event
+        assert event.last
+        assert not mailbox._waiting
 
 
 async def read_on(http: aiohttp.ClientSession, path: str) -> tuple[str, int | None]:
