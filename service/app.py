@@ -15,7 +15,7 @@ from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.outbox import Outbox
 from protocol.transports import Transport
-from service import api, artefacts, docs, guard, operations, pages, retention, streams, submissions, uploads
+from service import api, artefacts, docs, events, guard, operations, pages, retention, streams, submissions, uploads
 from service.http import listening
 from service.limits import Limits
 from service.metrics import counted
@@ -105,6 +105,7 @@ ROUTES = (
     web.post("/v1/jobs/{id}/retry", api.retry),
     web.get("/v1/jobs/{id}/artefacts/{name}", artefacts.download),
     web.get("/v1/jobs/{id}/stream", streams.stream_job, allow_head=False),
+    web.get("/v1/jobs/{id}/events", events.follow_job, allow_head=False),
     web.get("/v1/stream", streams.stream_all, allow_head=False),
     web.post("/v1/prune", retention.prune),
     web.get("/openapi.json", docs.contract),

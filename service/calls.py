@@ -163,6 +163,20 @@ CALLS: tuple[Call, ...] = (
     ),
     Call(
         "get",
+        "/v1/jobs/{id}/events",
+        "Follow a job by Server-Sent Events",
+        "The job as it is, then each newer version, and the end of the answer after the last. Each event has the job's "
+        "version as its id and a CloudEvent as its data, as on the websocket.",
+        {
+            200: ("The events.", "text/event-stream", TEXT),
+            204: ("You have the last one; do not come again.", None, None),
+        },
+        ["no_such_job", "busy"],
+        (ID, Parameter("Last-Event-ID", "header", "The version that you had last: only newer ones follow.", TEXT)),
+        group="live",
+    ),
+    Call(
+        "get",
         "/v1/stream",
         "Watch all jobs",
         "A websocket: each change of any job, the latest of each; a deleted one is told as `rowmill.job.deleted.v1`.",

@@ -42,6 +42,10 @@ async def stream_all(request: web.Request) -> web.StreamResponse:
 def _check_wish(request: web.Request, service: Service) -> None:
     if not web.WebSocketResponse().can_prepare(request):
         raise Refused("upgrade_required", "Connect with a websocket.", headers={"Upgrade": "websocket"})
+    check_room(service)
+
+
+def check_room(service: Service) -> None:
     if service.hub.watchers >= service.limits.clients:
         raise Refused("busy", "Too many clients are watching.", headers={"Retry-After": "10"})
 

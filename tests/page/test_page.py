@@ -45,6 +45,14 @@ RECORD = """() => {
   new MutationObserver(look).observe(document.body, all);
 }"""
 
+# What a browser's own EventSource hears of a job until it stops asking.
+FOLLOW = """(id) => new Promise((done) => {
+  const source = new EventSource(`/v1/jobs/${id}/events`);
+  const seen = [];
+  source.onmessage = (event) => seen.push([event.lastEventId, JSON.parse(event.data).data.state]);
+  source.onerror = () => source.readyState === EventSource.CLOSED && done(seen);
+})"""
+
 # Each piece of text whose contrast with what lies behind it is less than WCAG AA asks for.
 PALE = """() => {
   const pen = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
@@ -445,3 +453,10 @@ async def test_files_that_pages_load_may_be_kept_for_ever(guest: Visit) -> None:
         answer = await guest.page.request.get(url)
         assert "immutable" in answer.headers["cache-control"]
     assert ask(f"{guest.server.url}/v1/kinds")["kinds"]
+
+
+async def test_an_event_source_hears_of_the_end_once_and_does_not_come_again(guest: Visit, table: Table) -> None:
+    seen = await guest.page.evaluate(FOLLOW, await guest.send(table()))
+    versions = [int(version) for version, _ in seen]
+    assert versions == sorted(set(versions))
+    assert (seen[-1][1], [state for _, state in seen].count("succeeded")) == ("succeeded", 1)
