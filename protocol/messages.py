@@ -92,10 +92,8 @@ class JobChanged(Value):
     job: Job
 
 
-class JobDeleted(Value):
-    """Somebody deleted the job, as it was last. Told to whoever watches all jobs live; it crosses no broker."""
-
-    job: Job
+class JobDeleted(JobChanged):
+    """The job as it was last. Told to whoever watches all jobs live; it crosses no broker."""
 
 
 class ConsumerReady(Value):
@@ -155,12 +153,11 @@ def type_names(happenings: Iterable[str], *more: str) -> list[str]:
     return [f"rowmill.job.{what}.v1" for what in (*happenings, *more)]
 
 
-def type_of(message: Message | JobDeleted) -> str:
+def type_of(message: Message) -> str:
     """The CloudEvents `type`: what happened, or what is asked."""
-    if isinstance(message, JobDeleted):
-        return "rowmill.job.deleted.v1"
     if isinstance(message, JobChanged):
-        return f"rowmill.job.{what_happened(message.job)}.v1"
+        what = "deleted" if isinstance(message, JobDeleted) else what_happened(message.job)
+        return f"rowmill.job.{what}.v1"
     if isinstance(message, Reply):
         return f"rowmill.job.{message.what}.v1"
     return COMMANDS[type(message)]
@@ -176,11 +173,11 @@ def priority_of(message: Message) -> Priority:
     return job.priority if (job := _job_of(message)) else Priority.NORMAL
 
 
-def _job_of(message: Message | JobDeleted) -> Job | None:
-    return message.job if isinstance(message, AboutJob | JobDeleted) else None
+def _job_of(message: Message) -> Job | None:
+    return message.job if isinstance(message, AboutJob) else None
 
 
-def encode(message: Message | JobDeleted, *, at: datetime | None = None) -> bytes:
+def encode(message: Message, *, at: datetime | None = None) -> bytes:
     """One CloudEvents envelope; `data` is the job, or what else the message is about, without NaN."""
     subject, version, data, more = _parts(message)
     head = {
@@ -196,12 +193,11 @@ def encode(message: Message | JobDeleted, *, at: datetime | None = None) -> byte
     return json.dumps(head | given)[:-1].encode() + b', "data": ' + data.model_dump_json().encode() + b"}"
 
 
-def _parts(message: Message | JobDeleted) -> tuple[str, str, Value, dict[str, str | None]]:
+def _parts(message: Message) -> tuple[str, str, Value, dict[str, str | None]]:
     """Subject, what tells this message from others about it, data, and attributes of its own."""
     if isinstance(message, AboutJob):
-        return message.job.id, str(message.job.version), message.job, {}
-    if isinstance(message, JobDeleted):
-        return message.job.id, f"{message.job.version}.deleted", message.job, {}
+        deleted = ".deleted" if isinstance(message, JobDeleted) else ""
+        return message.job.id, f"{message.job.version}{deleted}", message.job, {}
     match message:
         case ConsumerReady(consumer=consumer):
             return consumer, "0", message, {}
@@ -214,7 +210,7 @@ def _parts(message: Message | JobDeleted) -> tuple[str, str, Value, dict[str, st
             assert_never(other)
 
 
-def trace_of(message: Message | JobDeleted) -> str | None:
+def trace_of(message: Message) -> str | None:
     """The W3C trace context of whoever submitted the job that *message* is about."""
     data = message.data if isinstance(message, Reply) else _job_of(message)
     return data.traceparent if isinstance(data, Job) else None
