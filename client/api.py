@@ -19,9 +19,10 @@ from yarl import URL
 
 from client.exits import Refused, Unreachable
 from client.uploads import PIECE, Upload
+from protocol.envelopes import decode
 from protocol.job import Artefact, Job, Problem
 from protocol.kinds import KindInfo
-from protocol.messages import BadMessage, JobChanged, decode
+from protocol.messages import BadMessage, JobChanged
 
 CONNECT = 10.0  # seconds until somebody must have picked up
 STALL = 120.0  # seconds without a byte of an upload taken or of an answer given

@@ -1,13 +1,11 @@
-"""Every message that crosses the wire, and the one place that spells them as bytes (CloudEvents 1.0 JSON)."""
+"""Every message that crosses the wire, in which stream, and what it is called. How it is spelled: envelopes."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar, assert_never
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer
 
@@ -170,81 +168,14 @@ def what_happened(job: Job) -> str:
 
 def priority_of(message: Message) -> Priority:
     """The lane in which a message travels."""
-    return job.priority if (job := _job_of(message)) else Priority.NORMAL
+    return job.priority if (job := job_of(message)) else Priority.NORMAL
 
 
-def _job_of(message: Message) -> Job | None:
+def job_of(message: Message) -> Job | None:
     return message.job if isinstance(message, AboutJob) else None
-
-
-def encode(message: Message, *, at: datetime | None = None) -> bytes:
-    """One CloudEvents envelope; `data` is the job, or what else the message is about, without NaN."""
-    subject, version, data, more = _parts(message)
-    head = {
-        "specversion": "1.0",
-        "id": f"{subject}.{version}",
-        "source": "/rowmill",
-        "type": type_of(message),
-        "subject": subject,
-        "time": (at or datetime.now(UTC)).isoformat(),
-        "datacontenttype": "application/json",
-    }
-    given = {name: value for name, value in {**more, "traceparent": trace_of(message)}.items() if value is not None}
-    return json.dumps(head | given)[:-1].encode() + b', "data": ' + data.model_dump_json().encode() + b"}"
-
-
-def _parts(message: Message) -> tuple[str, str, Value, dict[str, str | None]]:
-    """Subject, what tells this message from others about it, data, and attributes of its own."""
-    if isinstance(message, AboutJob):
-        deleted = ".deleted" if isinstance(message, JobDeleted) else ""
-        return message.job.id, f"{message.job.version}{deleted}", message.job, {}
-    match message:
-        case ConsumerReady(consumer=consumer):
-            return consumer, "0", message, {}
-        case SubmitJob(message_id=name) | Unusable(submission=SubmitJob(message_id=name)):
-            return name or "-", "0", message, {}
-        case Reply(data=data):
-            more = {"replyto": message.to, "correlationid": message.correlation_id}
-            return message.subject, f"reply.{message.what}", data, more
-        case other:
-            assert_never(other)
 
 
 def trace_of(message: Message) -> str | None:
     """The W3C trace context of whoever submitted the job that *message* is about."""
-    data = message.data if isinstance(message, Reply) else _job_of(message)
+    data = message.data if isinstance(message, Reply) else job_of(message)
     return data.traceparent if isinstance(data, Job) else None
-
-
-class Envelope(Value):
-    """What is read of a CloudEvent."""
-
-    specversion: Literal["1.0"]
-    type: str
-    data: dict[str, Any]
-    subject: str = ""
-    replyto: str | None = None
-    correlationid: str | None = None
-
-
-def decode(data: bytes) -> Message:
-    """The message in these bytes, or BadMessage with the reason."""
-    try:
-        # Not json.loads: it takes lone surrogates, which cannot be sent on, and any depth until the stack ends.
-        return _decode(Envelope.model_validate_json(data))
-    except (KeyError, ValueError) as exc:
-        raise BadMessage(f"not a message of ours: {exc}") from None
-
-
-def _decode(envelope: Envelope) -> Message:
-    if envelope.replyto is not None:
-        return _decode_reply(envelope, envelope.replyto)
-    kind = TYPES[envelope.type]
-    whole = kind in {ConsumerReady, SubmitJob, Unusable}
-    return kind.model_validate(envelope.data if whole else {"job": envelope.data})
-
-
-def _decode_reply(envelope: Envelope, to: str) -> Reply:
-    what = envelope.type.removeprefix("rowmill.job.").removesuffix(".v1")
-    data = (Problem if what == "refused" else Job).model_validate(envelope.data)
-    return Reply(to=to, correlation_id=envelope.correlationid, what=what, subject=envelope.subject, data=data)

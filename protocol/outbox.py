@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from protocol import messages
+from protocol import envelopes
 from protocol.databases import Database, Row, Transaction
 from protocol.messages import STREAM_OF, Message
 from protocol.transports import NotSent, Transport
@@ -50,7 +50,7 @@ class Outbox:
             owner=self._owner,
             stream=stream,
             due=due,
-            body=messages.encode(message),
+            body=envelopes.encode(message),
         )
         tx.on_commit(self._added[stream].set)
 
@@ -106,7 +106,7 @@ class Outbox:
 
     async def _send(self, row: Row, transport: Transport) -> None:
         try:
-            await transport.publish(messages.decode(row["body"]))
+            await transport.publish(envelopes.decode(row["body"]))
             await self._database.write(lambda tx: tx.execute("DELETE FROM outbox WHERE number = :n", n=row["number"]))
         except NotSent as exc:
             log.debug("%s", exc, extra={"outbox": row["number"]})  # the transport says when it is cut off

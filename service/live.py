@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from protocol import messages
+from protocol import envelopes
 from protocol.job import Job
 from protocol.messages import JobChanged, JobDeleted
 
@@ -23,12 +23,12 @@ class Event:
 
 
 def event_of(job: Job) -> Event:
-    return Event(job, messages.encode(JobChanged(job=job)).decode())
+    return Event(job, envelopes.encode(JobChanged(job=job)).decode())
 
 
 def end_of(job: Job) -> Event:
     """The job was deleted."""
-    return Event(job, messages.encode(JobDeleted(job=job)).decode(), last=True)
+    return Event(job, envelopes.encode(JobDeleted(job=job)).decode(), last=True)
 
 
 @dataclass(eq=False)

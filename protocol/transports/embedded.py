@@ -1,4 +1,7 @@
-"""embedded:// - both sides in one process. A message is confirmed when its receiver has stored it."""
+"""embedded:// - both sides in one process. A message is confirmed when its receiver has stored it.
+
+Messages are frozen, so they are handed over as they are; through the outbox they have been bytes before.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 from protocol import messages
@@ -27,8 +30,8 @@ class Waiting:
 
     lane: int
     number: int
-    data: bytes
-    confirm: asyncio.Future[None]
+    message: Message = field(compare=False)
+    confirm: asyncio.Future[None] = field(compare=False)
 
 
 @dataclass
@@ -66,11 +69,10 @@ class Embedded:
     async def publish(self, message: Message) -> None:
         if isinstance(message, Reply | Unusable):
             return  # there is nobody outside this process to hear of it
-        # Through bytes and back, so that whatever works here also works on a broker.
         confirm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane = LANES[messages.priority_of(message)]
         queue = self._queues[STREAM_OF[type(message)].name]
-        await queue.put(Waiting(lane, next(self._number), messages.encode(message), confirm))
+        await queue.put(Waiting(lane, next(self._number), message, confirm))
         await confirm
 
     async def subscribe(self, stream: Stream[M], *, prefetch: int) -> AsyncIterator[Delivery[M]]:
@@ -82,7 +84,7 @@ class Embedded:
             if waiting.confirm.cancelled():  # its publisher has gone; the outbox still has it
                 room.release()
                 continue
-            yield Delivery(cast("Any", messages.decode(waiting.data)), waiting.confirm, room)
+            yield Delivery(cast("Any", waiting.message), waiting.confirm, room)
 
     async def own(self, stream: Stream[Any], store: str) -> None:
         """Nobody else can reach it."""

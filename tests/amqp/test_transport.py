@@ -11,7 +11,8 @@ import aio_pika
 import pytest
 
 from protocol.config import BadConfig
-from protocol.messages import CONTROL, EVENTS, JOBS, CancelJob, JobChanged, RunJob, decode, encode
+from protocol.envelopes import decode, encode
+from protocol.messages import CONTROL, EVENTS, JOBS, CancelJob, JobChanged, RunJob
 from protocol.transports import NotSent, open_transport
 from protocol.transports.amqp import link, taking, topology
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from consumer import kinds, reporting
 from consumer.kinds import Kind
 from consumer.reporting import CELLS, LONGEST, SHOWN
+from protocol.envelopes import decode, encode
 from protocol.job import Report, Table
-from protocol.messages import JobChanged, decode, encode
+from protocol.messages import JobChanged
 
 
 def say(numbers: Mapping[str, Any]) -> str:

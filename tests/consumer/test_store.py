@@ -12,7 +12,7 @@ import pytest
 
 from consumer.mailbox import Mailbox
 from consumer.store import ConsumerStore, Superseded
-from protocol import messages
+from protocol import envelopes
 from protocol.databases import Database, open_database
 from protocol.job import IllegalMove, Job, Notify, Progress, State
 from protocol.messages import JobChanged, Message, RunJob
@@ -34,7 +34,7 @@ def announced(database: Database) -> Callable[[], Awaitable[list[Message]]]:
     """What waits in the outbox, in the order of writing."""
 
     async def read() -> list[Message]:
-        return [messages.decode(row["body"]) for row in await database.read("SELECT body FROM outbox ORDER BY number")]
+        return [envelopes.decode(row["body"]) for row in await database.read("SELECT body FROM outbox ORDER BY number")]
 
     return read
 
@@ -285,7 +285,7 @@ async def test_a_job_that_waits_asks_for_its_next_attempt_when_that_is_due(
     before = time.time()
     waiting = await store.postpone(await running(store, new_job()), "later", 100.0)
     rows = await database.read("SELECT due, body FROM outbox WHERE stream = 'jobs'")
-    assert [messages.decode(row["body"]) for row in rows] == [RunJob(job=waiting)]
+    assert [envelopes.decode(row["body"]) for row in rows] == [RunJob(job=waiting)]
     assert before + 100.0 <= rows[0]["due"] <= time.time() + 100.0
 
 

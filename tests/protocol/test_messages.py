@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import messages
+from protocol.envelopes import decode, encode
 from protocol.job import (
     Artefact,
     Chart,
@@ -42,8 +43,6 @@ from protocol.messages import (
     PruneJob,
     RetryJob,
     RunJob,
-    decode,
-    encode,
 )
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)

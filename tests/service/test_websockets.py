@@ -16,8 +16,9 @@ import aiohttp
 import psutil
 import pytest
 
+from protocol.envelopes import decode
 from protocol.job import Job, Report, State
-from protocol.messages import JobChanged, decode
+from protocol.messages import JobChanged
 from service.limits import Limits
 from service.live import Hub
 from tests.service.house import House, keep, now, soon

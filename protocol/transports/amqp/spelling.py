@@ -11,7 +11,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import JsonValue
 
-from protocol import messages
+from protocol import envelopes, messages
 from protocol.messages import STREAM_OF, BadMessage, Message, Reply, Stream, SubmitJob, Unusable
 
 OURS = "application/cloudevents+json"
@@ -27,7 +27,7 @@ def spell(message: Message) -> aio_pika.Message:
         return _dead(asked.body, asked.headers, asked.content_type, message.reason)
     trace = messages.trace_of(message)
     return aio_pika.Message(
-        messages.encode(message),
+        envelopes.encode(message),
         content_type=OURS,
         headers={"traceparent": trace} if trace else None,
         correlation_id=message.correlation_id if isinstance(message, Reply) else None,
@@ -41,7 +41,7 @@ def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
     """The message in *raw*, or BadMessage with the reason."""
     if raw.routing_key == SUBMIT:
         return _read_submission(raw)
-    message = messages.decode(raw.body)
+    message = envelopes.decode(raw.body)
     if STREAM_OF[type(message)] is not stream:
         raise BadMessage(f"not a message of ours: {messages.type_of(message)} does not belong here")
     return message
