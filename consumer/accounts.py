@@ -32,10 +32,11 @@ def combine(kind: Kind, parts: Sequence[Counted]) -> Counted:
     return Counted(sum(part.read for part in parts), sum(part.rejected for part in parts), partial)
 
 
-def settle(total: Counted, report: Report) -> Account:
-    """The account of the rows behind *report*, or Unaccounted."""
+def settle(total: Counted, report: Report, *, already_there: int = 0) -> Account:
+    """The account of the rows behind *report*, or Unaccounted. Used rows that the records have already are skipped."""
     given = total.read - total.rejected
     used = given - report.skipped if report.used is None else int(report.used)
     if min(used, report.skipped) < 0 or used + report.skipped != given:
         raise Unaccounted(f"it was given {given:,} rows; its report says {used:,} used and {report.skipped:,} skipped")
-    return Account(read=total.read, used=used, rejected=total.rejected, skipped=int(report.skipped))
+    known = min(used, already_there)
+    return Account(read=total.read, used=used - known, rejected=total.rejected, skipped=int(report.skipped) + known)

@@ -48,7 +48,8 @@ async def run(
             await stack.enter_async_context(open_slots(f"processes://1{memory}&lazy=1")) if settings.charts else [None]
         )
         renderer = Renderer(spare) if spare else None
-        mill = Mill(store, Sharing(slots), renderer, files.url, settings.chunk_size, settings.chunk_timeout)
+        sizes = (settings.chunk_size, settings.chunk_timeout)
+        mill = Mill(store, Sharing(slots), renderer, files.url, *sizes, settings.records_url)
         limits = Limits(settings.job_timeout, settings.retry_delay, settings.grace)
         rules = Rules(settings.sources, settings.max_upload, settings.max_attempts)
         submissions = Submissions(SubmissionStore(database, store), files, rules)

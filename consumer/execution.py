@@ -5,22 +5,29 @@ from __future__ import annotations
 import asyncio
 import pickle
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 from consumer import outcome
 from consumer.executors import Done, Overdue, WorkerLost
+from consumer.loading import Lane
 from consumer.outcome import Succeeded
 from consumer.progress import Meter
 from consumer.rendering import Renderer
+from consumer.running import end, together
 from consumer.sharing import Sharing
-from consumer.steps import Finished, Milled, Plan, Run, Selected, Task
+from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
 from consumer.store import ConsumerStore
-from protocol.job import Job, State
+from protocol.job import Job, Problem, State
+from protocol.records import Unavailable
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
 SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between two looks for what cannot be had; the last for ever
+RECORDING = {"plan", "load"}  # the steps that ask for the records
 LOSSES = 2  # how many processes a piece of work may lose before that costs the job an attempt
 
 
@@ -34,13 +41,16 @@ class Mill:
     files_url: str
     chunk_size: int
     chunk_timeout: float
+    records_url: str
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one writes to the records at a time
 
 
 class Execution:
     def __init__(self, mill: Mill, job: Job) -> None:
         self.job = job
         self._mill, self._meter = mill, Meter()
-        self._task = Task.of(job, mill.files_url, mill.chunk_size)
+        self._task = Task.of(job, mill.files_url, mill.chunk_size, mill.records_url)
+        self._lane = Lane(job.id, mill.store)
         self._writing = asyncio.Lock()
         self._told = self._shown = 0.0
         self._runs: tuple[Run, ...] = ()
@@ -75,7 +85,8 @@ class Execution:
         self._start(step, plan, results)
         left = iter([index for index in range(len(plan.chunks)) if index not in results])
         await self._tell(force=True)
-        await self._gather(self._drain(left, step, plan, work, results) for _ in range(self._mill.sharing.width))
+        workers = [self._drain(left, step, plan, work, results) for _ in range(self._mill.sharing.width)]
+        await self._gather((*workers, self._load(plan, results)) if step == plan.loads else workers)
         return [results[index] for index in range(len(plan.chunks))]
 
     def _start(self, step: str, plan: Plan, results: dict[int, Any]) -> None:
@@ -94,6 +105,7 @@ class Execution:
             result = await work(plan, index)
             await self._mill.store.checkpoint(self.job.id, step, index, pickle.dumps(result))
             results[index] = result
+            self._lane.offer()
             await self._count(plan, index, result)
 
     async def _count(self, plan: Plan, index: int, result: Milled | Selected) -> None:
@@ -104,6 +116,21 @@ class Execution:
         else:
             self._meter.add(size=size)
         await self._tell()
+
+    async def _load(self, plan: Plan, made: dict[int, Any]) -> None:
+        """Load what the pass has made, while it makes the rest."""
+        await self._lane.recall()
+        async for index in self._lane.follow(len(plan.chunks), made):
+            await self._lane.keep(index, await self._call("load", _name(plan, index), index, plan.chunk_size))
+            if len(made) == len(plan.chunks):
+                done = sum(map(plan.size_of, self._lane.loaded))
+                self._meter.proceed("loading", bytes_total=plan.stops[-1], bytes_done=plan.begin + done)
+            await self._tell()
+
+    @property
+    def _counted(self) -> dict[str, int]:
+        """What only the engine knows of a kind that loads."""
+        return self._lane.counts | {"rejected": self._meter.rejected} if self._lane.used else {}
 
     async def _mill_chunk(self, plan: Plan, index: int) -> Milled:
         result: Milled = await self._call("mill", _name(plan, index), plan.survey, plan.chunks[index])
@@ -134,8 +161,9 @@ class Execution:
     ) -> Succeeded:
         self._meter.phase, self._meter.bytes_done = "finishing", self._meter.bytes_total
         await self._tell(force=True)
-        rejected = [piece.rejected for piece in milled]
-        done: Finished = await self._call("finish", "the report", plan.survey, total, rejected, chosen)
+        selected = None if chosen is None else tuple(chosen)
+        made = Made(tuple(piece.rejected for piece in milled), selected, self._counted)
+        done: Finished = await self._call("finish", "the report", plan.survey, total, made)
         drawn = await self._mill.renderer.render(self._task, done.report) if self._mill.renderer else ()
         self._meter.phase = "done"
         return Succeeded(done.report, (*done.artefacts, *drawn), self._meter.read())
@@ -144,13 +172,33 @@ class Execution:
         """Have the pool run a step; a process that dies under it is replaced, and it is run again."""
         for _ in range(LOSSES):
             try:
-                return await self._lend(step, what, arguments)
+                return await self._persist(step, what, arguments)
             except WorkerLost:
                 await self._note(f"a worker process died ({what})")
         raise WorkerLost(f"{LOSSES} times in a row, {what}")
 
+    async def _persist(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
+        """Wait for what cannot be had now, and hold neither a slot nor a turn meanwhile."""
+        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+            try:
+                value = await self._lend(step, what, arguments)
+            except Unavailable as exc:
+                await self._wait(outcome.problem("records_unavailable", str(exc), status=503), pause)
+            else:
+                if step in RECORDING and outcome.waits_for_records(self.job):
+                    await self._revise(problem=None)
+                return value
+        raise AssertionError("the pauses never end")
+
+    async def _wait(self, problem: Problem, pause: float) -> None:
+        if not outcome.waits_for_records(self.job):
+            await self._note(problem.detail)
+        await self._revise(problem=problem)
+        await asyncio.sleep(pause)
+
     async def _lend(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
-        async with self._mill.sharing.slot(self.job.id) as slot:
+        turn = self._mill.loading if step == "load" else nullcontext()
+        async with turn, self._mill.sharing.slot(self.job.id) as slot:
             try:
                 answer = await slot.run(step, self._task, *arguments, limit=self._mill.chunk_timeout)
             except Overdue:
@@ -164,7 +212,7 @@ class Execution:
         if force or now - self._told >= TELL_EVERY:
             self._told = now
             await self._revise(progress=self._meter.read())
-        if self._meter.phase == "reading" and self._meter.share < 1.0 and now - self._shown >= SHOW_EVERY:
+        if self._meter.phase in {"reading", "loading"} and self._meter.share < 1.0 and now - self._shown >= SHOW_EVERY:
             self._show(now)
 
     def _show(self, now: float) -> None:
@@ -173,24 +221,20 @@ class Execution:
             self._showing = asyncio.create_task(self._show_so_far(self._runs, self._meter.share))
 
     async def _show_so_far(self, runs: tuple[Run, ...], share: float) -> None:
-        folded, report = await self._call("show", "the report so far", runs, share)
+        folded, report = await self._call("show", "the report so far", runs, share, self._counted)
         known = {index for run in folded for index in range(run.start, run.stop)}
         newer = [run for run in self._runs if run.start not in known]
         self._runs = tuple(sorted((*folded, *newer), key=lambda run: run.start))
         await self._revise(report=report, progress=self._meter.read())
 
-    async def _gather(self, work: Iterator[Awaitable[None]]) -> None:
-        """All of *work*, or the first error, with nothing left running."""
-        tasks = [asyncio.ensure_future(one) for one in work]
+    async def _gather(self, work: Iterable[Awaitable[None]]) -> None:
         try:
-            await asyncio.gather(*tasks)
+            await together(work)
             if self._showing is not None:
                 await self._showing
         finally:
-            pending = [task for task in (*tasks, self._showing) if task is not None and not task.done()]
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            if self._showing is not None:
+                await end(self._showing)
 
     async def _note(self, reason: str) -> None:
         async with self._writing:

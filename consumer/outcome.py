@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from consumer.executors import Overdue, Raised, Refused, WorkerLost
+from consumer.executors import NotNow, Overdue, Raised, Refused, WorkerLost
 from protocol.job import Artefact, Fault, Job, Problem, Progress, Report
+from protocol.records import Unavailable
 
 TITLES = {
     "bad_table": "The table cannot be read",
     "params": "The parameters are wrong",
     "kind_failed": "The kind's code failed",
     "unknown_kind": "No consumer knows this kind",
+    "records_unavailable": "The records cannot be had now",
+    "records_unfit": "The rows do not go into the records",
     "worker_lost": "A worker process died",
     "chunk_timeout": "A chunk took too long",
     "job_timeout": "The job took too long",
@@ -53,26 +56,33 @@ def problem(code: str, detail: str, *, status: int = 500, errors: tuple[Fault, .
     return Problem(type=f"/problems/{code}", title=TITLES[code], status=status, detail=detail, errors=errors)
 
 
-def from_answer(answer: Refused | Raised, kind: str, step: str) -> Broken:
+def from_answer(answer: Refused | Raised | NotNow, kind: str, step: str) -> Broken | Unavailable:
     """What it means that *step* (such as `chunk 3 of 12`) was refused or raised."""
     match answer:
         case Refused(status, faults):
             detail = " ".join(fault.detail for fault in faults)
             code = faults[0].code if faults[0].code in TITLES else "bad_table"
             return Broken(problem(code, detail, status=status, errors=faults), hopeless=True)
+        case NotNow(detail):
+            return Unavailable(detail)
         case Raised(error, where, _):
             return Broken(problem("kind_failed", f"{kind}, {step}: {error} ({where})"), hopeless=False)
 
 
 def judge(error: Exception, job: Job, *, first_delay: float) -> Failed | TryAgain:
     """Bad input never heals by itself; everything else gets `max_attempts` tries, ever further apart."""
-    broken = _explain(error)
+    broken = _explain(error, job)
     if broken.hopeless or job.attempt >= job.max_attempts:
         return Failed(broken.problem)
     return TryAgain(broken.problem, min(LONGEST_DELAY, first_delay * 4.0 ** (job.attempt - 1)))
 
 
-def _explain(error: Exception) -> Broken:
+def waits_for_records(job: Job) -> bool:
+    """Whether the job stands still until the records can be had again."""
+    return job.problem is not None and job.problem.type == "/problems/records_unavailable"
+
+
+def _explain(error: Exception, job: Job) -> Broken:
     match error:
         case Broken():
             return error
@@ -80,6 +90,8 @@ def _explain(error: Exception) -> Broken:
             return Broken(problem("worker_lost", f"A worker process died: {error}"), hopeless=False)
         case Overdue():
             return Broken(problem("chunk_timeout", f"{error} took longer than CHUNK_TIMEOUT allows"), hopeless=False)
+        case TimeoutError() if job.problem is not None and waits_for_records(job):
+            return Broken(job.problem, hopeless=True)
         case TimeoutError():
             return Broken(problem("job_timeout", "The job took longer than JOB_TIMEOUT allows"), hopeless=True)
         case _:

@@ -30,6 +30,12 @@ class Meter:
         self.phase, self.bytes_total, self.bytes_done, self.passes_left = phase, bytes_total, bytes_done, passes_left
         self._began, self._bytes_before, self._rows_before = self.clock(), bytes_done, self.rows
 
+    def proceed(self, phase: str, *, bytes_total: int, bytes_done: int) -> None:
+        """What went on beside a pass goes on alone."""
+        if self.phase != phase:
+            self.start(phase, bytes_total=bytes_total, bytes_done=bytes_done)
+        self.bytes_done = bytes_done
+
     def add(self, *, size: int, rows: int = 0, rejected: int = 0) -> None:
         """A chunk of *size* bytes is done."""
         self.bytes_done += size

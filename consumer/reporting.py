@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -19,9 +20,11 @@ CELLS = 5000  # and cells, where the table is wide
 LONGEST = 200  # characters of a cell that travel with the job; the artefact has all of them
 
 
-def show(kind: Kind, found: kinds.Report, params: Any, *, share: float) -> Report:
+def show(
+    kind: Kind, found: kinds.Report, params: Any, *, share: float, counted: Mapping[str, int] = MappingProxyType({})
+) -> Report:
     """What is known after *share* of the bytes; how many rows are selected is not known yet."""
-    numbers = _numbers(found.numbers)
+    numbers = _numbers(found.numbers) | dict(counted)
     if kind.select is not None:
         numbers[kind.selected] = None
     return Report(

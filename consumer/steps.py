@@ -20,12 +20,12 @@ class Task:
     kind: str
     params: dict[str, Any]
     chunk_size: int
+    records_url: str = ""
 
     @classmethod
-    def of(cls, job: Job, files_url: str, chunk_size: int) -> Task:
-        return cls(
-            job.id, files_url, job.source_key, job.source.name, job.result_prefix, job.kind, job.params, chunk_size
-        )
+    def of(cls, job: Job, files_url: str, chunk_size: int, records_url: str) -> Task:
+        source = (job.source_key, job.source.name)
+        return cls(job.id, files_url, *source, job.result_prefix, job.kind, job.params, chunk_size, records_url)
 
     @property
     def work_prefix(self) -> str:
@@ -41,7 +41,7 @@ class Plan:
     """How the table is read, decided once: every attempt cuts at the same places.
 
     `survey` and `chunks` are pickled and mean something in the pool only; `stops` are the offsets (bytes) at which
-    the chunks end, `begin` that at which the first begins.
+    the chunks end, `begin` that at which the first begins. `loads` names the pass that gives rows for the records.
     """
 
     survey: bytes
@@ -50,6 +50,8 @@ class Plan:
     stops: tuple[int, ...]
     selects: bool
     findings: tuple[Finding, ...]
+    chunk_size: int = 0
+    loads: str = ""
 
     def size_of(self, index: int) -> int:
         """The bytes of one chunk."""
@@ -80,6 +82,15 @@ class Selected:
 
     rows: int
     added: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the passes came to: for each chunk in file order, and as numbers that only the engine knows."""
+
+    rejected: tuple[int, ...]
+    selected: tuple[Selected, ...] | None
+    counted: dict[str, int]
 
 
 @dataclass(frozen=True)

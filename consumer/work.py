@@ -6,21 +6,23 @@ A step is called by its name (see executors), so that the process that runs the 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
+import pandas as pd
 from pydantic import ValidationError
 
 from consumer import accounts, artefacts, catalogue, kinds, reporting
 from consumer.accounts import Counted
-from consumer.kinds import BadInput, Kind
-from consumer.steps import Finished, Milled, Plan, Run, Selected, Task
-from consumer.tables import cut, read, survey, write
+from consumer.kinds import BadInput, Kind, Load
+from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
+from consumer.tables import cut, pieces, read, survey, write
 from protocol.files import open_blocking
 from protocol.intake import ReadOptions
 from protocol.job import Artefact, Report
 from protocol.kinds import KindInfo
+from protocol.records import Counts, Lot, open_records
 
 MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
 
@@ -35,7 +37,8 @@ def plan(task: Task) -> Plan:
     files = open_blocking(task.files_url)
     options = ReadOptions.of(task.params)
     found = survey.survey(files, task.source_key, options, name=task.source_name, work_prefix=task.work_prefix)
-    chunk_size, most_lines = (found.size + 1, None) if kind.frame is not None else (task.chunk_size, MOST_LINES)
+    size = (_loaded_by(task) if kind.load else None) or task.chunk_size
+    chunk_size, most_lines = (found.size + 1, None) if kind.frame is not None else (size, MOST_LINES)
     chunks = cut.cut(files, found, chunk_size, most_lines=most_lines)
     # A table without rows still has one chunk, with none in it: then nothing that follows is special.
     chunks = chunks or (cut.Chunk(0, found.size, found.size, found.layout.first_line),)
@@ -46,7 +49,14 @@ def plan(task: Task) -> Plan:
         stops=tuple(chunk.stop for chunk in chunks),
         selects=kind.select is not None,
         findings=found.layout.findings,
+        chunk_size=size,
+        loads="" if kind.load is None else "mill" if kind.select is None else "select",
     )
+
+
+def _loaded_by(task: Task) -> int | None:
+    """The chunk size at which the job has begun to load: cut otherwise, rows would be loaded twice."""
+    return open_records(task.records_url).chunk_size(task.job_id)
 
 
 def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
@@ -56,8 +66,26 @@ def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
     if batch.rejected:
         open_blocking(task.files_url).write(task.piece("rejected", index), [batch.rejects_csv()])
     frame = batch.by_line if kind.columns is None else batch.frame
+    if kind.load and kind.select is None:
+        _set_aside(task, index, kind.load, frame)
     partial = Counted(batch.rows, batch.rejected, kind.chunk(frame, params))
     return Milled(batch.rows, batch.rejected, pickle.dumps(partial))
+
+
+def _set_aside(task: Task, index: int, load: Load, frame: pd.DataFrame) -> None:
+    """Keep rows for `load`, which goes through the chunks in the order of the file."""
+    rows = load.rows(frame, _kind(task)[1])
+    open_blocking(task.files_url).write(task.piece("load", index), [pieces.write(rows, load.table)])
+
+
+def load(task: Task, index: int, chunk_size: int) -> Counts:
+    """Insert the rows that a chunk gave; doing it again changes nothing."""
+    kind, _ = _kind(task)
+    if kind.load is None:
+        raise TypeError(f"{task.kind} loads nothing")
+    files, key = open_blocking(task.files_url), task.piece("load", index)
+    rows = pieces.read(files.read(key, 0, files.size(key)))
+    return open_records(task.records_url).load(kind.load.table, Lot(task.job_id, index, chunk_size), rows)
 
 
 def _kind(task: Task) -> tuple[Kind, Any]:
@@ -100,20 +128,22 @@ def _combine(kind: Kind, partials: Sequence[bytes]) -> bytes:
     return pickle.dumps(accounts.combine(kind, [_load(partial) for partial in partials]))
 
 
-def show(task: Task, runs: Sequence[Run], share: float) -> tuple[tuple[Run, ...], Report]:
-    """The report of the chunks so far, and their runs folded."""
-    kind, params = _kind(task)
+def show(task: Task, runs: Sequence[Run], share: float, counted: Mapping[str, int]) -> tuple[tuple[Run, ...], Report]:
+    """The report of the chunks so far, and their runs folded; *counted* are numbers that the engine knows."""
+    kind, _ = _kind(task)
     folded = fold(task, runs)
     total = _combine(kind, [run.partial for run in folded])
-    return folded, _report(kind, params, total, share)[1]
+    return folded, _report(task, total, share, counted)[1]
 
 
-def _report(kind: Kind, params: Any, total: bytes, share: float) -> tuple[kinds.Report, Report]:
+def _report(task: Task, total: bytes, share: float, counted: Mapping[str, int]) -> tuple[kinds.Report, Report]:
     """What the kind has found, and how the job shows it, with every row accounted for."""
-    counted: Counted = _load(total)
-    found = kind.finalize(counted.partial, params)
-    account = accounts.settle(counted, found)
-    return found, reporting.show(kind, found, params, share=share).model_copy(update={"account": account})
+    kind, params = _kind(task)
+    rows: Counted = _load(total)
+    found = kind.finalize(rows.partial, params)
+    account = accounts.settle(rows, found, already_there=counted.get("skipped", 0))
+    shown = reporting.show(kind, found, params, share=share, counted=counted)
+    return found, shown.model_copy(update={"account": account})
 
 
 def scan(task: Task, partials: Sequence[bytes]) -> tuple[bytes | None, ...]:
@@ -136,28 +166,28 @@ def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: 
     frame = kind.select(batch.frame, earlier, _load(total).partial, params)
     if len(frame):
         open_blocking(task.files_url).write(task.piece("selected", index), [batch.carried_csv(frame)])
+    if kind.load:
+        _set_aside(task, index, kind.load, frame)
     header = _load(found).layout.header
     return Selected(len(frame), tuple(name for name in map(str, frame.columns) if name not in header))
 
 
-def finish(
-    task: Task, found: bytes, total: bytes, rejected: Sequence[int], chosen: Sequence[Selected] | None
-) -> Finished:
-    """Write the artefacts and the final report. *rejected* and *chosen* tell of each chunk, in file order."""
-    kind, params = _kind(task)
+def finish(task: Task, found: bytes, total: bytes, passes: Made) -> Finished:
+    """Write the artefacts and the final report."""
+    kind, _ = _kind(task)
     layout = _load(found).layout
-    result, shown = _report(kind, params, total, 1.0)
+    result, shown = _report(task, total, 1.0, passes.counted)
     store = _artefacts(task)
     made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
     made += [store.add(f"{chart.name}.vl.json", [artefacts.as_json(chart.spec)]) for chart in shown.charts]
     tables = []
-    if chosen is not None:
-        pieces = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
-        made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), pieces))
+    if (chosen := passes.selected) is not None:
+        parts = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
+        made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), parts))
         tables.append(store.preview(kind.selected, numbers=len(chosen[0].added)))
-    pieces = [task.piece("rejected", index) for index, count in enumerate(rejected) if count]
-    made.append(store.join("rejected.csv", write.rejects_header(layout), pieces))
-    if pieces:
+    parts = [task.piece("rejected", index) for index, count in enumerate(passes.rejected) if count]
+    made.append(store.join("rejected.csv", write.rejects_header(layout), parts))
+    if parts:
         tables.append(store.preview("rejected", numbers=0))
     selected = None if chosen is None else sum(piece.rows for piece in chosen)
     return Finished(reporting.conclude(kind, shown, selected=selected, more=tables), tuple(made))

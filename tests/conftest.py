@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from protocol.databases import Database, open_database
 from protocol.files import Files, open_files
 from protocol.job import Job, Source
 from protocol.transports import Transport, open_transport
+from tests.postgresql import Server
 
 # A machine may be busy: how long one example takes says nothing.
 settings.register_profile("rowmill", deadline=None)
@@ -102,6 +103,18 @@ def database_url(tmp_path: Path) -> str:
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with open_database(database_url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """One PostgreSQL server for all tests that want one; `postgresql.fresh()` is the URL of a database of its own."""
+    server = Server()
+    try:
+        server.make()
+        server.start()
+        yield server
+    finally:
+        server.end()
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic": ("protocol/", "service/", "consumer/", "client/"),
     "pydantic_settings": ("protocol/config.py",),
     "rich": ("client/screen.py",),
+    "sqlalchemy": ("protocol/records/",),
     "structlog": ("protocol/log.py",),
     "typer": ("client/commands.py", "client/operators.py", "rowmill.py"),
     "vl_convert": ("consumer/charts.py", "service/vega.py"),

@@ -45,7 +45,14 @@ class Raised:
     trace: str
 
 
-Answer = Done | Refused | Raised
+@dataclass(frozen=True)
+class NotNow:
+    """Something that the work needs cannot be had now; `detail` tells the user what."""
+
+    detail: str
+
+
+Answer = Done | Refused | Raised | NotNow
 
 
 class Slot(Protocol):

@@ -12,9 +12,10 @@ import sys
 import traceback
 from typing import Any
 
-from consumer.executors import Answer, Done, Raised, Refused
+from consumer.executors import Answer, Done, NotNow, Raised, Refused
 from protocol.intake.layout import BadTable
 from protocol.job import Fault
+from protocol.records import Unavailable, Unfit
 
 PR_SET_PDEATHSIG = 1
 PARENT = "_ROWMILL_PARENT"  # the process id of who started this process
@@ -61,6 +62,10 @@ def perform(step: str, arguments: tuple[Any, ...]) -> Answer:
         return Done(getattr(work, step)(*arguments))
     except BadTable as exc:
         return Refused(exc.status, exc.faults)
+    except Unavailable as exc:
+        return NotNow(str(exc))
+    except Unfit as exc:
+        return Refused(409, (Fault(code="records_unfit", detail=str(exc)),))
     except MemoryError as exc:
         return _raised(exc, "it needed more memory than WORKER_MEMORY allows")
     except BaseException as exc:  # noqa: BLE001

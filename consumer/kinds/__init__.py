@@ -15,6 +15,8 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from protocol.records import RecordTable
+
 GROUP = "rowmill.kinds"
 
 
@@ -75,6 +77,19 @@ class Report:
     skipped: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """Rows for the records. They are inserted in the order of the file and exactly once, whatever dies on the way.
+
+    A row that equals one that is there in the columns `table.unique` is skipped and counted, whoever wrote that one.
+    rows(frame, params) -> frame    what to insert, with the columns of *table*; the frame is that of `chunk` or, where
+                                    the kind selects, what `select` returns. Not given: its columns of those names
+    """
+
+    table: RecordTable
+    rows: Callable[[pd.DataFrame, Any], pd.DataFrame] = lambda frame, _params: frame
+
+
 def _not_given(*_: Any) -> Any:
     raise TypeError("a kind has chunk, combine and finalize, or frame")
 
@@ -99,6 +114,8 @@ class Kind:
     chart(report, params) -> spec         Vega-Lite, with its data inside
     headline(numbers) -> str              one sentence for a person; `numbers` then also holds `{selected}`, the count
                                           of selected rows (None while it is not known)
+    load                                  which rows go into which table of the records; `numbers` then also holds
+                                          `inserted updated skipped rejected`
     frame(frame, params) -> Report        instead of chunk, combine and finalize: the whole table at once
     """
 
@@ -113,6 +130,7 @@ class Kind:
     check: Callable[[pd.DataFrame, Any], Sequence[Failed]] | None = None
     select: Callable[[pd.DataFrame, Any, Any, Any], pd.DataFrame] | None = None
     selected: str = "selected"
+    load: Load | None = None
     chart: Callable[[Report, Any], dict[str, Any]] | None = None
     description: str = ""
     surplus: Literal["reject", "ignore"] = "reject"  # cells beyond the header's

@@ -56,13 +56,13 @@ def test_the_kinds_that_ship_account_for_every_row_of_the_chunks_so_far(
     milled = [work.mill(task, plan.survey, chunk) for chunk in plan.chunks]
     runs = [Run(n, n + 1, piece.partial) for n, piece in enumerate(milled)]
     for some in (runs, runs[:-1] or runs, runs[::2]):
-        account = work.show(task, some, 1.0)[1].account
+        account = work.show(task, some, 1.0, {})[1].account
         assert account == Account(
             read=sum(milled[run.start].rows for run in some),
             used=sum(milled[run.start].rows - milled[run.start].rejected for run in some),
             rejected=sum(milled[run.start].rejected for run in some),
         )
-    assert work.show(task, runs, 1.0)[1].account == Account(read=5, used=USED[kind], rejected=5 - USED[kind])
+    assert work.show(task, runs, 1.0, {})[1].account == Account(read=5, used=USED[kind], rejected=5 - USED[kind])
 
 
 @pytest.mark.parametrize("kind", sorted(TABLES))

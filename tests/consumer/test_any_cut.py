@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer import work
-from consumer.steps import Finished, Milled, Run, Task
+from consumer.steps import Finished, Made, Milled, Run, Task
 from protocol.files import open_blocking
 
 HEADER = ("region", "note", "revenue", "quantity", "discount")
@@ -59,8 +59,8 @@ def run_steps(folder: Path, data: bytes, pieces: int, shuffle: random.Random) ->
     milled: dict[int, Milled] = {n: work.mill(task, plan.survey, plan.chunks[n]) for n in order}
     [total] = work.fold(task, [Run(n, n + 1, milled[n].partial) for n in sorted(milled)])
     chosen = {n: work.select(task, plan.survey, plan.chunks[n], None, total.partial) for n in reversed(order)}
-    rejected = [milled[n].rejected for n in sorted(milled)]
-    done = work.finish(task, plan.survey, total.partial, rejected, [chosen[n] for n in sorted(chosen)])
+    rejected = tuple(milled[n].rejected for n in sorted(milled))
+    done = work.finish(task, plan.survey, total.partial, Made(rejected, tuple(chosen[n] for n in sorted(chosen)), {}))
     found = {one.name: files.read(f"results/{pieces}/artefacts/{one.name}", 0, one.size) for one in done.artefacts}
     return done, found
 

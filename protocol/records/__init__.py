@@ -1,0 +1,93 @@
+"""The port to the records: the database at RECORDS_URL into which kinds load rows, for programs of others to use.
+
+The adapter is the module named after the URL's scheme. Everything here blocks: it is for worker processes and threads.
+The URL is the operator's; what comes from a client are values, never names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
+
+from pydantic import Field
+
+from protocol import config
+from protocol.job import Value
+
+NAME = r"^[a-z][a-z0-9_]{0,59}$"
+KEY = "id"
+Columns = Sequence[Sequence[Any]]  # some rows, as one sequence of values for each column of the table
+
+
+class RecordColumn(Value):
+    """`text` of at most *length* characters, `integer` (64 bits) or `number` (a double); any may be null.
+
+    A *caseless* text is equal to another one that differs in the case of ASCII letters only.
+    """
+
+    name: str = Field(pattern=NAME)
+    type: Literal["text", "integer", "number"] = "text"
+    length: int | None = None
+    caseless: bool = False
+
+
+class RecordTable(Value):
+    """A table of the records; beside these columns it has a key `id`, which counts. Rows equal in *unique* are one."""
+
+    name: str = Field(pattern=NAME)
+    columns: tuple[RecordColumn, ...]
+    unique: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+class Unavailable(Exception):
+    """The records cannot be had now: down, locked, full. Later they may be; the message is for the user."""
+
+
+class Unfit(Exception):
+    """What lies there does not go with what is to be done, and trying again cannot help."""
+
+
+@dataclass(frozen=True)
+class Lot:
+    """The rows of one chunk of a job, cut into chunks of *chunk_size*: what is loaded once or not at all."""
+
+    job: str
+    chunk: int
+    chunk_size: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of rows: those that were there already are skipped."""
+
+    inserted: int = 0
+    updated: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.inserted + other.inserted, self.updated + other.updated, self.skipped + other.skipped)
+
+
+class Records(Protocol):
+    def load(self, table: RecordTable, lot: Lot, batches: Iterable[Columns]) -> Counts:
+        """Insert rows in their order and note in the ledger what became of them, in one transaction.
+
+        A lot that is in the ledger is not loaded again: its counts are those of the first time. A table that is not
+        there is made. Raises Unavailable, Unfit.
+        """
+
+    def chunk_size(self, job: str) -> int | None:
+        """Into chunks of which size a job was cut that has loaded something. Raises Unavailable."""
+
+    def page(self, table: RecordTable, *, after: int, limit: int) -> list[dict[str, Any]]:
+        """The first rows whose key is larger than *after*; none where there is no such table. Raises Unavailable."""
+
+
+def open_records(url: str) -> Records:
+    """No connection is made before there is something to do, and none is kept."""
+    return cast("Records", config.adapter(__name__, url).connect(url))
