@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("rowmill-data"), description="where everything lies that has no URL of its own")
     database_url: str = Field("", description="sqlite:///path; default: rowmill.db in the data folder")
     files_url: str = Field("", description="file:///folder or s3://bucket/prefix; default: files in the data folder")
-    records_url: str = Field("", description="where kinds load rows: sqlite:///path or postgresql://user:password@host/database")
+    records_url: str = Field(
+        "", description="where kinds load rows: sqlite:///path or postgresql://user:password@host/database"
+    )
     smtp_url: str = Field("", description="smtp://user:password@host:port; without it mails become .eml files")
     mail_from: str = Field("Rowmill <rowmill@localhost>", description="the sender of all mail")
     public_url: str = Field("", description="how people reach the page; used for links in mail")
