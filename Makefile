@@ -11,7 +11,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test chaos lint types bench fmt clean runtime dev tools
+.PHONY: help demo test chaos lint types bench fmt clean runtime dev peers tools
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -33,7 +33,7 @@ lint: dev
 types: dev
 	@$(PY) -m mypy
 
-bench: dev
+bench: peers
 	@for script in $$(grep -lE "^(asyncio.run|main)\(|__main__" benchmarks/*.py); do echo "== $$script"; $(PY) "$$script" || exit 1; done
 
 fmt: dev
@@ -50,6 +50,9 @@ runtime:
 
 dev:
 	@sh .ci/environment requirements-dev.lock
+
+peers:
+	@sh .ci/environment requirements-bench.lock
 
 tools:
 	@sh .ci/tools

@@ -131,7 +131,7 @@ def test_every_module_says_what_it_is_for() -> None:
     assert [place(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"])
 def test_a_lock_file_has_a_hash_for_everything_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     entries = [entry for entry in re.split(r"\n(?=\S)", text) if not entry.startswith("#")]

@@ -1,0 +1,325 @@
+"""Small jobs (55 KB of sales), one and 32 at a time: Rowmill over HTTP and AMQP beside Celery, Dramatiq and taskiq.
+
+All have the same machine, broker, two worker processes and client, and take turns. What is counted is the CPU time and
+memory of everything but the broker and the client. Peers answer for their own form of the analysis (peers/analysis.py).
+
+    python benchmarks/small_jobs.py [--jobs 400] [--rounds 3] [--only rowmill celery] [--json small_jobs.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import aiohttp
+import psutil
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.rabbitmq import Node  # noqa: E402
+
+SIZE = 55_000
+KEPT = 0.99  # of the rows, about
+FINAL = {"succeeded", "failed", "cancelled"}
+Submit = Callable[[bytes], Awaitable[dict[str, Any]]]
+
+
+def table(seed: int) -> bytes:
+    """A sales table of SIZE bytes, one row in a hundred dirty."""
+    rng = random.Random(seed)
+    lines, size = ["region,product,revenue,quantity,discount"], 0
+    while size < SIZE:
+        revenue = "n/a" if rng.random() > KEPT else f"{rng.uniform(1, 1000):.2f}"
+        region = rng.choice(["North", "South", "East", "West"])
+        lines.append(f"{region},P{rng.randint(1, 99):03d},{revenue},{rng.randint(1, 40)},{rng.choice([0, 0.05, 0.1])}")
+        size += len(lines[-1]) + 1
+    return "\n".join([*lines, ""]).encode()
+
+
+@dataclass(frozen=True)
+class Figures:
+    name: str
+    at_once: int
+    jobs_per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_ms_per_job: float
+    idle_mb: float
+    loaded_mb: float
+
+
+class Crowd:
+    """The processes of one contestant."""
+
+    def __init__(self, *processes: asyncio.subprocess.Process) -> None:
+        self._roots = [psutil.Process(process.pid) for process in processes]
+
+    def _all(self) -> list[psutil.Process]:
+        return [one for root in self._roots for one in (root, *root.children(recursive=True))]
+
+    def cpu(self) -> float:
+        """Seconds, children that have ended included."""
+        return sum(sum(one.cpu_times()[:2]) for one in self._all()) + sum(
+            sum(root.cpu_times()[2:4]) for root in self._roots
+        )
+
+    def memory(self) -> float:
+        """Megabytes that nobody else has (USS)."""
+        return sum(one.memory_full_info().uss for one in self._all()) / 2**20
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, commands: Sequence[Sequence[str]], **settings: str) -> AsyncIterator[Crowd]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings
+    processes = []
+    with (folder / "log").open("ab") as log:
+        for command in commands:
+            run = asyncio.create_subprocess_exec(*command, cwd=folder, env=environment, stdout=log, stderr=log)
+            processes.append(await run)
+    try:
+        yield Crowd(*processes)
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        for process in processes:
+            try:
+                await asyncio.wait_for(process.wait(), 30)
+            except TimeoutError:
+                process.kill()
+
+
+async def until_up(session: aiohttp.ClientSession, url: str) -> None:
+    async with asyncio.timeout(90):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(url) as answer:
+                    if answer.status < 400:
+                        return
+            await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def peer(
+    name: str, broker: str, session: aiohttp.ClientSession, folder: Path
+) -> AsyncIterator[tuple[Crowd, Submit]]:
+    port, module = free_port(), f"benchmarks.peers.with_{name}"
+    bins = str(Path(sys.executable).parent)
+    worker = {
+        "celery": [f"{bins}/celery", "-A", module, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
+        "kernel": [f"{bins}/celery", "-A", module, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
+        "dramatiq": [f"{bins}/dramatiq", module, "--processes", "2", "--threads", "1"],
+        "taskiq": [f"{bins}/taskiq", "worker", f"{module}:broker", "--workers", "2", "--log-level", "WARNING"],
+    }[name]
+    front = [sys.executable, "-m", "uvicorn", "benchmarks.peers.front:app", "--port", str(port), "--no-access-log"]
+    front += ["--log-level", "warning"]
+
+    async def one(data: bytes) -> dict[str, Any]:
+        form = aiohttp.FormData()
+        form.add_field("file", data, filename="sales.csv", content_type="text/csv")
+        async with session.post(f"http://127.0.0.1:{port}/jobs", data=form) as answer:
+            job = (await answer.json())["id"]
+        while True:  # such services are polled
+            async with session.get(f"http://127.0.0.1:{port}/jobs/{job}") as answer:
+                if found := (await answer.json())["result"]:
+                    return dict(found)
+            await asyncio.sleep(0.02)
+
+    settings = {"PEER": name, "PEER_BROKER": broker, "PEER_FOLDER": str(folder)}
+    async with running(folder, [worker, front], **settings) as crowd:
+        await until_up(session, f"http://127.0.0.1:{port}/docs")
+        yield crowd, one
+
+
+@contextlib.asynccontextmanager
+async def rowmill(
+    name: str, broker: str, session: aiohttp.ClientSession, folder: Path
+) -> AsyncIterator[tuple[Crowd, Submit]]:
+    """`rowmill-http` and `rowmill-amqp` are two processes and the broker, `rowmill-embedded` is one and none."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    settings = {
+        "ROWMILL_PORT": str(port),
+        "ROWMILL_FILES_URL": (folder / "files").as_uri(),
+        "ROWMILL_WORKERS": "2",
+        "ROWMILL_CHARTS": "false",  # the peers draw none
+    }
+    run = [sys.executable, "-m", "rowmill"]
+    async with contextlib.AsyncExitStack() as stack:
+        if name == "rowmill-embedded":
+            crowd = await stack.enter_async_context(running(folder, [[*run, "up"]], **settings))
+        else:
+            settings["ROWMILL_BROKER_URL"] = broker
+            sides = []
+            for side in ("service", "consumer"):
+                own = settings | {"ROWMILL_DATABASE_URL": f"sqlite:///{folder}/{side}.db"}
+                sides.append(await stack.enter_async_context(running(folder, [[*run, side]], **own)))
+            crowd = Crowd()
+            crowd._roots = [root for side in sides for root in side._roots]  # noqa: SLF001
+        await until_up(session, f"{url}/readyz")
+        by_message = await stack.enter_async_context(sender(broker)) if name == "rowmill-amqp" else None
+        yield crowd, by_message or by_http(session, url)
+
+
+def by_http(session: aiohttp.ClientSession, url: str) -> Submit:
+    async def one(data: bytes) -> dict[str, Any]:
+        form = aiohttp.FormData({"kind": "sales"})
+        form.add_field("file", data, filename="sales.csv", content_type="text/csv")
+        async with session.post(f"{url}/v1/jobs", data=form) as answer:
+            job = await answer.json()
+        while job["state"] not in FINAL:
+            async with session.get(f"{url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}) as answer:
+                job = await answer.json()
+        assert job["state"] == "succeeded", job["problem"]
+        return dict(job["report"]["numbers"])
+
+    return one
+
+
+@contextlib.asynccontextmanager
+async def sender(broker: str) -> AsyncIterator[Submit]:
+    """Another service: a table as a message, the answers to a queue of its own."""
+    waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+
+    async def hear(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        job = json.loads(message.body)["data"]
+        if job.get("state") in FINAL and message.correlation_id in waiting:
+            waiting[message.correlation_id].set_result(job)
+
+    async with await aio_pika.connect(broker) as connection:
+        channel = await connection.channel()
+        answers = await channel.declare_queue(exclusive=True)
+        await answers.consume(hear, no_ack=True)
+        exchange = await channel.get_exchange("rowmill", ensure=False)
+
+        async def one(data: bytes) -> dict[str, Any]:
+            name = random.randbytes(8).hex()
+            waiting[name] = asyncio.get_running_loop().create_future()
+            message = aio_pika.Message(
+                data,
+                content_type="text/csv",
+                headers={"kind": "sales", "filename": "sales.csv"},
+                message_id=name,
+                reply_to=answers.name,
+                correlation_id=name,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            )
+            await exchange.publish(message, routing_key="job.submit")
+            job = await waiting[name]
+            return dict(job["report"]["numbers"])
+
+        yield one
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def measure(name: str, at_once: int, jobs: int, crowd: Crowd, one: Submit, idle: float) -> Figures:
+    data, took, room = table(1), [], asyncio.Semaphore(at_once)
+
+    async def timed() -> dict[str, Any]:
+        async with room:
+            began = time.perf_counter()
+            numbers = await one(data)
+            took.append(time.perf_counter() - began)
+            return numbers
+
+    cpu, began = crowd.cpu(), time.perf_counter()
+    results = await asyncio.gather(*(timed() for _ in range(jobs)))
+    wall, cpu = time.perf_counter() - began, crowd.cpu() - cpu
+    assert all(result == results[0] for result in results)
+    took.sort()
+    return Figures(
+        name,
+        at_once,
+        round(jobs / wall, 1),
+        round(statistics.median(took) * 1000, 1),
+        round(took[min(len(took) - 1, int(len(took) * 0.99))] * 1000, 1),
+        round(cpu / jobs * 1000, 2),
+        round(idle, 1),
+        round(crowd.memory(), 1),
+    )
+
+
+async def contest(name: str, broker: str, jobs: int) -> list[Figures]:
+    start = rowmill if name.startswith("rowmill") else peer
+    timeout = aiohttp.ClientTimeout(total=120)
+    with tempfile.TemporaryDirectory(prefix="rowmill-bench-") as folder:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
+            start(name, broker, session, Path(folder)) as (crowd, one),
+        ):
+            await asyncio.gather(*(one(table(1)) for _ in range(16)))  # pandas is loaded, everything is warm
+            idle = crowd.memory()
+            alone = await measure(name, 1, max(20, jobs // 8), crowd, one, idle)
+            return [alone, await measure(name, 32, jobs, crowd, one, idle)]
+
+
+def middle(figures: Sequence[Figures]) -> Figures:
+    """The median of each figure over the rounds."""
+    first, columns = figures[0], [asdict(each) for each in figures]
+    numbers = {
+        key: statistics.median(column[key] for column in columns)
+        for key in columns[0]
+        if key not in {"name", "at_once"}
+    }
+    return Figures(first.name, first.at_once, **numbers)
+
+
+def show(figures: Sequence[Figures]) -> None:
+    base = {each.at_once: each for each in figures if each.name == "celery"}
+    print("| | at once | jobs/s | p50 ms | p99 ms | CPU ms/job | MB idle | MB loaded | jobs/s to Celery's |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for each in sorted(figures, key=lambda each: (each.at_once, -each.jobs_per_second)):
+        ratio = each.jobs_per_second / base[each.at_once].jobs_per_second if each.at_once in base else float("nan")
+        values = list(asdict(each).values())
+        print("|", " | ".join(map(str, values)), f"| {ratio:.2f} |")
+
+
+CONTESTANTS = ("rowmill-http", "rowmill-amqp", "rowmill-embedded", "celery", "kernel", "dramatiq", "taskiq")
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=CONTESTANTS)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    found: dict[tuple[str, int], list[Figures]] = {}
+    with tempfile.TemporaryDirectory(prefix="rowmill-broker-") as folder:
+        node = Node(Path(folder))
+        node.start()
+        try:
+            await node.up()
+            for _ in range(asked.rounds):
+                for name in asked.only:
+                    for figures in await contest(name, node.at(node.fresh_host()), asked.jobs):
+                        found.setdefault((figures.name, figures.at_once), []).append(figures)
+        finally:
+            node.end()
+    medians = [middle(figures) for figures in found.values()]
+    show(medians)
+    if asked.json:
+        asked.json.write_text(json.dumps([asdict(each) for each in medians], indent=1))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
