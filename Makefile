@@ -1,6 +1,7 @@
 # make demo      see it work: on this machine, in one process, in its own folder
 # make test      lint, types and the whole test suite
 # make chaos     a minute and more of kills at random (CHAOS_SECONDS, CHAOS_SEED)
+# make compose-test  the image built, docker-compose.yml brought up, used and taken down (with Docker, or root on Debian)
 # make lint types bench fmt clean
 #
 # Beforehand it takes make and Python 3.11, 3.12 or 3.13, no more (PYTHON=/path/to/python picks one).
@@ -11,7 +12,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test chaos lint types bench fmt clean runtime dev peers tools
+.PHONY: help demo test chaos compose-test lint types bench fmt clean runtime dev peers tools
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -26,9 +27,14 @@ test: dev tools lint types
 chaos: dev tools
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-75} exec $(PY) -m pytest -s tests/amqp/test_chaos.py
 
+compose-test: dev
+	@exec sh .ci/compose-test
+
 lint: dev
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@.venv/bin/hadolint Dockerfile
+	@$(PY) -m check_jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
 types: dev
 	@$(PY) -m mypy

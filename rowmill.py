@@ -91,6 +91,20 @@ def demo() -> None:
     exits.run(_demo(leave=bool(os.environ.get("DEMO_EXIT")) or not sys.stdout.isatty()))
 
 
+@app.command()
+def health() -> None:
+    """Say whether the Rowmill with these settings is alive: it moves and, where it serves, answers."""
+    from client import exits
+    from client import health as pulse
+    from protocol import config
+
+    async def main() -> int:
+        print(pulse.check(config.load()))
+        return exits.Exit.SUCCEEDED
+
+    exits.run(main())
+
+
 def _serve(*sides: str, **given: Any) -> None:
     from client import exits
 
@@ -156,6 +170,7 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
     """Open what the sides share and run them until *stop* is set; *ready* gets the page's address."""
     from protocol.databases import open_database
     from protocol.files import open_files
+    from protocol.pulse import beating
     from protocol.transports import open_transport
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -164,17 +179,21 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
         files = await stack.enter_async_context(open_files(settings.files_url))
         transport = await stack.enter_async_context(open_transport(settings.broker_url))
         async with asyncio.TaskGroup() as group:
+            address = ""
             if "service" in sides:
                 from service import app as front
 
                 url = asyncio.get_running_loop().create_future()
                 serving = front.run(settings, database, files, transport, stop=stop, ready=url.set_result)
                 group.create_task(serving, name="service")
-                ready(await url)  # a port that is taken is said before any worker starts
+                address = await url  # a port that is taken is said before any worker starts
+                ready(address)
             if "consumer" in sides:
                 from consumer import app as mill
 
                 group.create_task(mill.run(settings, database, files, transport, stop=stop), name="consumer")
+            async with beating(settings, address):
+                await stop.wait()
 
 
 def main() -> None:
