@@ -12,8 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from protocol.envelopes import decode
 from protocol.job import Job, Report
-from protocol.messages import JobChanged, decode
+from protocol.messages import JobChanged
 from service.limits import Limits
 from service.live import Mailbox
 from tests.service.house import DEADLINE, House, keep, soon
