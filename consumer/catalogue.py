@@ -9,25 +9,24 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from consumer.kinds import BadInput, Column, Kind, Report, discover
+from consumer.kinds import BadInput, Column, Kind, Report
+from consumer.origins import origins
 from protocol.kinds import KindInfo, NeededColumn
 
 
+class NoKind(Exception):
+    """A package offers as a kind what is none."""
+
+
 @cache
-def kinds() -> dict[str, Kind]:
-    """All kinds of this process; looked for once, since finding them imports them."""
-    return {name: _as_chunks(kind) for name, kind in discover().items()}
-
-
 def find(name: str) -> Kind:
-    if (kind := kinds().get(name)) is None:
+    """The kind of this name; imports it and no other, so that what is wrong with one concerns no other."""
+    if (origin := origins().get(name)) is None:
         raise BadInput(f"There is no kind named {name!r}.", "unknown_kind")
-    return kind
-
-
-def describe() -> tuple[KindInfo, ...]:
-    """Every kind as it is announced to services."""
-    return tuple(_describe(name, kind) for name, kind in sorted(kinds().items()))
+    kind = origin.load()
+    if not isinstance(kind, Kind):
+        raise NoKind(f"{origin.point.value} is of the type {type(kind).__name__} and not a Kind")
+    return _as_chunks(kind)
 
 
 def _as_chunks(kind: Kind) -> Kind:
@@ -47,7 +46,9 @@ def _itself(report: Report, _params: Any) -> Report:
     return report
 
 
-def _describe(name: str, kind: Kind) -> KindInfo:
+def describe(name: str) -> KindInfo:
+    """The kind as it is announced to services."""
+    kind = find(name)
     module = inspect.getmodule(kind.headline)
     selected = (f"{kind.selected}.csv",) if kind.select else ()
     return KindInfo(

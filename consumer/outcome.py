@@ -47,9 +47,9 @@ Outcome = Succeeded | Failed | TryAgain
 class Broken(Exception):
     """A step came back without a result; carries what the user is told and whether another attempt may help."""
 
-    def __init__(self, problem: Problem, *, hopeless: bool) -> None:
+    def __init__(self, problem: Problem, *, hopeless: bool, trace: str = "") -> None:
         super().__init__(problem.detail)
-        self.problem, self.hopeless = problem, hopeless
+        self.problem, self.hopeless, self.trace = problem, hopeless, trace
 
 
 def problem(code: str, detail: str, *, status: int = 500, errors: tuple[Fault, ...] = ()) -> Problem:
@@ -65,8 +65,9 @@ def from_answer(answer: Refused | Raised | NotNow, kind: str, step: str) -> Brok
             return Broken(problem(code, detail, status=status, errors=faults), hopeless=True)
         case NotNow(detail):
             return Unavailable(detail)
-        case Raised(error, where, _):
-            return Broken(problem("kind_failed", f"{kind}, {step}: {error} ({where})"), hopeless=False)
+        case Raised(error, where, trace):
+            detail = f"{kind}, {step}: {error}{where and f' ({where})'}"
+            return Broken(problem("kind_failed", detail), hopeless=False, trace=trace)
 
 
 def judge(error: Exception, job: Job, *, first_delay: float) -> Failed | TryAgain:

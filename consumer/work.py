@@ -27,8 +27,8 @@ from protocol.records import Counts, Lot, open_records
 MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
 
 
-def describe() -> tuple[KindInfo, ...]:
-    return catalogue.describe()
+def describe(kind: str) -> KindInfo:
+    return catalogue.describe(kind)
 
 
 def plan(task: Task) -> Plan:

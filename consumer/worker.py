@@ -187,6 +187,8 @@ class Worker:
         except Exception as exc:
             result = outcome.judge(exc, execution.job, first_delay=self._limits.retry_delay)
             where = {"job": execution.job.id, "attempt": execution.job.attempt, "action": "judge"}
+            if isinstance(exc, outcome.Broken) and exc.trace:
+                where["exception"] = exc.trace
             log.warning("attempt failed: %s", result.problem.detail, extra=where, exc_info=_unforeseen(exc))
             return result
 

@@ -64,7 +64,14 @@ def _look(form: Format) -> list[structlog.types.Processor]:
 
 def _on_one_line(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
     """Names of files and columns get into log lines; none may forge a line or steer the terminal."""
-    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
+    return {name: _powerless(name, value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _powerless(name: str, text: str) -> str:
+    """A traceback that came from another process keeps its lines; they are indented, so that none looks like ours."""
+    if name != "exception":
+        return printable(text)
+    return "\n".join(f"  {printable(line)}" for line in text.splitlines())
 
 
 def printable(text: str) -> str:

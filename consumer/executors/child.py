@@ -12,7 +12,8 @@ import sys
 import traceback
 from typing import Any
 
-from consumer.executors import Answer, Done, NotNow, Raised, Refused
+from consumer.executors import Answer, Done, NotNow, Raised, Refused, blame
+from consumer.steps import Task
 from protocol.intake.layout import BadTable
 from protocol.job import Fault
 from protocol.records import Unavailable, Unfit
@@ -66,20 +67,23 @@ def perform(step: str, arguments: tuple[Any, ...]) -> Answer:
         return NotNow(str(exc))
     except Unfit as exc:
         return Refused(409, (Fault(code="records_unfit", detail=str(exc)),))
-    except MemoryError as exc:
-        return _raised(exc, "it needed more memory than WORKER_MEMORY allows")
     except BaseException as exc:  # noqa: BLE001
-        return _judge(exc)
+        return _judge(exc, _kind(arguments))
 
 
-def _judge(error: BaseException) -> Answer:
+def _kind(arguments: tuple[Any, ...]) -> str:
+    """The name of the kind that a step is about."""
+    match arguments:
+        case (Task(kind=kind), *_) | (str(kind), *_):
+            return kind
+        case _:
+            return ""
+
+
+def _judge(error: BaseException, kind: str) -> Answer:
     kinds = importlib.import_module("consumer.kinds")
     if isinstance(error, kinds.BadInput):
         return Refused(422, (Fault(code=error.code, detail=error.detail, line=error.line),))
-    return _raised(error, f"{type(error).__name__}: {error}"[:500])
-
-
-def _raised(error: BaseException, sentence: str) -> Raised:
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "?"  # noqa: PTH119
-    return Raised(sentence, where, "".join(traceback.format_exception(error)))
+    short = isinstance(error, MemoryError)
+    sentence = "it needed more memory than WORKER_MEMORY allows" if short else f"{type(error).__name__}: {error}"
+    return Raised(sentence[:500], blame.place(error, kind), "".join(traceback.format_exception(error)))

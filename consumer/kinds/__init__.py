@@ -5,19 +5,14 @@ This module and the kinds import pandas, so only the processes of the pool load 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from protocol.records import RecordTable
-
-GROUP = "rowmill.kinds"
 
 
 class BadInput(Exception):
@@ -134,14 +129,3 @@ class Kind:
     chart: Callable[[Report, Any], dict[str, Any]] | None = None
     description: str = ""
     surplus: Literal["reject", "ignore"] = "reject"  # cells beyond the header's
-
-
-def discover() -> dict[str, Kind]:
-    """Every kind there is: the modules of this package with a KIND, and those that installed packages offer."""
-    own = {name: getattr(_module(name), "KIND", None) for _, name, _ in pkgutil.iter_modules(__path__)}
-    found = {point.name: point.load() for point in entry_points(group=GROUP)}
-    return found | {name: kind for name, kind in own.items() if isinstance(kind, Kind)}
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(f"{__name__}.{name}")

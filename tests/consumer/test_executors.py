@@ -137,10 +137,11 @@ def neighbour(tmp_path: Path) -> Call:
 
 
 async def test_a_call_comes_back_with_its_value(slots: Sequence[Slot]) -> None:
-    answer = await slots[0].run("describe", limit=LONG)
-    assert isinstance(answer, Done)
-    assert all(isinstance(info, KindInfo) for info in answer.value)
-    assert "acting" in {info.name for info in answer.value} > {"summary", "sales"}
+    for name in ("acting", "sales"):
+        answer = await slots[0].run("describe", name, limit=LONG)
+        assert isinstance(answer, Done)
+        assert isinstance(answer.value, KindInfo)
+        assert answer.value.name == name
 
 
 async def test_each_slot_keeps_a_process_of_its_own(slots: Sequence[Slot], call: Call) -> None:
