@@ -26,6 +26,7 @@ PANDAS = (
     "consumer/profiling/",
     "consumer/exact.py",
     "consumer/reporting.py",
+    "consumer/trials.py",
     "consumer/work.py",
 )
 HOMES: dict[str, tuple[str, ...]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 import pytest
 
 from consumer.kinds import Column, Failed, Kind, Report
-from consumer.kinds.testing import check_laws
+from consumer.kinds.summary import KIND as SUMMARY
+from consumer.kinds.testing import check_laws, check_restarts, read, select
 
+CALLS = itertools.count()
 FRAME = pd.DataFrame({"x": [0.1, 0.7, -1e16, 0.3, 1e16, 3.3, 0.1, 0.2, 9.0]})
 
 
@@ -58,6 +61,7 @@ def test_a_lawful_kind_passes_and_its_report_comes_back():
         {"select": lambda frame, _before, _total, _params: frame.set_index(frame.index + 100)},
         {"select": running},
         {"headline": lambda _: " "},
+        {"chunk": lambda _frame, _params: next(CALLS)},
         {"finalize": lambda total, _: Report(numbers={"total": total}, used=total)},
         {"finalize": lambda total, _: Report(numbers={"total": total}, skipped=len(FRAME))},
         {"finalize": lambda total, _: Report(numbers={"total": total}, skipped=-1)},
@@ -76,3 +80,73 @@ def test_a_partial_that_does_not_pickle_is_found():
 def test_numbers_that_are_no_json_are_found():
     with pytest.raises(TypeError):
         check_laws(replace(LAWFUL, finalize=lambda total, _: Report(numbers={"total": np.int64(total)})), FRAME)
+
+
+TABLE = "x,y\n1.5,a\nabc,b\n 7 ,c\n0.2,d\n9\n"
+
+
+def test_a_table_may_be_text_as_it_would_lie_in_a_file():
+    assert check_laws(LAWFUL, TABLE).numbers == {"total": 2}
+    assert check_laws(LAWFUL, TABLE.encode("utf-16"), LAWFUL.params(encoding="utf-16")).numbers == {"total": 2}
+
+
+def test_read_tells_what_a_kind_is_given_and_what_not_with_line_and_reason():
+    found = read(LAWFUL, TABLE)
+    assert found.frame["x"].tolist() == [1.5, 7.0]
+    assert found.rejects == [(3, "x: not_a_number"), (5, "x: odd"), (6, "short_row: 1 of 2 cells")]
+
+
+def test_rejected_rows_of_a_text_are_accounted_for():
+    counting = replace(LAWFUL, chunk=lambda frame, _: frame.attrs["rejected"], select=None)
+    assert check_laws(counting, TABLE).numbers == {"total": 3}
+
+
+def test_select_gives_the_selected_rows():
+    assert select(LAWFUL, TABLE)["x"].tolist() == [7.0]
+    with pytest.raises(TypeError, match="selects nothing"):
+        select(SUMMARY, "region,value_column\nN,1\n")
+
+
+WHOLE = Kind(
+    title="The whole table at once",
+    columns=lambda _: [Column("x", "number")],
+    headline=lambda numbers: f"{numbers['total']} in all",
+    frame=lambda frame, _: Report(numbers={"total": float(frame["x"].sum())}, used=len(frame)),
+)
+
+
+def test_a_kind_of_the_whole_table_is_never_cut_but_accounts_for_its_rows():
+    assert check_laws(WHOLE, TABLE).numbers == {"total": 8.7}
+    with pytest.raises(AssertionError, match="accounts for every row"):
+        check_laws(replace(WHOLE, frame=lambda _frame, _: Report(numbers={"total": 0}, used=0)), TABLE)
+
+
+ELSEWHERE = """
+from consumer.kinds import Column, Kind, Report
+
+KIND = Kind(
+    title="The names",
+    columns=lambda _: [Column("name")],
+    headline=lambda numbers: numbers["names"],
+    chunk=lambda frame, _: {how}(set(frame["name"])),
+    combine=lambda partials: {how}(set().union(*partials)),
+    finalize=lambda names, _: Report(numbers={{"names": " ".join(names)}}),
+)
+"""
+NAMES = "name\n" + "".join(f"n{number}\n" for number in range(50))
+
+
+@pytest.mark.parametrize(("how", "lawful"), [("sorted", True), ("list", False)])
+def test_what_hangs_on_the_order_of_a_set_is_found_in_other_processes(tmp_path, monkeypatch, how, lawful):
+    (tmp_path / f"names_{how}.py").write_text(ELSEWHERE.format(how=how))
+    monkeypatch.syspath_prepend(tmp_path)
+    if lawful:
+        check_restarts(f"names_{how}:KIND", NAMES)
+    else:
+        with pytest.raises(AssertionError, match="made in two processes"):
+            check_restarts(f"names_{how}:KIND", NAMES)
+
+
+def test_the_kinds_that_ship_make_the_same_in_any_process():
+    check_restarts("consumer.kinds.summary:KIND", "region,value_column\nN,1\nS,2\nN,4\nE,5\n")
+    check_restarts("consumer.kinds.profile:KIND", NAMES)
