@@ -170,6 +170,7 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
     """Open what the sides share and run them until *stop* is set; *ready* gets the page's address."""
     from protocol.databases import open_database
     from protocol.files import open_files
+    from protocol.metrics import make_registry, shown
     from protocol.pulse import beating
     from protocol.transports import open_transport
 
@@ -178,20 +179,23 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
         database = await stack.enter_async_context(open_database(settings.database_url))
         files = await stack.enter_async_context(open_files(settings.files_url))
         transport = await stack.enter_async_context(open_transport(settings.broker_url))
+        registry = make_registry()
+        await stack.enter_async_context(shown(registry, settings.host, settings.metrics_port))
+        parts = (settings, database, files, transport)
         async with asyncio.TaskGroup() as group:
             address = ""
             if "service" in sides:
                 from service import app as front
 
                 url = asyncio.get_running_loop().create_future()
-                serving = front.run(settings, database, files, transport, stop=stop, ready=url.set_result)
+                serving = front.run(*parts, stop=stop, ready=url.set_result, registry=registry)
                 group.create_task(serving, name="service")
                 address = await url  # a port that is taken is said before any worker starts
                 ready(address)
             if "consumer" in sides:
                 from consumer import app as mill
 
-                group.create_task(mill.run(settings, database, files, transport, stop=stop), name="consumer")
+                group.create_task(mill.run(*parts, stop=stop, registry=registry), name="consumer")
             async with beating(settings, address):
                 await stop.wait()
 

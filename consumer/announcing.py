@@ -8,8 +8,8 @@ import socket
 from typing import assert_never
 
 from consumer import origins
-from consumer.execution import Mill
 from consumer.executors import Answer, Done, NotNow, Overdue, Raised, Refused, WorkerLost
+from consumer.mill import Mill
 from consumer.origins import Origin, Unfit
 from protocol.kinds import KindInfo
 from protocol.messages import ConsumerReady

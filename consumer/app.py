@@ -7,21 +7,25 @@ import logging
 from contextlib import AsyncExitStack
 from urllib.parse import quote
 
-from consumer.execution import Mill
+from consumer.acceptance import Rules
 from consumer.executors import open_slots
 from consumer.mail import Mailer
 from consumer.mailbox import Mailbox
 from consumer.mailers import open_sender
+from consumer.measuring import measure
+from consumer.metrics import Metrics
+from consumer.mill import Mill
 from consumer.rendering import Renderer
 from consumer.sharing import Sharing
 from consumer.store import ConsumerStore
 from consumer.submission_store import SubmissionStore
-from consumer.submissions import Rules, Submissions
+from consumer.submissions import Submissions
 from consumer.worker import Limits, Worker
 from protocol.config import Settings
 from protocol.databases import Database
 from protocol.databases.identity import identify
 from protocol.files import Files
+from protocol.metrics import Registry
 from protocol.transports import Transport
 
 log = logging.getLogger(__name__)
@@ -34,8 +38,10 @@ async def run(
     transport: Transport,
     *,
     stop: asyncio.Event,
+    registry: Registry | None = None,
 ) -> None:
     """Run jobs until *stop* is set; then finish or checkpoint what runs and return, with no process left."""
+    metrics = Metrics(registry)
     mails = Mailbox(settings.mail_from)
     store = ConsumerStore(database, mails)
     await store.prepare()
@@ -49,15 +55,16 @@ async def run(
         )
         renderer = Renderer(spare) if spare else None
         sizes = (settings.chunk_size, settings.chunk_timeout)
-        mill = Mill(store, Sharing(slots), renderer, files.url, *sizes, settings.records_url)
+        mill = Mill(store, Sharing(slots), renderer, files.url, *sizes, settings.records_url, metrics=metrics)
         limits = Limits(settings.job_timeout, settings.retry_delay, settings.grace)
         rules = Rules(settings.sources, settings.max_upload, settings.max_attempts)
-        submissions = Submissions(SubmissionStore(database, store), files, rules)
+        submissions = Submissions(SubmissionStore(database, store), files, rules, metrics)
         worker = Worker(transport, files, mill, submissions, limits, identity=await identify(database))
         async with asyncio.TaskGroup() as group:
             chores = [
                 group.create_task(store.outbox.relay(transport), name="consumer relay"),
                 group.create_task(mailer.run(), name="mailer"),
+                group.create_task(measure(metrics, store, database), name="metrics"),
             ]
             if renderer:
                 chores.append(group.create_task(renderer.retire(), name="renderer"))

@@ -9,6 +9,7 @@ from typing import assert_never
 from consumer.running import Running
 from consumer.store import ConsumerStore
 from consumer.tidying import Tidying
+from protocol import log as lines
 from protocol.messages import CONTROL, CancelJob, ForgetJob, PruneJob
 from protocol.transports import Delivery, Transport
 
@@ -24,14 +25,18 @@ class Commands:
     async def obey(self, transport: Transport) -> None:
         """Take commands, for ever; one that cannot be obeyed now comes again."""
         async for delivery in transport.subscribe(CONTROL, prefetch=AT_HAND):
-            try:
-                await self._command(delivery)
-            except Exception:
-                log.exception("command not obeyed; it comes again", extra={"job": delivery.message.job.id})
-                await asyncio.sleep(PAUSE)
-                await delivery.requeue()
-            else:
-                await delivery.ack()
+            with lines.about(job=delivery.message.job.id):
+                await self._obey(delivery)
+
+    async def _obey(self, delivery: Delivery[CancelJob | ForgetJob | PruneJob]) -> None:
+        try:
+            await self._command(delivery)
+        except Exception:
+            log.exception("command not obeyed; it comes again")
+            await asyncio.sleep(PAUSE)
+            await delivery.requeue()
+        else:
+            await delivery.ack()
 
     async def _command(self, delivery: Delivery[CancelJob | ForgetJob | PruneJob]) -> None:
         match delivery.message:

@@ -7,20 +7,17 @@ import pickle
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
 
 from consumer import outcome
 from consumer.executors import Done, Overdue, WorkerLost
 from consumer.loading import Lane
+from consumer.mill import Mill
 from consumer.outcome import Succeeded
 from consumer.progress import Meter
-from consumer.rendering import Renderer
 from consumer.running import end, together
-from consumer.sharing import Sharing
 from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
-from consumer.store import ConsumerStore
 from protocol.job import Job, Problem, State
 from protocol.records import Unavailable
 
@@ -29,20 +26,6 @@ SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between two looks for what cannot be had; the last for ever
 RECORDING = {"plan", "load"}  # the steps that ask for the records
 LOSSES = 2  # how many processes a piece of work may lose before that costs the job an attempt
-
-
-@dataclass(frozen=True)
-class Mill:
-    """What executions work with."""
-
-    store: ConsumerStore
-    sharing: Sharing
-    renderer: Renderer | None
-    files_url: str
-    chunk_size: int
-    chunk_timeout: float
-    records_url: str
-    loading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one writes to the records at a time
 
 
 class Execution:
@@ -200,7 +183,7 @@ class Execution:
         turn = self._mill.loading if step == "load" else nullcontext()
         async with turn, self._mill.sharing.slot(self.job.id) as slot:
             try:
-                answer = await slot.run(step, self._task, *arguments, limit=self._mill.chunk_timeout)
+                answer = await self._mill.run(slot, step, self._task, *arguments)
             except Overdue:
                 raise Overdue(what) from None
         if isinstance(answer, Done):

@@ -12,6 +12,7 @@ from typing import assert_never
 from consumer import letters, mailbox
 from consumer.mailbox import Due, Fate, Mailbox, Verdict
 from consumer.mailers import Deferred, Outcome, Refused, Sender, Sent, Unclear
+from protocol import log as lines
 from protocol.databases import Database, Transaction
 from protocol.files import FileMissing, Files
 from protocol.job import Artefact, Job
@@ -66,7 +67,8 @@ class Mailer:
                 await self._lanes.acquire()
                 mail = await self._box.due(self._database, self._taken, LANES)
                 self._taken.add(mail)
-                group.create_task(self._deliver(mail)).add_done_callback(partial(self._release, mail))
+                with lines.about(job=mail.job):
+                    group.create_task(self._deliver(mail)).add_done_callback(partial(self._release, mail))
 
     def _take_up(self, tx: Transaction) -> None:
         for job in self._box.take_up(tx, repeat=self._sender.repeatable):

@@ -47,6 +47,7 @@ BEGIN = """UPDATE consumer_mails SET state = 'sending', attempts = :attempts, de
 SETTLE = """UPDATE consumer_mails SET state = :state, attempts = :attempts, detail = :detail, due = :due,
     snapshot = CASE WHEN :state = 'pending' THEN snapshot END
     WHERE job = :job AND finish = :finish AND recipient = :recipient"""
+COUNTS = "SELECT state, COUNT(*) AS mails FROM consumer_mails GROUP BY state"
 CUT_OFF = "SELECT DISTINCT job FROM consumer_mails WHERE state = 'sending'"
 REPEAT = "UPDATE consumer_mails SET state = 'pending' WHERE state = 'sending'"
 GIVE_UP = """UPDATE consumer_mails SET state = 'unknown', snapshot = NULL,
@@ -90,6 +91,11 @@ def states(tx: Transaction, job: Job) -> tuple[Mail, ...]:
     """The mails about the job's latest end, as the job shows them."""
     rows = tx.rows(LATEST, job=job.id)
     return tuple(Mail(to=row["recipient"], state=row["state"], detail=row["detail"]) for row in rows)
+
+
+async def counts(database: Database) -> dict[str, int]:
+    """How many mails are in each state."""
+    return {row["state"]: row["mails"] for row in await database.read(COUNTS)}
 
 
 def forget(tx: Transaction, job_id: str) -> None:

@@ -23,6 +23,8 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "not_a_table": (415, "That is not a table"),
     "invalid": (422, "The job cannot be accepted as it is"),
     "key_reused": (422, "The message_id belongs to another job"),
+    "deleted": (410, "The job was deleted"),
+    "internal": (500, "Something went wrong in Rowmill"),
     "source_refused": (422, "The source cannot be had"),
 }
 

@@ -11,12 +11,14 @@ from typing import Any, assert_never
 
 from consumer import announcing, outcome
 from consumer.commands import Commands
-from consumer.execution import Execution, Mill
+from consumer.execution import Execution
+from consumer.mill import Mill
 from consumer.outcome import Failed, Outcome, Succeeded, TryAgain
 from consumer.running import Running
-from consumer.store import ConsumerStore, Superseded
+from consumer.store import ConsumerStore, Superseded, utc_now
 from consumer.submissions import Submissions
 from consumer.tidying import Tidying
+from protocol import log as lines
 from protocol.files import Files
 from protocol.job import Job, State
 from protocol.messages import (
@@ -57,6 +59,8 @@ class Worker:
         self._store: ConsumerStore = mill.store
         self._running, self._tidying = Running(), Tidying(mill.store, files)
         self._commands = Commands(mill.store, self._running, self._tidying)
+        self._metrics = mill.metrics
+        self._metrics.running.set_function(lambda: self.in_hand)
         self._room = asyncio.Semaphore(IN_HAND)
         self._stopping = asyncio.Event()
 
@@ -65,16 +69,14 @@ class Worker:
         orphans = await self._store.orphans()
         await self._tidying.catch_up()
         kinds = await announcing.load_kinds(self._mill)
-        self._submissions.offer(kinds)
+        await self._submissions.prepare(kinds)
         async with asyncio.TaskGroup() as group:
             for job in orphans:
                 await self._room.acquire()
                 self._spawn(group, job.id, self._resume(job))
-            for asked in await self._submissions.pending():
-                await self._room.acquire()
-                self._spawn(group, f"table of {asked.job}", self._submissions.fetch(asked))
             takers = [
                 group.create_task(self._take(group), name="take jobs"),
+                group.create_task(self._submissions.retrieve(), name="fetch tables"),
                 group.create_task(self._commands.obey(self._transport), name="obey commands"),
                 group.create_task(announcing.announce(self._transport, kinds), name="announce kinds"),
             ]
@@ -95,27 +97,25 @@ class Worker:
     async def _take(self, group: asyncio.TaskGroup) -> None:
         await self._transport.own(JOBS, self._identity)
         deliveries = self._transport.subscribe(JOBS, prefetch=AT_HAND)
-        while True:
-            await self._room.acquire()  # before asking: what nobody asks for stays where it is safe
-            delivery = await anext(deliveries)
-            if isinstance(delivery.message, SubmitJob):
-                self._spawn(group, f"message {id(delivery)}", self._submit(delivery))
-            else:
-                self._spawn(group, delivery.message.job.id, self._handle(delivery))
-
-    async def _submit(self, delivery: Delivery[Any]) -> None:
-        try:
-            asked = await self._submissions.take(delivery)
-        except Exception as exc:
-            log.exception("message not stored; it comes again", extra={"message_id": delivery.message.message_id})
-            await asyncio.sleep(PAUSE)
-            await self._submissions.give_back(delivery, exc)
-        else:
-            await self._submissions.fetch(asked) if asked else None
+        async with asyncio.TaskGroup() as messages:  # they end with the taking; jobs get their time
+            while True:
+                await self._room.acquire()  # before asking: what nobody asks for stays where it is safe
+                delivery = await anext(deliveries)
+                if isinstance(delivery.message, SubmitJob):
+                    asked = self._submissions.identify(delivery.message)
+                    self._spawn(messages, asked.job, self._submissions.take(delivery, asked))
+                else:
+                    self._spawn(group, delivery.message.job.id, self._handle(delivery))
 
     def _spawn(self, group: asyncio.TaskGroup, job_id: str, work: Coroutine[Any, Any, None]) -> None:
-        task = group.create_task(self._guard(job_id, work), name=f"job {job_id}")
-        task.add_done_callback(lambda _: self._room.release())
+        with lines.about(job=job_id):
+            task = group.create_task(self._guard(job_id, work), name=f"job {job_id}")
+        self._metrics.in_hand.inc()
+        task.add_done_callback(self._let_go)
+
+    def _let_go(self, _task: object) -> None:
+        self._metrics.in_hand.dec()
+        self._room.release()
 
     async def _guard(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
         """One job's trouble stays its own, and trouble with writing it down (a full disk) does not lose it."""
@@ -153,6 +153,7 @@ class Worker:
             return
         await delivery.ack()
         if job is not None:
+            self._metrics.started(job, utc_now())
             await self._attempt(job)
 
     async def _accept(self, message: RunJob | RetryJob) -> Job | None:
@@ -176,7 +177,10 @@ class Worker:
             log.info("job runs", extra={"job": job.id, "kind": job.kind, "attempt": job.attempt, "action": "run"})
             execution = Execution(self._mill, job)
             result = await self._judge(execution)
-            await self._settle(execution.job, result)
+            ended = await self._settle(execution.job, result)
+            self._tell(ended)
+            if ended.state is State.SUCCEEDED:
+                await self._tidying.tidy(ended)
 
     async def _judge(self, execution: Execution) -> Outcome:
         try:
@@ -192,17 +196,21 @@ class Worker:
             log.warning("attempt failed: %s", result.problem.detail, extra=where, exc_info=_unforeseen(exc))
             return result
 
-    async def _settle(self, job: Job, result: Outcome) -> None:
+    def _tell(self, job: Job) -> None:
+        self._metrics.ended(job)
+        log.info("job %s", job.state, extra={"job": job.id, "attempt": job.attempt, "action": "settle"})
+
+    async def _settle(self, job: Job, result: Outcome) -> Job:
+        """The job as its attempt leaves it."""
         match result:
             case Succeeded(report, artefacts, progress):
                 done = {"report": report, "artefacts": artefacts, "progress": progress, "problem": None}
-                ended = await self._store.advance(job, State.SUCCEEDED, report.headline, **done)
-                await self._tidying.tidy(ended)
+                return await self._store.advance(job, State.SUCCEEDED, report.headline, **done)
             case Failed(problem):
-                await self._store.advance(job, State.FAILED, problem.detail, problem=problem)
+                return await self._store.advance(job, State.FAILED, problem.detail, problem=problem)
             case TryAgain(problem, delay):
                 reason = f"{problem.detail}; tried again in {delay:g} s"
-                await self._store.postpone(job, reason, delay, problem=problem)
+                return await self._store.postpone(job, reason, delay, problem=problem)
             case _:
                 assert_never(result)
 

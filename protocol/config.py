@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     chunk_size: Size = Field(16 * 2**20, description="how many bytes of a table are one chunk")
     grace: Seconds = Field(20.0, description="how long a stopping consumer lets running chunks finish")
     charts: bool = Field(default=True, description="whether charts are also rendered as SVG and PNG")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="a port for Prometheus, for a consumer alone: the service has /metrics"
+    )
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
 
     @model_validator(mode="before")

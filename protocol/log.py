@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from typing import IO, Literal
 
 import structlog
@@ -19,6 +20,7 @@ def configure(form: Format = "console", level: int = logging.INFO) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ExtraAdder(),
@@ -32,6 +34,11 @@ def configure(form: Format = "console", level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def about(**fields: str | None) -> AbstractContextManager[None]:
+    """Each line of this task, and of those that it starts meanwhile, gets these fields, such as `job`."""
+    return structlog.contextvars.bound_contextvars(**{name: value for name, value in fields.items() if value})
 
 
 class _Stderr(logging.StreamHandler[IO[str]]):

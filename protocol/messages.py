@@ -175,6 +175,12 @@ def job_of(message: Message) -> Job | None:
     return message.job if isinstance(message, AboutJob) else None
 
 
+def job_id_of(message: Message) -> str | None:
+    """Which job *message* is about, for the log."""
+    job = message.data if isinstance(message, Reply) else job_of(message)
+    return job.id if isinstance(job, Job) else None
+
+
 def trace_of(message: Message) -> str | None:
     """The W3C trace context of whoever submitted the job that *message* is about."""
     data = message.data if isinstance(message, Reply) else job_of(message)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from protocol import envelopes
+from protocol import envelopes, messages
+from protocol import log as lines
 from protocol.databases import Database, Row, Transaction
 from protocol.messages import STREAM_OF, Message
 from protocol.transports import NotSent, Transport
@@ -106,7 +107,9 @@ class Outbox:
 
     async def _send(self, row: Row, transport: Transport) -> None:
         try:
-            await transport.publish(envelopes.decode(row["body"]))
+            message = envelopes.decode(row["body"])
+            with lines.about(job=messages.job_id_of(message)):
+                await transport.publish(message)
             await self._database.write(lambda tx: tx.execute("DELETE FROM outbox WHERE number = :n", n=row["number"]))
         except NotSent as exc:
             log.debug("%s", exc, extra={"outbox": row["number"]})  # the transport says when it is cut off

@@ -13,12 +13,13 @@ from protocol.config import Settings
 from protocol.databases import Database
 from protocol.databases.identity import identify
 from protocol.files import Files
+from protocol.metrics import Registry
 from protocol.outbox import Outbox
 from protocol.transports import Transport
 from service import api, artefacts, docs, events, guard, operations, pages, retention, streams, submissions, uploads
 from service.http import listening
 from service.limits import Limits
-from service.metrics import counted
+from service.metrics import Metrics, counted
 from service.offers import Offers
 from service.problems import explain
 from service.projection import project
@@ -35,9 +36,10 @@ async def run(
     *,
     stop: asyncio.Event,
     ready: Callable[[str], object],
+    registry: Registry | None = None,
 ) -> None:
     """Serve until *stop* is set; *ready* gets the address once requests are answered there."""
-    async with serve(settings, database, files, transport) as url:
+    async with serve(settings, database, files, transport, registry=registry) as url:
         ready(url)
         await stop.wait()
 
@@ -50,9 +52,10 @@ async def serve(
     transport: Transport,
     *,
     limits: Limits | None = None,
+    registry: Registry | None = None,
 ) -> AsyncIterator[str]:
     """A running service; its value is the address that was bound, such as http://127.0.0.1:8080."""
-    service = wire(settings, database, files, transport, limits or Limits())
+    service = wire(settings, database, files, transport, limits=limits or Limits(), metrics=Metrics(registry))
     await service.store.prepare()
     await service.offers.prepare()
     await uploads.sweep(service.store, service.files)
@@ -71,7 +74,9 @@ async def serve(
                 chore.cancel()
 
 
-def wire(settings: Settings, database: Database, files: Files, transport: Transport, limits: Limits) -> Service:
+def wire(
+    settings: Settings, database: Database, files: Files, transport: Transport, *, limits: Limits, metrics: Metrics
+) -> Service:
     outbox = Outbox(database, owner="service")
     return Service(
         settings=settings,
@@ -82,6 +87,7 @@ def wire(settings: Settings, database: Database, files: Files, transport: Transp
         offers=Offers(database),
         slots=uploads.Slots(limits.uploads, limits.queue),
         limits=limits,
+        metrics=metrics,
     )
 
 

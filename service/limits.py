@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protocol.files import SPACE_FLOOR
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -24,7 +26,7 @@ class Limits:
     backlog: int = 1000  # jobs a websocket client may be behind by
     uploads: int = 32  # uploads at a time
     queue: float = 10.0  # an upload waits for its turn
-    space_floor: int = 256 * 2**20  # what an upload must leave free on the disk
+    space_floor: int = SPACE_FLOOR  # what an upload must leave free on the disk
     field: int = 64 * 2**10  # one form field
     fields: int = 64
     emails: int = 20

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus. One registry each, so that two services in a process do not mix."""
+"""What the service counts, for Prometheus. The registry may hold the consumer's figures too."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 
 class Metrics:
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
         self.requests = Histogram(
             "rowmill_http_request_seconds",
             "How long requests took, by route, method and status.",
@@ -24,6 +24,13 @@ class Metrics:
         self.watchers = Gauge("rowmill_watchers", "Websockets and waiting requests.", registry=self.registry)
         self.jobs = Gauge("rowmill_jobs", "Jobs by state.", ("state",), registry=self.registry)
         self.outbox = Gauge("rowmill_outbox_age_seconds", "How long the oldest message waits.", registry=self.registry)
+        self.ready = Gauge("rowmill_ready", "Whether a part is ready, 1 or 0.", ("part",), registry=self.registry)
+        self.queues = Gauge(
+            "rowmill_queue_messages",
+            "Messages that wait in the broker, as far as it tells.",
+            ("stream",),
+            registry=self.registry,
+        )
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

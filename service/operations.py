@@ -6,14 +6,19 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
 from aiohttp import web
 
+from protocol.messages import CONTROL, DEAD, EVENTS, JOBS, Stream
+from protocol.transports import NotSent
 from service.api import answer_json
 from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)
 PATIENCE = 3.0  # seconds for one part to answer
+QUEUES: tuple[Stream[Any], ...] = (JOBS, CONTROL, EVENTS, DEAD)
 Check = Callable[[Service], Awaitable[str | None]]
 
 
@@ -23,12 +28,17 @@ async def alive(_request: web.Request) -> web.Response:
 
 async def readiness(request: web.Request) -> web.Response:
     """200 when jobs can be accepted and will be run, else 503 with a sentence for each part that is missing."""
-    service = request.app[SERVICE]
-    faults = await asyncio.gather(*(_ask(check, service) for check in CHECKS.values()))
-    parts = {name: "ok" if fault is None else fault for name, fault in zip(CHECKS, faults, strict=True)}
-    ready = not any(faults)
+    faults = await look(request.app[SERVICE])
+    ready = not any(faults.values())
+    parts = {name: fault or "ok" for name, fault in faults.items()}
     text = json.dumps({"status": "ok" if ready else "not ready", "parts": parts})
     return answer_json(text, status=200 if ready else 503, headers={} if ready else {"Retry-After": "2"})
+
+
+async def look(service: Service) -> dict[str, str | None]:
+    """What is wrong with each part."""
+    faults = await asyncio.gather(*(_ask(check, service) for check in CHECKS.values()))
+    return dict(zip(CHECKS, faults, strict=True))
 
 
 async def _ask(check: Check, service: Service) -> str | None:
@@ -82,4 +92,22 @@ async def measure(request: web.Request) -> web.Response:
     service.metrics.outbox.set(0 if oldest is None else max(0.0, service.clock() - oldest))
     service.metrics.uploads.set(service.slots.taken)
     service.metrics.watchers.set(service.hub.watchers)
+    await asyncio.gather(_measure_readiness(service), *(_measure_queue(service, stream) for stream in QUEUES))
     return web.Response(body=service.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+async def _measure_readiness(service: Service) -> None:
+    for part, fault in (await look(service)).items():
+        service.metrics.ready.labels(part).set(fault is None)
+
+
+async def _measure_queue(service: Service, stream: Stream[Any]) -> None:
+    """What nobody can tell is left out: an old figure would pass for a true one."""
+    waiting = None
+    with suppress(NotSent, TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            waiting = await service.transport.backlog(stream)
+    if waiting is not None:
+        service.metrics.queues.labels(stream.name).set(waiting)
+    else:
+        service.metrics.queues.remove(stream.name)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from protocol import log as lines
 from protocol.databases import NoSpace
 from protocol.job import Fault, Problem
 
@@ -78,7 +79,8 @@ def refuse_faults(faults: Iterable[Fault], code: str = "invalid") -> Refused:
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Whatever a handler raises becomes a problem; the unexpected is logged with an id that the client gets too."""
     try:
-        return await handler(request)
+        with lines.about(job=request.match_info.get("id")):
+            return await handler(request)
     except Refused as refused:
         return answer(refused.problem, refused.headers)
     except web.HTTPException as exc:

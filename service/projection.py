@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import assert_never
 
+from protocol import log as lines
 from protocol.messages import EVENTS, ConsumerReady, JobChanged
 from protocol.transports import Delivery, Transport
 from service.live import Hub
@@ -22,14 +23,15 @@ async def project(transport: Transport, store: Store, offers: Offers, hub: Hub, 
     await transport.own(EVENTS, identity)
     async with asyncio.TaskGroup() as group:
         async for delivery in transport.subscribe(EVENTS, prefetch=PREFETCH):
-            group.create_task(_take(delivery, store, offers, hub))
+            with lines.about(**_whom(delivery.message)):
+                group.create_task(_take(delivery, store, offers, hub))
 
 
 async def _take(delivery: Delivery[JobChanged | ConsumerReady], store: Store, offers: Offers, hub: Hub) -> None:
     try:
         await _apply(delivery.message, store, offers, hub)
     except Exception:
-        log.exception("event not stored; it comes again", extra={"subject": _subject(delivery.message)})
+        log.exception("event not stored; it comes again")
         await asyncio.sleep(PAUSE)
         await delivery.requeue()
     else:
@@ -47,5 +49,5 @@ async def _apply(message: JobChanged | ConsumerReady, store: Store, offers: Offe
             assert_never(message)
 
 
-def _subject(message: JobChanged | ConsumerReady) -> str:
-    return message.job.id if isinstance(message, JobChanged) else message.consumer
+def _whom(message: JobChanged | ConsumerReady) -> dict[str, str]:
+    return {"job": message.job.id} if isinstance(message, JobChanged) else {"consumer": message.consumer}

@@ -58,6 +58,7 @@ async def remind(service: Service) -> None:
         if forgotten and await _nothing_waits(service):
             log.warning("asking again about jobs that stand still", extra={"jobs": len(forgotten), "action": "remind"})
             for job_id in forgotten:
+                log.info("asked again", extra={"job": job_id, "action": "remind"})
                 await service.store.remind(job_id)
                 seen[job_id] = Seen(seen[job_id].version, now)
 

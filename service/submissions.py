@@ -14,6 +14,7 @@ from functools import partial
 
 from aiohttp import web
 
+from protocol import log as lines
 from protocol import submission, tracing
 from protocol.intake import BadTable, Layout, ReadOptions, check_columns
 from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
@@ -51,7 +52,9 @@ async def submit(request: web.Request) -> web.Response:
     with _held(service, request) as key:
         async with service.slots.one():
             await _invite(request)
-            job_id = await _accept(service, request, uuid.uuid4().hex, key)
+            job_id = uuid.uuid4().hex
+            with lines.about(job=job_id):
+                job_id = await _accept(service, request, job_id, key)
     stored = await waiting.until_final(service, job_id, wait or 0)
     done = wait is not None and stored.job().final
     return answer_job(stored, request, status=200 if done else 202, location=True, waited=wait)

@@ -40,7 +40,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "numpy": (*PANDAS, "consumer/executors/forkserver.py"),
     "obstore": ("protocol/files/",),
     "pandas": PANDAS,
-    "prometheus_client": ("service/metrics.py",),
+    "prometheus_client": ("protocol/metrics.py", "service/metrics.py", "consumer/metrics.py"),
     "pyarrow": PANDAS,
     "pydantic": ("protocol/", "service/", "consumer/", "client/"),
     "pydantic_settings": ("protocol/config.py",),

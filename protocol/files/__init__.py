@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from protocol import config
 
 PIECE = 2**20
+SPACE_FLOOR = 256 * 2**20  # bytes that new tables must leave free
 
 
 class FileMissing(Exception):

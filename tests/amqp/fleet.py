@@ -102,12 +102,14 @@ class Fleet:
     broker: str
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
         shared = {"BROKER_URL": self.broker, "FILES_URL": (self.folder / "files").as_uri(), "LOG_FORMAT": "json"}
         shared |= {"WORKERS": "2", "RETRY_DELAY": "0.2"}
         self.service = Side("service", self.folder / "service", {**shared, "PORT": str(self.port), **self.settings})
-        self.consumer = Side("consumer", self.folder / "consumer", {**shared, **self.settings})
+        own = {"METRICS_PORT": str(self.metrics_port)}
+        self.consumer = Side("consumer", self.folder / "consumer", {**shared, **own, **self.settings})
 
     @property
     def sides(self) -> Sequence[Side]:
@@ -137,6 +139,15 @@ class Fleet:
             async with self.session.get(f"{self.url}/readyz") as answer:
                 return answer.status, (await answer.json())["parts"]
         return 0, {}
+
+    async def figures(self) -> dict[str, float]:
+        """What both sides have counted, by name and labels."""
+        lines: list[str] = []
+        for url in (f"{self.url}/metrics", f"http://127.0.0.1:{self.metrics_port}/metrics"):
+            async with self.session.get(url) as answer:
+                assert answer.status == 200
+                lines += [line for line in (await answer.text()).splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
     async def stop(self) -> list[int]:
         return [await side.stop() for side in self.sides if side.process]

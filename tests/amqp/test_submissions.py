@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ async def test_submissions(fleet: Fleet, sender: Sender, table: bytes, tmp_path)
     await a_bare_table_becomes_a_job_that_the_service_shows(fleet, sender, table)
     await a_table_inside_json_becomes_a_job(fleet, sender, table)
     await the_same_message_makes_one_job_and_is_answered_each_time(fleet, sender, table)
+    await direct_reply_to_is_answered_like_a_queue(fleet, sender, table)
     await what_is_wrong_is_told_all_at_once_and_the_message_is_set_aside(sender, table)
     await what_cannot_be_read_at_all_is_refused(sender, table)
     await an_allowed_file_is_fetched_and_no_other(fleet, sender, table, tmp_path)
@@ -130,6 +132,16 @@ async def the_same_message_makes_one_job_and_is_answered_each_time(fleet, sender
     assert answer[1]["type"] == "/problems/key_reused"
     assert b"message_id" in str((await sender.dead()).headers["x-rowmill-reason"]).encode()
     assert len(await listed(fleet)) == before + 1
+
+
+async def direct_reply_to_is_answered_like_a_queue(fleet, sender, table):
+    direct = await sender.channel.get_queue("amq.rabbitmq.reply-to", ensure=False)
+    heard: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
+    await direct.consume(heard.put, no_ack=True)
+    await sender.send(table, headers={"kind": "sales"}, reply_to="amq.rabbitmq.reply-to")
+    async with asyncio.timeout(WAIT):
+        assert [(await heard.get()).type for _ in range(2)] == ["rowmill.job.accepted.v1", "rowmill.job.succeeded.v1"]
+    assert "nobody waits for the reply" not in fleet.consumer.log()
 
 
 async def _has(fleet: Fleet, count: int) -> bool:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
+
+from tests.amqp.fleet import Fleet
+
 
 async def test_a_job_submitted_over_http_runs_in_the_other_process(launch, table):
     fleet = await launch()
@@ -10,6 +15,28 @@ async def test_a_job_submitted_over_http_runs_in_the_other_process(launch, table
     assert job["report"]["numbers"]["kept"] == 7
     assert b"East,1090,545,20,0.15" in await fleet.artefact(job["id"], "summary.csv")
     await fleet.until(lambda: len(fleet.mails()) == 1, "one mail")
+    await fleet.until(partial(both_sides_tell_figures, fleet), "counted")
+    every_line_about_a_job_names_it(fleet, job["id"])
+
+
+async def both_sides_tell_figures(fleet: Fleet) -> bool:
+    figures = await fleet.figures()
+    assert figures['rowmill_ready{part="transport"}'] == 1
+    assert figures['rowmill_queue_messages{stream="jobs"}'] == 0
+    assert figures['rowmill_consumer_attempts_total{kind="sales",state="succeeded"}'] == 1
+    assert figures['rowmill_consumer_job_seconds_count{kind="sales",state="succeeded"}'] == 1
+    assert figures['rowmill_consumer_step_seconds_count{kind="sales",step="mill"}'] == 1
+    assert figures["rowmill_consumer_wait_seconds_count"] == 1
+    assert figures["rowmill_consumer_outbox_age_seconds"] < 60
+    looked_up = ('rowmill_consumer_mails{state="sent"}', 'rowmill_consumer_jobs{state="succeeded"}')
+    return [figures[name] for name in looked_up] == [1, 1] and figures["rowmill_consumer_in_hand"] == 0
+
+
+def every_line_about_a_job_names_it(fleet: Fleet, job_id: str) -> None:
+    lines = [line for side in fleet.sides for line in side.lines()]
+    assert {line.get("action") for line in lines if line.get("job") == job_id} >= {"accept", "run", "settle"}
+    assert [line for line in lines if job_id in json.dumps(line) and line.get("job") != job_id] == []
+    assert [line for line in lines if line["logger"] == "consumer.mail" and line.get("job") != job_id] == []
 
 
 async def test_cancel_retry_and_delete_reach_the_other_process(launch, big_table):

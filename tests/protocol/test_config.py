@@ -42,6 +42,7 @@ WRITTEN: list[tuple[str, str, Any]] = [
     ("CHUNK_SIZE", "64KiB", 65536),
     ("GRACE", "1.5m", 90.0),
     ("CHARTS", "no", False),
+    ("METRICS_PORT", "9100", 9100),
     ("LOG_FORMAT", "json", "json"),
 ]
 

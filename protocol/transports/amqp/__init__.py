@@ -29,6 +29,7 @@ from protocol.transports.amqp.taking import Taken, Taking
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Message)
 BURY_AGAIN = 2.0  # seconds
+DIRECT = "amq.rabbitmq.reply-to."
 OWNERS = {"jobs": "consumer", "events": "service"}
 
 
@@ -65,13 +66,14 @@ class Amqp:
 
     async def _reply(self, reply: Reply) -> None:
         try:
-            await self._send("", reply.to, spelling.spell(reply))
+            # Direct reply-to is no queue: the broker would deliver the answer and return it as well.
+            await self._send("", reply.to, spelling.spell(reply), mandatory=not reply.to.startswith(DIRECT))
         except NotSent as exc:
             if not isinstance(exc.__cause__, DeliveryError):
                 raise
             log.info("nobody waits for the reply any more", extra={"to": reply.to, "subject": reply.subject})
 
-    async def _send(self, exchange: str, key: str, message: aio_pika.Message) -> None:
+    async def _send(self, exchange: str, key: str, message: aio_pika.Message, *, mandatory: bool = True) -> None:
         try:
             channel = await self._out.channel()
         except TROUBLE as exc:
@@ -82,7 +84,7 @@ class Amqp:
             with no_stray_cancellation():
                 async with asyncio.timeout(topology.PATIENCE):
                     to = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
-                    await to.publish(message, key, mandatory=True)
+                    await to.publish(message, key, mandatory=mandatory)
         except TROUBLE as exc:
             await self._mend(channel, exchange, exc)
             raise NotSent(f"{type(exc).__name__}: {exc}") from exc
@@ -118,6 +120,7 @@ class Amqp:
 
     def bury(self, taken: Taken, reason: str) -> None:
         """What nobody can use goes where an operator can look at it, beside the flow of the others."""
+        log.warning("message set aside: %s", reason, extra={"type": taken.raw.type, "action": "bury"})
         self._spawn(self._bury(taken, reason))
 
     async def _bury(self, taken: Taken, reason: str) -> None:

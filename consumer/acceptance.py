@@ -1,0 +1,180 @@
+"""Makes a job of a table that another service sent or named: stores it, looks at it, judges it, all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from consumer.metrics import Metrics
+from consumer.requests import Refusal, Request, refuse
+from consumer.submission_store import SubmissionStore
+from consumer.submitted import Asked
+from protocol import submission, tracing
+from protocol.databases import NoSpace
+from protocol.files import SPACE_FLOOR, Files
+from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns
+from protocol.job import Job, LogEntry, Notify, Progress, Source, State
+from protocol.kinds import KindInfo
+from protocol.submission import Submission
+
+log = logging.getLogger(__name__)
+BLOCK = 2**18
+TABBED = "text/tab-separated-values"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is allowed here."""
+
+    sources: tuple[str, ...]
+    max_upload: int  # bytes
+    max_attempts: int
+    emails: int = 20
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A table that was looked at while it streamed by."""
+
+    size: int
+    sha256: str
+    verdict: Layout | BadTable
+
+
+class Acceptance:
+    def __init__(self, store: SubmissionStore, files: Files, rules: Rules, metrics: Metrics) -> None:
+        self._store, self._files, self._rules, self._metrics = store, files, rules, metrics
+        self._kinds: dict[str, KindInfo] = {}
+
+    def offer(self, kinds: Iterable[KindInfo]) -> None:
+        """Which kinds may be asked for."""
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    async def sweep(self) -> None:
+        """Remove the tables that a dead process was storing: their messages come again, perhaps under another id."""
+        for job_id in await self._store.begun():
+            await self._discard(job_id)
+
+    async def accept(self, asked: Asked, request: Request, blocks: AsyncIterator[bytes]) -> None:
+        """Store the table and the job, or raise Refusal and keep nothing."""
+        wanted = submission.judge(request.fields, request.name, self._kinds, self._rules.emails)
+        await self._check_space()
+        await self._store.begin(asked.job)
+        try:
+            looked = await self._store_table(asked.job, blocks, Inspector(_options(wanted), name=wanted.name))
+            _check(wanted, looked.verdict)
+        except BaseException:
+            await self._discard(asked.job)
+            raise
+        job = self._job(asked, wanted, looked)
+        await self._store.accept(job, asked)
+        self._metrics.submissions.labels("accepted").inc()
+        log.info("accepted", extra={"job": job.id, "kind": job.kind, "bytes": job.source.size, "action": "accept"})
+
+    async def _check_space(self) -> None:
+        if await self.short_of_space():
+            raise NoSpace("too little space is left for another table")
+
+    async def short_of_space(self) -> bool:
+        free = await self._files.free_space()
+        return free is not None and free < SPACE_FLOOR
+
+    async def _discard(self, job_id: str) -> None:
+        await self._files.remove(_key(job_id))
+        await self._store.end(job_id)
+
+    async def _store_table(self, job_id: str, blocks: AsyncIterator[bytes], inspector: Inspector) -> Looked:
+        passing = _Passing(inspector, self._rules.max_upload)
+        try:
+            await self._files.put(_key(job_id), passing.look(blocks))
+        except Exception:
+            if passing.failure:  # the file store may wrap it beyond recognition
+                raise passing.failure from None
+            raise
+        return passing.result()
+
+    def _job(self, asked: Asked, wanted: Submission, looked: Looked) -> Job:
+        now = datetime.now(UTC)
+        media_type = TABBED if wanted.name.lower().endswith((".tsv", ".tab")) else "text/csv"
+        return Job(
+            id=asked.job,
+            kind=wanted.kind.name if wanted.kind else "",
+            params=dict(wanted.params),
+            source=Source(name=wanted.name, size=looked.size, sha256=looked.sha256, media_type=media_type),
+            priority=wanted.priority,
+            progress=Progress(bytes_total=looked.size),
+            notify=Notify(email=wanted.emails),
+            max_attempts=self._rules.max_attempts,
+            submitted_by=asked.message.sender,
+            created_at=now,
+            traceparent=tracing.read(asked.message.headers.get("traceparent")),
+            log=(LogEntry(version=0, at=now, state=State.QUEUED, attempt=0, reason="submitted by message"),),
+        )
+
+
+class _Passing:
+    """A table on its way into the store: counted, hashed and looked at."""
+
+    def __init__(self, inspector: Inspector, most: int) -> None:
+        self._inspector, self._most = inspector, most
+        self._size, self._digest = 0, hashlib.sha256()
+        self._bad: BadTable | None = None
+        self.failure: Exception | None = None
+
+    async def look(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for block in blocks:
+                self._take(block)
+                yield block
+        except Exception as exc:
+            self.failure = exc
+            raise
+
+    def _take(self, block: bytes) -> None:
+        self._size += len(block)
+        if self._size > self._most:
+            raise Refusal("too_large", f"A table may have {self._most:,} bytes here.")
+        self._digest.update(block)
+        if self._bad is None:
+            try:
+                self._inspector.feed(block)
+            except BadTable as bad:
+                self._bad = bad
+
+    def result(self) -> Looked:
+        try:
+            verdict: Layout | BadTable = self._bad or self._inspector.finish()
+        except BadTable as bad:
+            verdict = bad
+        return Looked(self._size, self._digest.hexdigest(), verdict)
+
+
+async def in_blocks(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), BLOCK):
+        yield data[start : start + BLOCK]
+        await asyncio.sleep(0)
+
+
+def _key(job_id: str) -> str:
+    return f"uploads/{job_id}"
+
+
+def _options(wanted: Submission) -> ReadOptions:
+    try:
+        return ReadOptions.of(wanted.params)
+    except ValueError:
+        return ReadOptions()  # what is wrong with them is told with everything else
+
+
+def _check(wanted: Submission, verdict: Layout | BadTable) -> None:
+    """One refusal with everything: the fields, then the header, then the rows."""
+    layout = verdict.layout if isinstance(verdict, BadTable) else verdict
+    columns = check_columns(layout, wanted.kind.columns, wanted.params) if layout and wanted.kind else ()
+    rest = verdict.faults if isinstance(verdict, BadTable) else ()
+    if faults := (*wanted.faults, *columns, *rest):
+        status = verdict.status if isinstance(verdict, BadTable) else 0
+        raise refuse(faults, {413: "too_large", 415: "not_a_table"}.get(status, "invalid"))

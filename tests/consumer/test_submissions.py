@@ -1,0 +1,272 @@
+"""What becomes of jobs that are asked for by message when we fail, restart, run out of space, or are asked again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from consumer import fetching, retrieval, submissions
+from consumer.acceptance import Rules
+from consumer.fetching import Unfetchable
+from consumer.mailbox import Mailbox
+from consumer.metrics import Metrics
+from consumer.store import ConsumerStore
+from consumer.submission_store import SubmissionStore
+from consumer.submissions import Submissions
+from protocol import envelopes
+from protocol.databases import Database
+from protocol.files import SPACE_FLOOR, Files
+from protocol.job import Job
+from protocol.kinds import KindInfo
+from protocol.messages import JOBS, Reply, RunJob, SubmitJob, Unusable
+from protocol.transports import NotSent, Transport
+
+KINDS = (KindInfo(name="sales", title="Sales"),)
+SOURCE = "https://data.example.org/"
+TABLE = b"a,b\n1,2\n"
+
+
+class Desk:
+    """Submissions as they run in a consumer, on real parts; what they answer waits in the outbox."""
+
+    def __init__(self, database: Database, files: Files, transport: Transport) -> None:
+        self.database, self.files, self.transport = database, files, transport
+        self.metrics = Metrics()
+        self.store = ConsumerStore(database, Mailbox("Rowmill <rowmill@mill.example>"))
+        self.submission_store = SubmissionStore(database, self.store)
+        self.submissions = Submissions(
+            self.submission_store, files, Rules((SOURCE,), max_upload=2**20, max_attempts=3), self.metrics
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Desk]:
+        await self.store.prepare()
+        await self.submissions.prepare(KINDS)
+        running = [asyncio.create_task(self._take()), asyncio.create_task(self.submissions.retrieve())]
+        try:
+            yield self
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _take(self) -> None:
+        async for delivery in self.transport.subscribe(JOBS, prefetch=4):
+            await self.submissions.take(delivery, self.submissions.identify(delivery.message))
+
+    async def send(self, body: bytes = TABLE, **given: Any) -> None:
+        """As a broker delivers it: again and again, until it is acknowledged."""
+        message = SubmitJob(body=body, **({"content_type": "text/csv", "headers": {"kind": "sales"}} | given))
+        while True:
+            with suppress(NotSent):
+                return await self.transport.publish(message)
+
+    async def name(self, url: str, **given: Any) -> None:
+        body = b'{"kind": "sales", "source": {"url": "%s"}}' % url.encode()
+        await self.send(body, content_type="application/json", reply_to="me", **given)
+
+    async def sent(self, kind: type[Any]) -> list[Any]:
+        rows = await self.database.read("SELECT body FROM outbox ORDER BY number")
+        decoded = [envelopes.decode(row["body"]) for row in rows]
+        return [message for message in decoded if isinstance(message, kind)]
+
+    async def replies(self) -> list[tuple[str, str]]:
+        """To whom, and what: accepted, or the problem."""
+        return [
+            (reply.to, reply.what if isinstance(reply.data, Job) else reply.data.type.rpartition("/")[2])
+            for reply in await self.sent(Reply)
+        ]
+
+    async def uploads(self) -> list[str]:
+        return await self.files.keys("uploads/")
+
+
+@pytest.fixture
+async def desk(database: Database, files: Files, transport: Transport, monkeypatch) -> AsyncIterator[Desk]:
+    monkeypatch.setattr(submissions, "PAUSES", (0.0,))
+    async with Desk(database, files, transport).open() as desk:
+        yield desk
+
+
+async def test_who_asks_again_is_answered_where_they_are_now(desk: Desk) -> None:
+    await desk.send(message_id="one", reply_to="before", correlation_id="1")
+    await desk.send(message_id="one", reply_to="now", correlation_id="2")
+    assert [(reply.to, reply.correlation_id) for reply in await desk.sent(Reply)] == [("before", "1"), ("now", "2")]
+    assert len(await desk.sent(RunJob)) == 1
+
+
+async def test_who_asks_for_something_else_by_the_same_name_redirects_no_answers(desk: Desk) -> None:
+    await desk.send(message_id="one", reply_to="me")
+    await desk.send(b"a,b\n", message_id="one", reply_to="other")
+    await desk.send(message_id="one")
+    assert await desk.replies() == [("me", "accepted"), ("other", "key_reused"), ("me", "accepted")]
+
+
+async def test_a_deleted_job_is_not_made_again_and_who_asks_is_told(desk: Desk) -> None:
+    await desk.send(message_id="one", reply_to="me")
+    [run] = await desk.sent(RunJob)
+    await desk.store.forget(run.job.id)
+    await desk.send(message_id="one", reply_to="me")
+    assert await desk.replies() == [("me", "accepted"), ("me", "deleted")]
+    assert len(await desk.sent(RunJob)) == 1
+
+
+async def test_for_want_of_space_nobody_is_refused(desk: Desk, monkeypatch, eventually, within) -> None:
+    looks: list[int] = []
+
+    async def free_space() -> int:
+        looks.append(1)
+        return SPACE_FLOOR - 1 if len(looks) < 3 * submissions.MOST_FAILURES else SPACE_FLOOR
+
+    monkeypatch.setattr(desk.files, "free_space", free_space)
+    await within(desk.send(reply_to="me"))
+    assert await desk.replies() == [("me", "accepted")]
+
+
+async def test_what_fails_each_time_is_answered_and_no_longer_tried(desk: Desk, monkeypatch, within) -> None:
+    async def put(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(desk.files, "put", put)
+    await within(desk.send(reply_to="me"))
+    assert await desk.replies() == [("me", "internal")]
+    assert await desk.uploads() == []
+
+
+async def test_a_refusal_that_cannot_be_stored_is_tried_again(desk: Desk, monkeypatch, within) -> None:
+    refuse = desk.submission_store.refuse
+    tries: list[int] = []
+
+    async def fail_twice(*arguments: Any) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise RuntimeError("broken")
+        await refuse(*arguments)
+
+    monkeypatch.setattr(desk.submission_store, "refuse", fail_twice)
+    await within(desk.send(b"", reply_to="me"))
+    assert await desk.replies() == [("me", "invalid")]
+
+
+async def test_the_table_that_a_dead_process_was_storing_goes_and_those_of_jobs_stay(
+    desk: Desk, database: Database, files: Files, transport: Transport
+) -> None:
+    await desk.send()
+    [kept] = await desk.uploads()
+    await desk.submission_store.begin("0" * 32)
+    await files.put(f"uploads/{'0' * 32}", b"half a tab")
+    await Desk(database, files, transport).submissions.prepare(KINDS)
+    assert await desk.uploads() == [kept]
+    assert await desk.submission_store.begun() == []
+
+
+async def test_what_is_refused_leaves_no_table(desk: Desk) -> None:
+    await desk.send(b"PK\x03\x04" + b"\0" * 100, reply_to="me")
+    assert (await desk.replies(), await desk.uploads()) == ([("me", "not_a_table")], [])
+    assert await desk.submission_store.begun() == []
+
+
+class Sources:
+    """Sources that answer when they are told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer = asyncio.Event()
+        self.failures = 0
+
+    @asynccontextmanager
+    async def fetch(self, url: str, _sources: object) -> AsyncIterator[AsyncIterator[bytes]]:
+        self.asked.append(url)
+        await self.answer.wait()
+        if self.failures:
+            self.failures -= 1
+            raise Unfetchable("The source answered 503.", again=True)
+
+        async def blocks() -> AsyncIterator[bytes]:
+            yield TABLE
+
+        yield blocks()
+
+
+@pytest.fixture
+def sources(monkeypatch) -> Sources:
+    sources = Sources()
+    monkeypatch.setattr(fetching, "fetch", sources.fetch)
+    monkeypatch.setattr(retrieval, "AGAIN", (0.0, 0.0, 0.0))
+    return sources
+
+
+Eventually = Callable[..., Any]
+
+
+async def test_sources_that_do_not_answer_hold_up_nobody(desk: Desk, sources: Sources, eventually: Eventually) -> None:
+    for number in range(3 * retrieval.AT_ONCE):
+        await desk.name(f"{SOURCE}{number}")
+    await eventually(lambda: len(sources.asked) == retrieval.AT_ONCE)
+    await desk.send()
+    assert len(await desk.sent(RunJob)) == 1
+    assert len(sources.asked) == retrieval.AT_ONCE
+    sources.answer.set()
+    await eventually(lambda: _has(desk, 1 + 3 * retrieval.AT_ONCE))
+    assert sorted(sources.asked) == sorted(f"{SOURCE}{number}" for number in range(3 * retrieval.AT_ONCE))
+
+
+async def _has(desk: Desk, runs: int) -> bool:
+    return len(await desk.sent(RunJob)) == runs
+
+
+async def test_a_table_that_was_not_fetched_before_the_end_is_fetched_after_the_next_start(
+    sources: Sources, eventually: Eventually, database: Database, files: Files, transport: Transport
+) -> None:
+    async with Desk(database, files, transport).open() as desk:
+        await desk.name(f"{SOURCE}a.csv", message_id="one")
+        await eventually(lambda: sources.asked)
+    sources.answer.set()
+    async with Desk(database, files, transport).open() as later:
+        await eventually(lambda: _has(later, 1))
+        assert await later.replies() == [("me", "accepted")]
+
+
+async def test_a_source_in_trouble_is_asked_again_and_then_given_up(
+    desk: Desk, sources: Sources, eventually: Eventually
+) -> None:
+    sources.answer.set()
+    sources.failures = 2
+    await desk.name(f"{SOURCE}a.csv")
+    await eventually(lambda: _has(desk, 1))
+    sources.failures = 100
+    await desk.name(f"{SOURCE}b.csv")
+
+    async def given_up() -> bool:
+        return len(await desk.sent(Unusable)) == 1
+
+    await eventually(given_up)
+    assert await desk.replies() == [("me", "accepted"), ("me", "source_refused")]
+    assert (await desk.uploads()) == [f"uploads/{(await desk.sent(RunJob))[0].job.id}"]
+
+
+async def test_who_asks_again_while_the_table_is_fetched_is_answered_where_they_are_then(
+    desk: Desk, sources: Sources, eventually: Eventually
+) -> None:
+    sources.failures = 100
+    await desk.name(f"{SOURCE}a.csv", message_id="one")
+    await eventually(lambda: sources.asked)
+    body = b'{"kind": "sales", "source": {"url": "%sa.csv"}}' % SOURCE.encode()
+    await desk.send(body, content_type="application/json", message_id="one", reply_to="now")
+    sources.answer.set()
+    await eventually(desk.replies)
+    assert await desk.replies() == [("now", "source_refused")]
+
+
+async def test_submissions_are_counted(desk: Desk) -> None:
+    await desk.send()
+    await desk.send(b"")
+    counted = desk.metrics.submissions
+    assert {what: counted.labels(what)._value.get() for what in ("accepted", "refused")} == {
+        "accepted": 1,
+        "refused": 1,
+    }
