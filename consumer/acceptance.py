@@ -165,9 +165,9 @@ def _key(job_id: str) -> str:
 
 def _options(wanted: Submission) -> ReadOptions:
     try:
-        return ReadOptions.of(wanted.params)
+        return ReadOptions.of(wanted.params, wanted.kind)
     except ValueError:
-        return ReadOptions()  # what is wrong with them is told with everything else
+        return ReadOptions.of({}, wanted.kind)  # what is wrong with them is told with everything else
 
 
 def _check(wanted: Submission, verdict: Layout | BadTable) -> None:

@@ -58,6 +58,9 @@ def describe(name: str) -> KindInfo:
         params=kind.params.model_json_schema(),
         columns=tuple(_needed(kind)),
         artefacts=(*selected, "rejected.csv"),
+        names=kind.names,
+        surplus=kind.surplus,
+        table=kind.load.table if kind.load else None,
     )
 
 

@@ -43,7 +43,7 @@ def reading(kind: Kind, table: str | bytes, params: Params) -> Reading:
 
 
 def _batch(kind: Kind, table: str | bytes, params: Params) -> Batch:
-    options = ReadOptions.of(params.model_dump())
+    options = ReadOptions.of(params.model_dump(), kind)
     with tempfile.TemporaryDirectory() as folder:
         files = open_blocking(Path(folder).as_uri())
         files.write(NAME, [table.encode() if isinstance(table, str) else table])

@@ -35,7 +35,7 @@ def plan(task: Task) -> Plan:
     """Look at the whole table once and cut it at row boundaries."""
     kind, _ = _kind(task)
     files = open_blocking(task.files_url)
-    options = ReadOptions.of(task.params)
+    options = ReadOptions.of(task.params, kind)
     found = survey.survey(files, task.source_key, options, name=task.source_name, work_prefix=task.work_prefix)
     size = (_loaded_by(task) if kind.load else None) or task.chunk_size
     chunk_size, most_lines = (found.size + 1, None) if kind.frame is not None else (size, MOST_LINES)
@@ -101,7 +101,7 @@ def _read(task: Task, found: bytes, chunk: bytes) -> tuple[int, read.Batch]:
     kind, params = _kind(task)
     where: cut.Chunk = _load(chunk)
     table: survey.Survey = _load(found)
-    options, files = ReadOptions.of(task.params), open_blocking(task.files_url)
+    options, files = ReadOptions.of(task.params, kind), open_blocking(task.files_url)
     columns = read.every_column(table.layout) if kind.columns is None else kind.columns(params)
     batch = read.read(files, table, where, columns, options, surplus=kind.surplus)
     return where.index, batch if kind.check is None else batch.reject(kind.check(batch.frame, params))

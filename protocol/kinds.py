@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from protocol.job import Value
+from protocol.records import RecordTable
 
 
 class NeededColumn(Value):
@@ -22,7 +23,11 @@ class NeededColumn(Value):
 
 
 class KindInfo(Value):
-    """One announced kind. `params` is the JSON Schema of its parameters, defaults included."""
+    """One announced kind. `params` is the JSON Schema of its parameters, defaults included.
+
+    `names` are what columns are called in a table without a header; a kind that has none needs a header. `surplus`
+    says whether cells beyond the header's reject a row or are ignored. `table` is what it loads of the records.
+    """
 
     name: str
     title: str
@@ -30,3 +35,6 @@ class KindInfo(Value):
     params: dict[str, Any] = Field(default_factory=dict)
     columns: tuple[NeededColumn, ...] = ()
     artefacts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    surplus: str = "reject"
+    table: RecordTable | None = None

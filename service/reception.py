@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aiohttp import BodyPartReader, web
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from protocol import submission
 from protocol.intake import ReadOptions
 from protocol.intake.layout import CANDIDATES
+from protocol.kinds import KindInfo
 from protocol.submission import Fields
 from service.limits import Limits
 from service.problems import Refused, refuse_faults
@@ -29,6 +30,16 @@ UNNAMED = "application/octet-stream"  # what a client says that says nothing
 BROKEN = (ValueError, RuntimeError, AssertionError, LookupError, Warning, HttpProcessingError, web.RequestPayloadError)
 
 
+@dataclass
+class Known(Fields):
+    """The fields so far, and the kinds that there are: together they say how the table is to be read."""
+
+    kinds: Mapping[str, KindInfo] = field(default_factory=dict)
+
+    def options(self) -> ReadOptions:
+        return options_of(self.one("params"), self.kinds.get(self.one("kind") or submission.DEFAULT_KIND))
+
+
 class Store(Protocol):
     """Where the file goes; the options are None while nobody knows them."""
 
@@ -41,9 +52,9 @@ class Received:
     upload: Upload | None
 
 
-async def receive(request: web.Request, store: Store, limits: Limits) -> Received:
+async def receive(request: web.Request, store: Store, limits: Limits, kinds: Mapping[str, KindInfo]) -> Received:
     """The whole request. The address's query holds fields as well as the form does."""
-    fields = Fields()
+    fields = Known(kinds=kinds)
     for name, value in request.query.items():
         fields.add(name, value)
     patience = Patience(limits)
@@ -54,11 +65,11 @@ async def receive(request: web.Request, store: Store, limits: Limits) -> Receive
     return Received(fields, await _receive_body(request, fields, store, patience))
 
 
-async def _receive_body(request: web.Request, fields: Fields, store: Store, patience: Patience) -> Upload | None:
+async def _receive_body(request: web.Request, fields: Known, store: Store, patience: Patience) -> Upload | None:
     if not request.can_read_body and request.content_type == UNNAMED and fields.one("filename") is None:
         return None
     name = check_name(fields.one("filename") or submission.DEFAULT_NAME)
-    return await store(_body(request, patience), name, options_of(fields.one("params")))
+    return await store(_body(request, patience), name, fields.options())
 
 
 async def _body(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
@@ -70,7 +81,7 @@ async def _body(request: web.Request, patience: Patience) -> AsyncIterator[bytes
 
 
 async def _receive_form(
-    request: web.Request, fields: Fields, store: Store, patience: Patience, limits: Limits
+    request: web.Request, fields: Known, store: Store, patience: Patience, limits: Limits
 ) -> Received:
     upload: Upload | None = None
     async for part in _parts(request, patience, limits.fields):
@@ -98,10 +109,10 @@ async def _parts(request: web.Request, patience: Patience, most: int) -> AsyncIt
     raise Refused("malformed", f"A form may have {most} fields.")
 
 
-async def _receive_file(part: BodyPartReader, fields: Fields, store: Store, patience: Patience) -> Upload:
+async def _receive_file(part: BodyPartReader, fields: Known, store: Store, patience: Patience) -> Upload:
     name = check_name(fields.one("filename") or part.filename or submission.DEFAULT_NAME)
-    options = options_of(fields.one("params")) if "params" in fields.values else None
-    return await store(_file(part, patience), name, options)
+    told = {"kind", "params"} <= fields.values.keys()
+    return await store(_file(part, patience), name, fields.options() if told else None)
 
 
 async def _file(part: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
@@ -139,12 +150,12 @@ def check_name(raw: str) -> str:
     return name
 
 
-def options_of(params: str | None) -> ReadOptions:
+def options_of(params: str | None, kind: KindInfo | None) -> ReadOptions:
     """How to read the table, as far as the parameters say; what is wrong with them is told with everything else."""
     try:
-        return ReadOptions.of(_possible(submission.parse_params(params or "{}")))
+        return ReadOptions.of(_possible(submission.parse_params(params or "{}")), kind)
     except (ValueError, RecursionError, ValidationError):
-        return ReadOptions()
+        return ReadOptions.of({}, kind)
 
 
 def _possible(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,8 @@ async def _accept(service: Service, request: web.Request, job_id: str, key: str 
     file_key = f"uploads/{job_id}"
     try:
         async with uploads.guarded(service.store, service.files, job_id, file_key):
-            received = await reception.receive(request, partial(_store, service, file_key), service.limits)
+            store, kinds = partial(_store, service, file_key), service.offers.kinds()
+            received = await reception.receive(request, store, service.limits, kinds)
             job, asked = await _make_job(service, job_id, file_key, received)
             job = job.model_copy(update={"traceparent": tracing.read(request.headers.get("traceparent"))})
             await _keep(service, job, Key(key, asked) if key else None)
@@ -132,7 +133,7 @@ async def _make_job(service: Service, job_id: str, file_key: str, received: Rece
 
 async def _look_again(service: Service, file_key: str, upload: Upload, wanted: Submission) -> Upload:
     """How to read the table may be said after the table: then it is looked at again, as it was stored."""
-    options = reception.options_of(json.dumps(wanted.params))
+    options = reception.options_of(json.dumps(wanted.params), wanted.kind)
     if options == upload.options and wanted.name == upload.name:
         return upload
     verdict = await uploads.inspect(service.files, file_key, wanted.name, options)

@@ -129,3 +129,4 @@ class Kind:
     chart: Callable[[Report, Any], dict[str, Any]] | None = None
     description: str = ""
     surplus: Literal["reject", "ignore"] = "reject"  # cells beyond the header's
+    names: tuple[str, ...] = ()  # of the columns of a table without header, in their order; none: it needs a header

@@ -57,13 +57,13 @@ def combine(partials: Sequence[Seen]) -> Seen:
 
 
 def finalize(total: Seen, _: Params) -> Report:
-    return Report(numbers={"rows": total.used + total.rejected, "rejected": total.rejected}, used=total.used)
+    return Report(numbers={"rejected": total.rejected}, used=total.used)
 
 
 def headline(numbers: Mapping[str, Any]) -> str:
-    said = [f"{count(numbers.get('inserted', 0), 'user')} inserted"]
-    said += [f"{numbers[name]:,} {name}" for name in ("skipped", "rejected") if numbers.get(name)]
-    return f"{', '.join(said)}, of {count(numbers['rows'], 'row')}."
+    inserted = f"{count(numbers.get('inserted', 0), 'user')} inserted".capitalize()
+    left_out = [f"{numbers[name]:,} {name}" for name in ("skipped", "rejected") if numbers.get(name)]
+    return f"{', '.join([inserted, *left_out])}."
 
 
 KIND = Kind(
@@ -86,4 +86,5 @@ KIND = Kind(
     ),
     headline=headline,
     surplus="ignore",
+    names=("real_name", "email"),
 )

@@ -108,11 +108,11 @@ class Inspector:
             self._faults += self._watch.see(window, final=final)
 
     def _open(self, head: bytes) -> None:
-        found = heading.find(head, self._options.delimiter)
+        found = heading.find(head, self._options)
         if isinstance(found, Fault):
             self._fail(found)
         else:
-            self._watch = Watch(found, skipped=self._decoder.skipped)
+            self._watch = Watch(found, skipped=self._decoder.skipped, surplus=self._options.surplus)
             self._faults += heading.faults(found.names, found.line)
 
     def _fail(self, *more: Fault) -> NoReturn:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from clevercsv.detect import Detector
 
 from protocol.intake import scanning
-from protocol.intake.layout import CANDIDATES, MAX_COLUMNS, MAX_HEADER
+from protocol.intake.layout import CANDIDATES, MAX_COLUMNS, MAX_HEADER, ReadOptions
 from protocol.job import Fault, Finding
 
 _ALL = "".join(CANDIDATES).encode()
@@ -22,7 +22,10 @@ _BLANK_QUOTE = re.compile(rb'[,;|\t\r\n] +"')
 
 @dataclass(frozen=True)
 class Heading:
-    """The header row: names (stripped), its bytes from `begin` to `end`, its line and the line after it."""
+    """The header row: names (stripped), its bytes from `begin` to `end`, its line and the line after it.
+
+    Where there is none, it is as if it stood before the first row and took no space.
+    """
 
     names: tuple[str, ...]
     delimiter: str
@@ -34,8 +37,9 @@ class Heading:
     findings: tuple[Finding, ...]
 
 
-def find(head: bytes, declared: str | None) -> Heading | Fault:
+def find(head: bytes, options: ReadOptions) -> Heading | Fault:
     """The heading of the table that begins with *head*, or why there is none."""
+    declared = options.delimiter
     begin = _BLANK_LINES.match(head).end()  # type: ignore[union-attr]
     line = 1 + scanning.line_ends(head[:begin])
     if not head[begin:].strip():
@@ -50,11 +54,24 @@ def find(head: bytes, declared: str | None) -> Heading | Fault:
         return Fault(code="header_too_long", detail="The header is longer than 256 KiB.", line=line)
     cells = scanning.cells(head[begin:end], delimiter, blanks=blanks)
     names = tuple(cell.decode(errors="replace").strip() for cell in cells)
-    findings = (
-        Finding(what="delimiter", value=delimiter, why=why),
-        Finding(what="header", value=f"{len(names)} columns", why="the first line that is not blank", line=line),
-    )
-    return Heading(names, delimiter, blanks, begin, end, line, 1 + scanning.line_ends(head[:end]), findings)
+    mark = Finding(what="delimiter", value=delimiter, why=why)
+    if _is_row(names, options.names):
+        return Heading(
+            options.names, delimiter, blanks, begin, begin, line, line, (mark, _headless(options.names, line))
+        )
+    found = Finding(what="header", value=f"{len(names)} columns", why="the first line that is not blank", line=line)
+    return Heading(names, delimiter, blanks, begin, end, line, 1 + scanning.line_ends(head[:end]), (mark, found))
+
+
+def _is_row(cells: tuple[str, ...], expected: tuple[str, ...]) -> bool:
+    """Whether the first row is one like the others: it may be, and it names none of the columns."""
+    names = {name.casefold() for name in expected}
+    return bool(names) and names.isdisjoint(cell.casefold() for cell in cells)
+
+
+def _headless(names: tuple[str, ...], line: int) -> Finding:
+    why = f"the first line names no column; in their order they are taken for {', '.join(names)}"
+    return Finding(what="header", value="none", why=why, line=line)
 
 
 def name_columns(cells: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from protocol.job import Fault, Finding, Value
 
 CANDIDATES = (",", ";", "\t", "|")
+DECLARED = ("encoding", "delimiter", "decimal")
 MAX_COLUMNS = 2_000
 MAX_HEADER = 256 * 1024
 MAX_FIELD = 1024 * 1024
 
 
+class Reader(Protocol):
+    """What a kind, or what is announced of it, says about reading its tables."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def surplus(self) -> str: ...
+
+
 class ReadOptions(Value):
-    """What the user declares where looking gets it wrong."""
+    """What the user declares where looking gets it wrong, and what the kind allows.
+
+    Where there are *names*, a table needs no header: one whose first row has none of them is taken to have these
+    columns.
+    """
 
     encoding: str | None = None
     delimiter: str | None = None
     decimal: str = "."
+    names: tuple[str, ...] = ()
+    surplus: str = "reject"
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> ReadOptions:
-        """The reading options among a job's parameters; the others are the kind's."""
-        return cls.model_validate({name: params[name] for name in cls.model_fields if name in params})
+    def of(cls, params: Mapping[str, Any], kind: Reader | None) -> ReadOptions:
+        """The reading options among a job's parameters (the others are the kind's), and those of the kind."""
+        declared = {name: params[name] for name in DECLARED if name in params}
+        return cls.model_validate(declared | ({"names": kind.names, "surplus": kind.surplus} if kind else {}))
 
 
 class Layout(Value):

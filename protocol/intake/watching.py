@@ -12,13 +12,13 @@ _LONGEST_ROW = 4 * MAX_FIELD
 class Watch:
     """The table behind a heading, as far as its bytes were seen. Feed it windows much smaller than a cell may be."""
 
-    def __init__(self, head: heading.Heading, *, skipped: int) -> None:
+    def __init__(self, head: heading.Heading, *, skipped: int, surplus: str) -> None:
         self._head, self._skipped = head, skipped
         self._scanner = scanning.Scanner(head.delimiter, blanks=head.blanks, offset=skipped)
         self._cell_begins = skipped
         self._newline: str | None = None
         self._quotes = False
-        self._surplus: _Surplus | None = _Surplus(head)
+        self._surplus: _Surplus | None = None if surplus == "ignore" else _Surplus(head)
 
     @property
     def line(self) -> int:

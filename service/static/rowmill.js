@@ -431,8 +431,12 @@ function showNeeds(form) {
   const needs = kind ? JSON.parse(kind.dataset.needs ?? "[]") : [];
   const names = needs.map(({ name, param }) => (param && answers(form)[param]) || name).map(String);
   const chip = (/** @type {string} */ text, /** @type {string} */ how) => element("li", { class: how }, text);
-  const items = columns.slice(0, 40).map((name) => chip(name, names.includes(name) ? "used" : ""));
-  const lacking = columns.length ? names.filter((name) => !columns.includes(name)) : [];
+  const folded = names.map((name) => name.toLowerCase());
+  const headless = kind?.dataset.header === "optional" && !columns.some((name) => folded.includes(name.toLowerCase()));
+  const items = headless
+    ? [chip(`no header: taken for ${names.join(", ")}`, "")]
+    : columns.slice(0, 40).map((name) => chip(name, names.includes(name) ? "used" : ""));
+  const lacking = columns.length && !headless ? names.filter((name) => !columns.includes(name)) : [];
   const missing = lacking.map((name) => chip(`${name} is missing`, "lacking"));
   byId("file-columns").replaceChildren(...missing, ...items);
   byId("file-columns").hidden = !columns.length;

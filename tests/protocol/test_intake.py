@@ -8,6 +8,7 @@ import sqlite3
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from protocol.kinds import NeededColumn
 MIB = 1024 * 1024
 
 
-def inspect(data: bytes, *, name: str = "table.csv", block: int = 64 * 1024, **options: str) -> Layout:
+def inspect(data: bytes, *, name: str = "table.csv", block: int = 64 * 1024, **options: Any) -> Layout:
     inspector = Inspector(ReadOptions(**options), name=name)
     for begin in range(0, len(data), block):
         inspector.feed(data[begin : begin + block])
@@ -339,6 +340,38 @@ def test_a_block_costs_little_whatever_is_in_it(rows: bytes) -> None:
     for _ in range(8):
         inspector.feed(block)
     assert time.process_time() - begun < 8 * 0.05
+
+
+NAMES = {"names": ("real_name", "email"), "surplus": "ignore"}
+
+
+@pytest.mark.parametrize(
+    ("first", "header"),
+    [
+        (b"Ann,a@x.org", False),
+        (b"Bob,", False),
+        (b'"Doe, Jane",j@x.org,more', False),
+        (b"name,mail", False),
+        (b"real_name,email", True),
+        (b" EMAIL , id,Real_Name", True),
+        (b"id,email", True),
+    ],
+)
+def test_where_a_kind_names_the_columns_the_first_row_is_a_header_only_if_it_has_one_of_them(
+    *, first: bytes, header: bool
+) -> None:
+    layout = inspect(b"\n" + first + b"\r\nCyd,c@x.org\r\n", **NAMES)
+    assert findings(layout)["header"] == (f"{first.count(b',') + 1} columns" if header else "none")
+    assert (layout.rows_begin, layout.first_line) == ((len(first) + 3, 3) if header else (1, 2))
+    assert header or layout.header == NAMES["names"]
+
+
+def test_a_table_of_one_row_without_header_is_a_table() -> None:
+    assert inspect(b"Dan,d@x.org,extra", **NAMES).header == ("real_name", "email")
+
+
+def test_where_surplus_cells_are_ignored_every_row_may_have_some() -> None:
+    assert inspect(b"real_name,email\nAnn,a@x.org,\nBob,b@x.org,\n", **NAMES).header == ("real_name", "email")
 
 
 def test_the_needed_columns_that_are_missing_are_told_all_at_once() -> None:
