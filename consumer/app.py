@@ -26,6 +26,7 @@ from protocol.databases import Database
 from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.metrics import Registry
+from protocol.records import check_url
 from protocol.transports import Transport
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ async def run(
 ) -> None:
     """Run jobs until *stop* is set; then finish or checkpoint what runs and return, with no process left."""
     metrics = Metrics(registry)
+    check_url(settings.records_url)
     mails = Mailbox(settings.mail_from)
     store = ConsumerStore(database, mails)
     await store.prepare()

@@ -7,7 +7,7 @@ import pickle
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import chain, repeat
+from itertools import count
 from typing import Any
 
 from consumer import outcome
@@ -18,12 +18,11 @@ from consumer.outcome import Succeeded
 from consumer.progress import Meter
 from consumer.running import end, together
 from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
-from protocol.job import Job, Problem, State
+from protocol.job import Job, State
 from protocol.records import Unavailable
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
 SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between two looks for what cannot be had; the last for ever
 RECORDING = {"plan", "load"}  # the steps that ask for the records
 LOSSES = 2  # how many processes a piece of work may lose before that costs the job an attempt
 
@@ -92,12 +91,11 @@ class Execution:
             await self._count(plan, index, result)
 
     async def _count(self, plan: Plan, index: int, result: Milled | Selected) -> None:
-        size = plan.size_of(index)
         if isinstance(result, Milled):
-            self._meter.add(size=size, rows=result.rows, rejected=result.rejected)
+            self._meter.add(size=plan.size_of(index), rows=result.rows, rejected=result.rejected)
             self._runs = tuple(sorted((*self._runs, Run(index, index + 1, result.partial)), key=lambda r: r.start))
         else:
-            self._meter.add(size=size)
+            self._meter.add(size=plan.size_of(index))
         await self._tell()
 
     async def _load(self, plan: Plan, made: dict[int, Any]) -> None:
@@ -113,7 +111,7 @@ class Execution:
     @property
     def _counted(self) -> dict[str, int]:
         """What only the engine knows of a kind that loads."""
-        return self._lane.counts | {"rejected": self._meter.rejected} if self._lane.used else {}
+        return self._lane.counts.numbers | {"rejected": self._meter.rejected} if self._lane.used else {}
 
     async def _mill_chunk(self, plan: Plan, index: int) -> Milled:
         result: Milled = await self._call("mill", _name(plan, index), plan.survey, plan.chunks[index])
@@ -162,22 +160,22 @@ class Execution:
 
     async def _persist(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
         """Wait for what cannot be had now, and hold neither a slot nor a turn meanwhile."""
-        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+        for times in count():
             try:
                 value = await self._lend(step, what, arguments)
             except Unavailable as exc:
-                await self._wait(outcome.problem("records_unavailable", str(exc), status=503), pause)
+                await self._wait(exc, times)
             else:
                 if step in RECORDING and outcome.waits_for_records(self.job):
                     await self._revise(problem=None)
                 return value
-        raise AssertionError("the pauses never end")
+        raise AssertionError
 
-    async def _wait(self, problem: Problem, pause: float) -> None:
+    async def _wait(self, missed: Unavailable, times: int) -> None:
         if not outcome.waits_for_records(self.job):
-            await self._note(problem.detail)
-        await self._revise(problem=problem)
-        await asyncio.sleep(pause)
+            await self._note(str(missed))
+        await self._revise(problem=outcome.problem("records_unavailable", str(missed), status=503))
+        await self._lane.wait(missed, times)
 
     async def _lend(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
         turn = self._mill.loading if step == "load" else nullcontext()

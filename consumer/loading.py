@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 from collections.abc import AsyncIterator, Container
-from dataclasses import asdict
 
 from consumer.store import ConsumerStore
-from protocol.records import Counts
+from protocol.records import Counts, Unavailable
+
+log = logging.getLogger(__name__)
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds until the records are asked again, if they cannot be had
 
 
 class Lane:
@@ -41,7 +44,13 @@ class Lane:
         await self._store.checkpoint(self._job_id, "load", index, pickle.dumps(counts))
         self.loaded[index] = counts
 
+    async def wait(self, missed: Unavailable, times: int) -> None:
+        """The longer, the more often they were not to be had."""
+        pause = PAUSES[min(times, len(PAUSES) - 1)]
+        log.warning("%s Tried again in %g s: %s", missed, pause, missed.why, extra={"job": self._job_id})
+        await asyncio.sleep(pause)
+
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Counts:
         """What became of the rows so far."""
-        return asdict(sum(self.loaded.values(), Counts()))
+        return sum(self.loaded.values(), Counts())

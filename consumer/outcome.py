@@ -63,8 +63,8 @@ def from_answer(answer: Refused | Raised | NotNow, kind: str, step: str) -> Brok
             detail = " ".join(fault.detail for fault in faults)
             code = faults[0].code if faults[0].code in TITLES else "bad_table"
             return Broken(problem(code, detail, status=status, errors=faults), hopeless=True)
-        case NotNow(detail):
-            return Unavailable(detail)
+        case NotNow(detail, why):
+            return Unavailable(detail, why)
         case Raised(error, where, trace):
             detail = f"{kind}, {step}: {error}{where and f' ({where})'}"
             return Broken(problem("kind_failed", detail), hopeless=False, trace=trace)

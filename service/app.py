@@ -15,14 +15,29 @@ from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.metrics import Registry
 from protocol.outbox import Outbox
+from protocol.records import check_url
 from protocol.transports import Transport
-from service import api, artefacts, docs, events, guard, operations, pages, retention, streams, submissions, uploads
+from service import (
+    api,
+    artefacts,
+    docs,
+    events,
+    guard,
+    operations,
+    pages,
+    records,
+    retention,
+    streams,
+    submissions,
+    uploads,
+)
 from service.http import listening
 from service.limits import Limits
 from service.metrics import Metrics, counted
 from service.offers import Offers
 from service.problems import explain
 from service.projection import project
+from service.reading import Reading
 from service.reminders import remind
 from service.store import Store
 from service.wiring import SERVICE, Service
@@ -77,6 +92,7 @@ async def serve(
 def wire(
     settings: Settings, database: Database, files: Files, transport: Transport, *, limits: Limits, metrics: Metrics
 ) -> Service:
+    check_url(settings.records_url)
     outbox = Outbox(database, owner="service")
     return Service(
         settings=settings,
@@ -86,6 +102,7 @@ def wire(
         store=Store(database, outbox),
         offers=Offers(database),
         slots=uploads.Slots(limits.uploads, limits.queue),
+        records=Reading(settings.records_url),
         limits=limits,
         metrics=metrics,
     )
@@ -97,6 +114,7 @@ def build(service: Service) -> web.Application:
     app.on_response_prepare.append(guard.harden_answer)
     app.add_routes(ROUTES)
     pages.add_pages(app)
+    app.router.add_get("/records/{table}", records.show_records)
     return app
 
 
@@ -113,6 +131,7 @@ ROUTES = (
     web.get("/v1/jobs/{id}/stream", streams.stream_job, allow_head=False),
     web.get("/v1/jobs/{id}/events", events.follow_job, allow_head=False),
     web.get("/v1/stream", streams.stream_all, allow_head=False),
+    web.get("/v1/records/{table}", records.list_records),
     web.post("/v1/prune", retention.prune),
     web.get("/openapi.json", docs.contract),
     web.get("/docs", docs.show),

@@ -26,21 +26,23 @@ FILTERS = 20
 def parse(params: MultiMapping[str]) -> Query:
     """The query, or a refusal that names the parameter. Filters may repeat or hold several values with commas."""
     if unknown := [name for name in params if name not in KNOWN]:
-        raise _bad(unknown[0][:40], f"there is no such parameter; there are {', '.join(KNOWN)}")
-    return Query(states=parse_states(params), kinds=parse_kinds(params), after=_cursor(params), limit=_limit(params))
+        raise bad_parameter(unknown[0][:40], f"there is no such parameter; there are {', '.join(KNOWN)}")
+    return Query(
+        states=parse_states(params), kinds=parse_kinds(params), after=_cursor(params), limit=parse_limit(params)
+    )
 
 
 def parse_states(params: MultiMapping[str]) -> tuple[str, ...]:
     states = _values(params, "state")
     if any(state not in set(State) for state in states):
-        raise _bad("state", f"it must be among {', '.join(State)}")
+        raise bad_parameter("state", f"it must be among {', '.join(State)}")
     return states
 
 
 def parse_kinds(params: MultiMapping[str]) -> tuple[str, ...]:
     kinds = _values(params, "kind")
     if not all(KIND.fullmatch(kind) for kind in kinds):
-        raise _bad("kind", "it must be the name of a kind")
+        raise bad_parameter("kind", "it must be the name of a kind")
     return kinds
 
 
@@ -48,14 +50,14 @@ def _values(params: MultiMapping[str], name: str) -> tuple[str, ...]:
     given: Iterable[str] = (part.strip() for value in params.getall(name, ()) for part in value.split(","))
     values = tuple(dict.fromkeys(part for part in given if part))
     if len(values) > FILTERS:
-        raise _bad(name, f"it may have {FILTERS} values")
+        raise bad_parameter(name, f"it may have {FILTERS} values")
     return values
 
 
-def _limit(params: Mapping[str, str]) -> int:
-    text = params.get("limit", str(USUAL))
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
-        raise _bad("limit", f"it must be a number from 1 to {MOST}")
+def parse_limit(params: Mapping[str, str], *, most: int = MOST, usual: int = USUAL) -> int:
+    text = params.get("limit", str(usual))
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise bad_parameter("limit", f"it must be a number from 1 to {most}")
     return int(text)
 
 
@@ -67,11 +69,11 @@ def _cursor(params: Mapping[str, str]) -> tuple[int, str] | None:
     except ValueError:
         found = None
     if found is None:
-        raise _bad("cursor", "take it from the page before, as it is")
+        raise bad_parameter("cursor", "take it from the page before, as it is")
     return int(found[1]), found[2]
 
 
-def _bad(name: str, sentence: str) -> Refused:
+def bad_parameter(name: str, sentence: str) -> Refused:
     return Refused("bad_parameter", f"The parameter {name!r} is wrong: {sentence}.")
 
 

@@ -27,6 +27,16 @@ EXTRA: dict[str, Schema] = {
         "properties": {"jobs": {"type": "array", "items": ref("Job")}, "next": {"type": ["string", "null"]}},
         "required": ["jobs", "next"],
     },
+    "Records": {
+        "type": "object",
+        "properties": {
+            "table": TEXT,
+            "columns": {"type": "array", "items": TEXT},
+            "records": {"type": "array", "items": {"type": "object"}},
+            "next": {"type": ["string", "null"]},
+        },
+        "required": ["table", "columns", "records", "next"],
+    },
     "Log": {
         "type": "object",
         "properties": {"log": {"type": "array", "items": ref("LogEntry")}},

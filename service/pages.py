@@ -136,7 +136,8 @@ async def show_job(request: web.Request) -> web.Response:
     service, pages = request.app[SERVICE], request.app[PAGES]
     stored = await service.store.get(request.match_info["id"])
     if stored is None:
-        return pages.answer("missing.html", 404)
+        detail = "It may have been deleted."
+        return pages.answer("missing.html", 404, title="There is no such job", detail=detail)
     job = stored.job()
     kind = service.offers.kinds().get(job.kind)
     return pages.answer(

@@ -25,6 +25,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "foreign_origin": (403, "This page may not do that"),
     "not_found": (404, "There is nothing here"),
     "no_such_job": (404, "There is no such job"),
+    "no_such_table": (404, "There is no such table"),
     "no_such_artefact": (404, "There is no such artefact"),
     "method_not_allowed": (405, "That cannot be done here"),
     "timeout": (408, "The upload took too long"),
@@ -41,6 +42,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "internal": (500, "Something went wrong here"),
     "starting": (503, "Not ready yet"),
     "busy": (503, "Too busy"),
+    "records_unavailable": (503, "The records cannot be had now"),
     "no_space": (507, "There is no space left"),
 }
 

@@ -1,10 +1,27 @@
-"""The calls beside the jobs: the contracts, and what operators and their machines ask."""
+"""The calls beside the jobs: the records, the contracts, and what operators and their machines ask."""
 
 from __future__ import annotations
 
 from service.call import JSON, TEXT, Call, Parameter, ref
 
 UPKEEP = (
+    Call(
+        "get",
+        "/v1/records/{table}",
+        "Look at the records",
+        "Rows that kinds have loaded, by their key; follow `next` (or the `Link` header) for later ones. A table is "
+        "there once a kind says that it loads it; before anything is loaded it has no rows.",
+        {200: ("Some rows.", JSON, ref("Records"))},
+        ["bad_parameter", "no_such_table", "records_unavailable"],
+        (
+            Parameter("table", "path", "The table's name.", TEXT, required=True),
+            Parameter(
+                "limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
+            ),
+            Parameter("cursor", "query", "From `next`.", TEXT),
+        ),
+        group="records",
+    ),
     Call(
         "post",
         "/v1/prune",

@@ -16,6 +16,7 @@ from service.limits import Limits
 from service.live import Hub
 from service.metrics import Metrics
 from service.offers import Offers
+from service.reading import Reading
 from service.store import Store
 from service.uploads import Slots
 
@@ -29,6 +30,7 @@ class Service:
     store: Store
     offers: Offers
     slots: Slots
+    records: Reading
     limits: Limits = field(default_factory=Limits)
     hub: Hub = field(default_factory=Hub)
     metrics: Metrics = field(default_factory=Metrics)

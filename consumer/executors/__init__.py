@@ -47,9 +47,10 @@ class Raised:
 
 @dataclass(frozen=True)
 class NotNow:
-    """Something that the work needs cannot be had now; `detail` tells the user what."""
+    """Something that the work needs cannot be had now; `detail` tells the user what, `why` tells operators more."""
 
     detail: str
+    why: str
 
 
 Answer = Done | Refused | Raised | NotNow

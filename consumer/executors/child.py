@@ -64,7 +64,7 @@ def perform(step: str, arguments: tuple[Any, ...]) -> Answer:
     except BadTable as exc:
         return Refused(exc.status, exc.faults)
     except Unavailable as exc:
-        return NotNow(str(exc))
+        return NotNow(str(exc), exc.why)
     except Unfit as exc:
         return Refused(409, (Fault(code="records_unfit", detail=str(exc)),))
     except BaseException as exc:  # noqa: BLE001

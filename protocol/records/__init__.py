@@ -6,9 +6,12 @@ The URL is the operator's; what comes from a client are values, never names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal, Protocol, cast
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -45,7 +48,14 @@ class RecordTable(Value):
 
 
 class Unavailable(Exception):
-    """The records cannot be had now: down, locked, full. Later they may be; the message is for the user."""
+    """The records cannot be had now: down, locked, full. Later they may be; the message is for the user.
+
+    `why` is what the database says, which is for operators.
+    """
+
+    def __init__(self, detail: str, why: str = "") -> None:
+        super().__init__(detail)
+        self.why = why
 
 
 class Unfit(Exception):
@@ -69,6 +79,10 @@ class Counts:
     updated: int = 0
     skipped: int = 0
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        return {"inserted": self.inserted, "updated": self.updated, "skipped": self.skipped}
+
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.inserted + other.inserted, self.updated + other.updated, self.skipped + other.skipped)
 
@@ -86,6 +100,19 @@ class Records(Protocol):
 
     def page(self, table: RecordTable, *, after: int, limit: int) -> list[dict[str, Any]]:
         """The first rows whose key is larger than *after*; none where there is no such table. Raises Unavailable."""
+
+
+def check_url(url: str) -> None:
+    """BadConfig where nobody here speaks *url*; loads nothing of what does."""
+    name = f"{config.PREFIX}RECORDS_URL"
+    try:
+        scheme, _ = urlsplit(url).scheme, urlsplit(url).port
+    except ValueError as exc:
+        raise config.BadConfig(f"{name} is no URL: {exc}") from None
+    if not re.fullmatch(r"[a-z][a-z0-9]*", scheme) or find_spec(f"{__name__}.{scheme}") is None:
+        raise config.BadConfig(
+            f"{name}: nothing here speaks {scheme}://; sqlite:///path does, and postgresql://host/db"
+        )
 
 
 def open_records(url: str) -> Records:

@@ -15,6 +15,7 @@ from protocol.records.tables import Dialect, SqlRecords
 
 PATIENCE = "10s"  # that a writer waits for another one before it gives up its slot
 CONNECT = 10  # seconds
+LOCKED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 
 
 def connect(url: str) -> SqlRecords:
@@ -24,7 +25,7 @@ def connect(url: str) -> SqlRecords:
         raise BadConfig(f"RECORDS_URL is no URL: {exc}") from None
     options = {"connect_timeout": CONNECT, "options": f"-c lock_timeout={PATIENCE}", "application_name": "rowmill"}
     engine = create_engine(target, poolclass=NullPool, connect_args=options)
-    return SqlRecords(engine, engine, Dialect(_insert, _claim, _fold, _lock))
+    return SqlRecords(engine, engine, Dialect(_insert, _claim, _fold, _lock, _is_locked))
 
 
 def _insert(connection: Connection, table: Table, columns: Columns) -> int:
@@ -55,3 +56,7 @@ def _fold(column: Column[Any]) -> ColumnElement[Any]:
 def _lock(connection: Connection) -> None:
     """One at a time, or two that insert the same rows in different order would wait for each other."""
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("rowmill records"))))
+
+
+def _is_locked(error: Any) -> bool:
+    return getattr(error, "sqlstate", None) in LOCKED

@@ -19,7 +19,7 @@ PATIENCE = 10.0  # seconds that a writer waits for another one before it gives u
 
 def connect(url: str) -> SqlRecords:
     path = Path(url.removeprefix("sqlite:///"))
-    return SqlRecords(_writer(path), _reader(path), Dialect(_insert, _claim, _fold, _lock))
+    return SqlRecords(_writer(path), _reader(path), Dialect(_insert, _claim, _fold, _lock, _is_locked))
 
 
 def _writer(path: Path) -> Engine:
@@ -62,3 +62,7 @@ def _fold(column: Column[Any]) -> ColumnElement[Any]:
 
 def _lock(_connection: Connection) -> None:
     """BEGIN IMMEDIATE has it."""
+
+
+def _is_locked(error: Any) -> bool:
+    return getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

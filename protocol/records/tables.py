@@ -70,6 +70,7 @@ class Dialect:
     claim: Callable[[Table], Any]  # an insert that leaves alone what is there
     fold: Callable[[Any], ColumnElement[Any]]
     lock: Callable[[Connection], object]
+    is_locked: Callable[[Any], bool]
 
 
 class SqlRecords:
@@ -78,7 +79,7 @@ class SqlRecords:
 
     def load(self, table: RecordTable, lot: Lot, batches: Iterable[Columns]) -> Counts:
         target = table_of(table, self._dialect.fold)
-        with _explained(table.name), self._writer.begin() as connection:
+        with self._explained(table.name), self._writer.begin() as connection:
             self._dialect.lock(connection)
             _prepare(connection, target)
             if not self._claim(connection, lot, table.name):
@@ -89,6 +90,19 @@ class SqlRecords:
                 counts += Counts(inserted=inserted, skipped=len(batch[0]) - inserted)
             _write_down(connection, lot, counts)
             return counts
+
+    @contextmanager
+    def _explained(self, table: str) -> Iterator[None]:
+        """What a database says becomes what a caller can do about it."""
+        try:
+            yield
+        except OperationalError as exc:
+            how = "are locked by another program" if self._dialect.is_locked(exc.orig) else "cannot be reached"
+            raise Unavailable(f"The records {how}.", _first_line(exc)) from exc
+        except DBAPIError as exc:
+            raise Unfit(f"The table {table} of the records does not take these rows: {_first_line(exc)}.") from exc
+        except SQLAlchemyError as exc:
+            raise Unfit(f"The table {table} of the records cannot be used: {type(exc).__name__}.") from exc
 
     def _claim(self, connection: Connection, lot: Lot, target: str) -> bool:
         """Before any row: whoever loads the same lot at the same time waits here, and then finds it done."""
@@ -105,7 +119,7 @@ class SqlRecords:
         return self._rows(target, select(target).where(target.c[KEY] > after).order_by(target.c[KEY]).limit(limit))
 
     def _rows(self, table: Table, query: Any) -> list[dict[str, Any]]:
-        with _explained(table.name), self._reader.connect() as connection:
+        with self._explained(table.name), self._reader.connect() as connection:
             if not inspect(connection).has_table(table.name):
                 return []
             return [dict(row) for row in connection.execute(query).mappings()]
@@ -130,25 +144,11 @@ def _known(connection: Connection, lot: Lot) -> Counts:
 
 
 def _write_down(connection: Connection, lot: Lot, counts: Counts) -> None:
-    values = {"inserted": counts.inserted, "updated": counts.updated, "skipped": counts.skipped}
-    connection.execute(update(LEDGER).where(_line(lot)).values(values))
+    connection.execute(update(LEDGER).where(_line(lot)).values(counts.numbers))
 
 
 def _line(lot: Lot) -> ColumnElement[bool]:
     return (LEDGER.c.job == lot.job) & (LEDGER.c.chunk == lot.chunk)
-
-
-@contextmanager
-def _explained(table: str) -> Iterator[None]:
-    """What a database says becomes what a caller can do about it."""
-    try:
-        yield
-    except OperationalError as exc:
-        raise Unavailable(f"The records cannot be had: {_first_line(exc)}.") from exc
-    except DBAPIError as exc:
-        raise Unfit(f"The table {table} of the records does not take these rows: {_first_line(exc)}.") from exc
-    except SQLAlchemyError as exc:
-        raise Unfit(f"The table {table} of the records cannot be used: {type(exc).__name__}.") from exc
 
 
 def _first_line(error: DBAPIError) -> str:

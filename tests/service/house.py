@@ -19,6 +19,7 @@ from protocol.files import Files, open_files
 from protocol.job import Artefact, Job, State
 from protocol.kinds import KindInfo, NeededColumn
 from protocol.messages import CONTROL, JOBS, CancelJob, ConsumerReady, ForgetJob, JobChanged, PruneJob, RetryJob
+from protocol.records import RecordColumn, RecordTable
 from protocol.transports import Transport, open_transport
 from service.app import serve
 from service.limits import Limits
@@ -41,6 +42,19 @@ SALES = KindInfo(
     title="Sales",
     params=PARAMS,
     columns=tuple(NeededColumn(name=name, type="text" if name == "region" else "number") for name in NEEDED),
+)
+USERS = KindInfo(
+    name="users",
+    title="Load users",
+    params=PARAMS,
+    columns=(NeededColumn(name="real_name", required=False), NeededColumn(name="email")),
+    names=("real_name", "email"),
+    surplus="ignore",
+    table=RecordTable(
+        name="users",
+        columns=(RecordColumn(name="real_name"), RecordColumn(name="email", length=254, caseless=True)),
+        unique=("email",),
+    ),
 )
 PROFILE = KindInfo(name="profile", title="Profile", params=PARAMS)
 
@@ -168,7 +182,7 @@ async def keep(folder: Path, limits: Limits | None = None, *, kinds: bool = True
         house = House(url, http, consumer, settings, folder / "files")
         try:
             if kinds:
-                await consumer.announce(SALES, PROFILE)
+                await consumer.announce(SALES, PROFILE, USERS)
             yield house
         finally:
             running.cancel()

@@ -57,6 +57,7 @@ async def test_answers_are_as_the_contract_says(house: House) -> None:
         (f"/v1/jobs/{job['id']}", "Job"),
         (f"/v1/jobs/{job['id']}/log", "Log"),
         ("/v1/kinds", "Kinds"),
+        ("/v1/records/users", "Records"),
         ("/readyz", "Readiness"),
         ("/v1/jobs/none", "Problem"),
     ):

@@ -282,10 +282,10 @@ async def test_a_bad_parameter_of_the_list_is_named(house: House, query: str, na
 async def test_kinds_are_those_announced_and_outlive_a_restart(tmp_path: Path) -> None:
     async with keep(tmp_path) as house:
         status, body, _ = await house.get("/v1/kinds")
-        assert (status, [kind["name"] for kind in body["kinds"]]) == (200, ["profile", "sales"])
+        assert (status, [kind["name"] for kind in body["kinds"]]) == (200, ["profile", "sales", "users"])
         assert body["kinds"][1] == SALES.model_dump(mode="json")
     async with keep(tmp_path, kinds=False) as house:
-        assert [kind["name"] for kind in (await house.get("/v1/kinds"))[1]["kinds"]] == ["profile", "sales"]
+        assert [kind["name"] for kind in (await house.get("/v1/kinds"))[1]["kinds"]] == ["profile", "sales", "users"]
         await house.consumer.announce(PROFILE.model_copy(update={"title": "New"}), name="other")
         assert (await house.get("/v1/kinds"))[1]["kinds"][0]["title"] == "New"
 
