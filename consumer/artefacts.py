@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from consumer import reporting
@@ -58,7 +58,7 @@ class Artefacts:
             for start in range(0, size, PIECE):
                 yield self._files.read(key, start, min(start + PIECE, size))
 
-    def preview(self, name: str, *, numbers: int) -> Table:
+    def preview(self, name: str, *, numbers: Container[str] = ()) -> Table:
         """The first rows of the artefact `{name}.csv`."""
         key = f"{self._prefix}{name}.csv"
         size = self._files.size(key)

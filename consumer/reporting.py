@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -57,13 +57,13 @@ def table(name: str, frame: pd.DataFrame) -> Table:
     return Table(name=name, columns=columns, rows=rows, truncated=len(frame) > len(shown))
 
 
-def preview(name: str, text: bytes, *, numbers: int, whole: bool) -> Table:
-    """The first rows of a CSV artefact that begins with *text*; its last *numbers* columns become JSON numbers."""
+def preview(name: str, text: bytes, *, numbers: Container[str], whole: bool) -> Table:
+    """The first rows of a CSV artefact that begins with *text*; the columns *numbers* become JSON numbers."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     columns, *rows = csv.reader(io.StringIO(text.decode(errors="ignore"), newline=""))
     rows = rows if whole else rows[:-1]  # the last may be cut
-    first, room = len(columns) - numbers, _room(columns)
-    cells = tuple((*map(_short, row[:first]), *map(_number, row[first:])) for row in rows[:room])
+    room, read = _room(columns), [_number if column in numbers else _short for column in columns]
+    cells = tuple(tuple(one(cell) for one, cell in zip(read, row, strict=True)) for row in rows[:room])
     return Table(name=name, columns=tuple(columns), rows=cells, truncated=not whole or len(rows) > room)
 
 

@@ -164,12 +164,13 @@ def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: 
     if kind.select is None:
         raise TypeError(f"{task.kind} selects nothing")
     frame = kind.select(batch.frame, earlier, _load(total).partial, params)
+    if kind.columns is None and (name := batch.taken(frame)):  # all columns were delivered: it is lost, or theirs is
+        raise BadInput(f"The table already has a column {name!r}, which this kind adds; rename it.", "column_taken")
     if len(frame):
         open_blocking(task.files_url).write(task.piece("selected", index), [batch.carried_csv(frame)])
     if kind.load:
         _set_aside(task, index, kind.load, frame)
-    header = _load(found).layout.header
-    return Selected(len(frame), tuple(name for name in map(str, frame.columns) if name not in header))
+    return Selected(len(frame), batch.added(frame))
 
 
 def finish(task: Task, found: bytes, total: bytes, passes: Made) -> Finished:
@@ -184,11 +185,11 @@ def finish(task: Task, found: bytes, total: bytes, passes: Made) -> Finished:
     if (chosen := passes.selected) is not None:
         parts = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
         made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), parts))
-        tables.append(store.preview(kind.selected, numbers=len(chosen[0].added)))
+        tables.append(store.preview(kind.selected, numbers=chosen[0].added))
     parts = [task.piece("rejected", index) for index, count in enumerate(passes.rejected) if count]
     made.append(store.join("rejected.csv", write.rejects_header(layout), parts))
     if parts:
-        tables.append(store.preview("rejected", numbers=0))
+        tables.append(store.preview("rejected"))
     selected = None if chosen is None else sum(piece.rows for piece in chosen)
     return Finished(reporting.conclude(kind, shown, selected=selected, more=tables), tuple(made))
 

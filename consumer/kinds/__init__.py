@@ -104,8 +104,9 @@ class Kind:
     combine(partials) -> partial          associative; the partials come in file order
     finalize(partial, params) -> Report   for any non-empty subset of the chunks
     select(frame, before, total, params)  a second pass: a frame of rows (index kept) and added columns, written to
-                                          the artefact `{selected}.csv` in file order. `before` is the combined
-                                          partial of all earlier chunks, or None in the first
+                                          the artefact `{selected}.csv` in file order, with all input columns as they
+                                          stood; one of the same name as an added column makes room for it. `before`
+                                          is the combined partial of all earlier chunks, or None in the first
     chart(report, params) -> spec         Vega-Lite, with its data inside
     headline(numbers) -> str              one sentence for a person; `numbers` then also holds `{selected}`, the count
                                           of selected rows (None while it is not known)

@@ -78,8 +78,20 @@ class Batch:
         return _whole(self._rejects())
 
     def carried_csv(self, frame: pd.DataFrame) -> bytes:
-        """The rows in *frame*'s index: all input cells, stripped, then the columns that the table has not."""
+        """The rows in *frame*'s index: all input cells, stripped, and the columns that *frame* adds.
+
+        An added column takes the place of one that the table has of that name.
+        """
         return _whole(self._carried(frame))
+
+    def added(self, frame: pd.DataFrame) -> tuple[str, ...]:
+        """The columns of *frame* that were not delivered in this one's."""
+        return tuple(name for name in frame.columns if name not in self.frame.columns)
+
+    def taken(self, frame: pd.DataFrame) -> str | None:
+        """A column of this one's frame that *frame* has otherwise."""
+        both = (name for name in frame.columns if name in self.frame.columns)
+        return next((name for name in both if not frame[name].equals(self.frame[name].loc[frame.index])), None)
 
     def _rejects(self) -> Iterator[bytes]:
         words = pa.array(self.rejects.vocabulary, pa.string())
@@ -90,11 +102,13 @@ class Batch:
             yield write.lines([*self.originals.cells(places, surplus=True), lines, reasons])
 
     def _carried(self, frame: pd.DataFrame) -> Iterator[bytes]:
-        added = [name for name in frame.columns if name not in self.originals.layout.header]
+        names = write.carried(self.originals.layout, added := self.added(frame))
         for begin in range(0, len(frame), _AT_ONCE):
             part = frame.iloc[begin : begin + _AT_ONCE]
             cells = self.originals.cells(self.places[part.index.to_numpy()], surplus=False)
-            yield write.lines([*map(values.strip, cells), *(write.texts(part[name]) for name in added)])
+            carried = dict(zip(self.originals.layout.header, map(values.strip, cells), strict=True))
+            made = {name: write.texts(part[name]) for name in added}
+            yield write.lines([(carried | made)[name] for name in names])
 
 
 def _whole(pieces: Iterator[bytes]) -> bytes:

@@ -23,8 +23,13 @@ def rejects_header(layout: Layout) -> bytes:
 
 
 def carried_header(layout: Layout, added: Iterable[str]) -> bytes:
-    """The first line of an artefact of selected rows: all input columns, then those that the kind adds."""
-    return header((*layout.header, *added))
+    """The first line of an artefact of selected rows."""
+    return header(carried(layout, added))
+
+
+def carried(layout: Layout, added: Iterable[str]) -> tuple[str, ...]:
+    """The columns of selected rows: all of the input, and then what the kind adds to them."""
+    return tuple(dict.fromkeys((*layout.header, *added)))
 
 
 def header(names: Sequence[str]) -> bytes:

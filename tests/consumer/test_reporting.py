@@ -135,36 +135,36 @@ def written(rows: list[list[str]]) -> bytes:
 
 def test_a_preview_shows_text_as_it_stands_and_the_added_columns_as_numbers() -> None:
     text = written([["id", "name", "per unit"], ["007", 'a "b",\nc', "100"], ["NA", "", "0.15"], ["1", "x", "nan"]])
-    table = reporting.preview("odd", text, numbers=1, whole=True)
+    table = reporting.preview("odd", text, numbers={"per unit"}, whole=True)
     assert table.columns == ("id", "name", "per unit")
     assert table.rows == (("007", 'a "b",\nc', 100.0), ("NA", "", 0.15), ("1", "x", None))
     assert not table.truncated
 
 
 def test_a_preview_without_added_columns_is_all_text() -> None:
-    table = reporting.preview("rejected", written([["a"], ["1"]]), numbers=0, whole=True)
+    table = reporting.preview("rejected", written([["a"], ["1"]]), numbers=(), whole=True)
     assert table.rows == (("1",),)
 
 
 def test_a_preview_of_a_header_alone_has_no_rows() -> None:
-    table = reporting.preview("rejected", b"a,b\n", numbers=0, whole=True)
+    table = reporting.preview("rejected", b"a,b\n", numbers=(), whole=True)
     assert (table.columns, table.rows, table.truncated) == (("a", "b"), (), False)
 
 
 @pytest.mark.parametrize("rows", [SHOWN, SHOWN + 1])
 def test_a_preview_is_cut_at_as_many_rows_as_a_table(rows: int) -> None:
-    table = reporting.preview("odd", written([["a"]] + [["x"]] * rows), numbers=0, whole=True)
+    table = reporting.preview("odd", written([["a"]] + [["x"]] * rows), numbers=(), whole=True)
     assert (len(table.rows), table.truncated) == (SHOWN, rows > SHOWN)
 
 
 @pytest.mark.parametrize("length", [131_073, 200_000])
 def test_a_preview_shows_the_beginning_of_any_cell(length: int) -> None:
     text = written([["a", "b"], ["x" * length, "1"]])
-    assert reporting.preview("rejected", text, numbers=0, whole=True).rows == (("x" * LONGEST + "…", "1"),)
+    assert reporting.preview("rejected", text, numbers=(), whole=True).rows == (("x" * LONGEST + "…", "1"),)
 
 
 def test_a_blank_in_an_added_column_is_null() -> None:
-    table = reporting.preview("odd", written([["a", "per unit"], ["x", ""]]), numbers=1, whole=True)
+    table = reporting.preview("odd", written([["a", "per unit"], ["x", ""]]), numbers={"per unit"}, whole=True)
     assert table.rows == (("x", None),)
 
 
@@ -177,7 +177,7 @@ def test_wherever_its_beginning_is_cut_a_preview_shows_only_whole_rows(
 ) -> None:
     text = written([["a", "b"], *rows])
     cut = data.draw(st.integers(text.index(b"\n") + 1, len(text)))
-    table = reporting.preview("odd", text[:cut], numbers=0, whole=False)
+    table = reporting.preview("odd", text[:cut], numbers=(), whole=False)
     assert table.truncated
     assert [list(row) for row in table.rows] == rows[: len(table.rows)]
     assert len(table.rows) >= len(list(csv.reader(io.StringIO(text[:cut].decode(errors="ignore"), newline="")))) - 2

@@ -141,6 +141,18 @@ class Rowmill:
             assert answer.status == 200, await answer.text()
             return await answer.read()
 
+    async def records(self, table: str, limit: int = 200) -> list[dict[str, Any]]:
+        """All rows of a table of the records, page by page."""
+        found: list[dict[str, Any]] = []
+        url: str | None = f"/v1/records/{table}?limit={limit}"
+        while url:
+            async with self.session.get(self.url + url) as answer:
+                body = await answer.json()
+                assert answer.status == 200, body
+            found += body["records"]
+            url = body["next"]
+        return found
+
     async def until(self, true: Callable[[], Any | Awaitable[Any]], what: str, *, within: float = DEADLINE) -> None:
         """Look until *true*, or fail at the deadline."""
         try:

@@ -62,3 +62,59 @@ async def test_summary_comes_out_as_worked_by_hand(start, chunk_size):
     assert numbers["total_rows"] == 5
     assert numbers["average"] == pytest.approx(27.625, rel=1e-12)
     assert (numbers["top_group"], numbers["top_group_total"]) == ("South", 50.25)
+
+
+USERS = b"Ann,a@x.org\nBob,\nCyd,a@x.org\nDan,d@x.org,extra\n"
+PLAYERS = b"""Name, Team, Position, Height(inches), Weight(lbs), Age
+Ann, BAL, Catcher, 70, 180, 22.99
+Bob, BAL, Catcher, 72, 180, 22.99
+Cyd, BAL, Catcher, , 180, 22.99
+Dan, BAL, Catcher, 75, , 22.99
+Eve, BAL, Catcher, 71, 180, 22.99
+"""
+
+
+@pytest.mark.parametrize("chunk_size", [WHOLE, EVERY_ROW])
+async def test_users_come_out_as_worked_by_hand_with_and_without_a_header(start, chunk_size):
+    rowmill = await start(CHUNK_SIZE=chunk_size)
+    for table in (USERS, b"real_name,email\n" + USERS):
+        job = await rowmill.finished((await rowmill.submit(table, kind="users"))["id"])
+        assert job["state"] == "succeeded", job
+        first = table is USERS
+        expected = {"inserted": 2 if first else 0, "updated": 0, "skipped": 1 if first else 3, "rejected": 1}
+        assert job["report"]["numbers"] == expected
+        used = expected["inserted"]
+        assert job["report"]["account"] == {"read": 4, "used": used, "rejected": 1, "skipped": expected["skipped"]}
+        assert await rowmill.artefact(job["id"], "rejected.csv") == (
+            f"real_name,email,rejected_line,rejected_reason\nBob,,{2 if first else 3},email: missing\n".encode()
+        )
+    assert await rowmill.records("users") == [
+        {"id": 1, "real_name": "Ann", "email": "a@x.org"},
+        {"id": 2, "real_name": "Dan", "email": "d@x.org"},
+    ]
+
+
+@pytest.mark.parametrize("chunk_size", [WHOLE, EVERY_ROW])
+async def test_players_come_out_as_worked_by_hand(start, chunk_size):
+    rowmill = await start(CHUNK_SIZE=chunk_size)
+    job = await rowmill.finished((await rowmill.submit(PLAYERS, kind="players"))["id"])
+    assert job["state"] == "succeeded", job
+    numbers = job["report"]["numbers"]
+    assert (numbers["rows"], numbers["mean_height"], numbers["inserted"], numbers["skipped"]) == (5, 57.6, 5, 0)
+    assert await rowmill.artefact(job["id"], "players.csv") == (
+        b"Name,Team,Position,Height(inches),Weight(lbs),Age,current_average_height\n"
+        b"Ann,BAL,Catcher,70,180,22.99,70\nBob,BAL,Catcher,72,180,22.99,70\nCyd,BAL,Catcher,,180,22.99,71\n"
+        b"Dan,BAL,Catcher,75,,22.99,47\nEve,BAL,Catcher,71,180,22.99,54\n"
+    )
+    found = await rowmill.records("players")
+    assert [row["current_average_height"] for row in found] == [70, 70, 71, 47, 54]
+    assert found[3] == {
+        "id": 4,
+        "name": "Dan",
+        "team": "BAL",
+        "position": "Catcher",
+        "height_inches": 75.0,
+        "weight_lbs": None,
+        "age": 22.99,
+        "current_average_height": 47,
+    }
