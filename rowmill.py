@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,11 +21,12 @@ from client import commands, operators
 
 if TYPE_CHECKING:
     from protocol.config import Settings
+    from protocol.findings import Finding
 
 log = logging.getLogger("rowmill")
 BOTH = ("service", "consumer")
 EPILOG = """\b
-Exit codes: 0 succeeded, 1 the job failed, 2 wrong usage or settings, 3 refused by the server,
+Exit codes: 0 succeeded, 1 the job failed or doctor found a fault, 2 wrong usage or settings, 3 refused by the server,
 4 server not reached or in trouble, 5 the job was cancelled, 70 a fault in Rowmill, 130 interrupted."""
 
 app = typer.Typer(
@@ -103,6 +104,32 @@ def health() -> None:
         return exits.Exit.SUCCEEDED
 
     exits.run(main())
+
+
+@app.command()
+def doctor(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False
+) -> None:
+    """Examine all that these settings name, and say what to do: broker, rights, database, files, mail.
+
+    Exit code 1: something is wrong.
+    """
+    from client import examination, exits
+
+    exits.run(examination.report(lambda: _examine(configure(*BOTH, level=logging.CRITICAL)), as_json=as_json))
+
+
+def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
+    from consumer import mailers
+    from protocol import databases, files, records, transports
+
+    return {
+        "broker": transports.examine(settings.broker_url),
+        "database": databases.examine(settings.database_url),
+        "files": files.examine(settings.files_url),
+        "records": records.examine(settings.records_url),
+        "mail": mailers.examine(settings.mail_url),
+    }
 
 
 def _serve(*sides: str, **given: Any) -> None:

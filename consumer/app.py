@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from urllib.parse import quote
 
 from consumer.acceptance import Rules
 from consumer.executors import open_slots
@@ -47,7 +46,7 @@ async def run(
     mails = Mailbox(settings.mail_from)
     store = ConsumerStore(database, mails)
     await store.prepare()
-    sender = open_sender(settings.smtp_url or f"file://{quote(str(settings.data_dir))}/outbox")
+    sender = open_sender(settings.mail_url)
     mailer = Mailer(database, files, sender, mails, changed=store.mail_changed, public_url=settings.public_url)
     memory = f"?memory={settings.worker_memory}"
     async with AsyncExitStack() as stack:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         if not self.api_keys and not is_loopback(self.host):
             raise ValueError(f"HOST is {self.host}, no loopback address: set API_KEYS, or anybody could submit jobs")
         return self
+
+    @property
+    def mail_url(self) -> str:
+        """Where mail goes."""
+        return self.smtp_url or f"file://{quote(str(self.data_dir))}/outbox"
 
     @classmethod
     def settings_customise_sources(

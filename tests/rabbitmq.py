@@ -21,6 +21,8 @@ from pathlib import Path
 import aio_pika
 
 FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/opt/rabbitmq/sbin"), Path("/usr/local/opt/rabbitmq/sbin"))
+# Beside guest: one who may do nothing, and one who may do what `rowmill doctor` advises to grant.
+RIGHTS = {"poor": ("^$", "^$", "^$"), "lean": ("^rowmill", r"^(rowmill|amq\.default)", "^rowmill")}
 HOSTS = 60  # virtual hosts that are there from the start
 TICK = "[{rabbit, [{channel_tick_interval, 1000}]}]."  # so that consumer_timeout is looked at every second
 DEADLINE = 90.0
@@ -92,11 +94,15 @@ class Node:
     def _write_settings(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         hosts = ["/", *(f"test{number}" for number in range(HOSTS))]
-        rights = {"user": "guest", "configure": ".*", "write": ".*", "read": ".*"}
+        users = {"guest": (".*", ".*", ".*")} | RIGHTS
         definitions = {
-            "users": [{"name": "guest", "password": "guest", "tags": "administrator"}],
+            "users": [{"name": user, "password": user, "tags": "administrator"} for user in users],
             "vhosts": [{"name": host} for host in hosts],
-            "permissions": [rights | {"vhost": host} for host in hosts],
+            "permissions": [
+                {"vhost": host, "user": user, "configure": configure, "write": write, "read": read}
+                for host in hosts
+                for user, (configure, write, read) in users.items()
+            ],
         }
         (self.folder / "definitions.json").write_text(json.dumps(definitions))
         (self.folder / "plugins").write_text("[].")

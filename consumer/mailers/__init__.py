@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import UniqueAddressHeader
 from email.message import EmailMessage
 from typing import Protocol, cast
 
 from protocol import config
+from protocol.findings import Finding, fault
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,21 @@ class Sender(Protocol):
     async def send(self, message: EmailMessage) -> Outcome:
         """Hand *message* over to its one recipient. Every failure is an outcome; nothing takes for ever."""
 
+    async def ready(self) -> str | None:
+        """None when mail would be taken now, as far as that can be tried without one; else why not."""
+
 
 def open_sender(url: str) -> Sender:
     """The sender for *url*: smtp://, smtps://, or file:// for a folder. BadConfig names what is wrong with it."""
     return cast("Sender", config.adapter(__name__, url).connect(url))
+
+
+async def examine(url: str) -> Sequence[Finding]:
+    """Whether mail can be handed over at *url*. None is sent."""
+    why_not, place = await open_sender(url).ready(), url.rpartition("@")[2]
+    if why_not:
+        return [fault("mail", f"{place}: {why_not}", "Correct ROWMILL_SMTP_URL; mails wait until it works.")]
+    return [Finding(part="mail", detail=f"{place} takes it")]
 
 
 def address_in(message: EmailMessage, header: str) -> str:

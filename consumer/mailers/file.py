@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from consumer.mailers import Deferred, Outcome, Sent
+from protocol.findings import find_obstacle
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,9 @@ class Folder:
             return Deferred(f"the file could not be written: {exc.strerror}")
         log.info("mail written to %s", path, extra={"job": message["X-Rowmill-Job"]})
         return Sent(f"written to {path.name}")  # where that lies is the operator's business
+
+    async def ready(self) -> str | None:
+        return await asyncio.to_thread(find_obstacle, self._root)
 
     def _write(self, message: EmailMessage) -> Path:
         """Whole or not at all: whoever watches the folder never sees half a mail."""

@@ -67,6 +67,18 @@ class Smtp:
         finally:
             await _leave(client)
 
+    async def ready(self) -> str | None:
+        client = self._server.client(self._timeout)
+        try:
+            async with asyncio.timeout(3 * self._timeout):
+                await client.connect()  # with TLS and the password, as `send` does it
+                await client.noop()
+        except FAILURES as exc:
+            return _say(exc)
+        finally:
+            await _leave(client)
+        return None
+
     async def _address(self, client: SMTP, message: EmailMessage) -> Outcome | None:
         """MAIL and RCPT; None when the server wants to see the mail."""
         sender, to = address_in(message, "From"), address_in(message, "To")

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar, cast
 
 from protocol import config
+from protocol.findings import Finding
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -47,3 +48,8 @@ class Database(Protocol):
 
 def open_database(url: str) -> AbstractAsyncContextManager[Database]:
     return cast("AbstractAsyncContextManager[Database]", config.adapter(__name__, url).connect(url))
+
+
+async def examine(url: str) -> Sequence[Finding]:
+    """Whether the database at *url* is sound and can be written to. Nothing is made where none is yet."""
+    return cast("Sequence[Finding]", await config.adapter(__name__, url).examine(url))

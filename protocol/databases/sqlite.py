@@ -7,11 +7,9 @@ is under way share the next one: a row then costs microseconds instead of an fsy
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +18,9 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from protocol.config import BadConfig
-from protocol.databases import NoSpace, Row
+from protocol.databases import NoSpace, Row, soundness
+from protocol.databases.soundness import InUse, owned
+from protocol.findings import Finding
 
 T = TypeVar("T")
 BATCH = 256
@@ -192,29 +192,11 @@ async def _open(path: Path, pragmas: Sequence[str]) -> Connection:
 
 
 @asynccontextmanager
-async def _owned(path: Path) -> AsyncIterator[None]:
-    """Hold the lock that says: this file belongs to this process."""
-    handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _lock(handle, path)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int, path: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BadConfig(f"{path} is in use by another process; each one needs a data folder of its own") from None
-
-
-@asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Sqlite]:
-    path = Path(url.removeprefix("sqlite:///"))
+    path = _path_of(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_owned(path))
+        stack.enter_context(_owned_by_us(path))
         # The reader closes first: the last connection to close runs a checkpoint, and that is the writer's.
         writer = await _open(path, WRITER)
         stack.push_async_callback(writer.close)
@@ -234,3 +216,20 @@ async def _finish(database: Sqlite, task: asyncio.Task[None]) -> None:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@contextmanager
+def _owned_by_us(path: Path) -> Iterator[None]:
+    try:
+        with owned(path):
+            yield
+    except InUse:
+        raise BadConfig(f"{path} is in use by another process; each one needs a data folder of its own") from None
+
+
+async def examine(url: str) -> Sequence[Finding]:
+    return [await asyncio.to_thread(soundness.examine, _path_of(url))]
+
+
+def _path_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, cast
 
 from protocol import config
+from protocol.findings import Finding
 
 PIECE = 2**20
 SPACE_FLOOR = 256 * 2**20  # bytes that new tables must leave free
@@ -56,3 +57,8 @@ def open_files(url: str) -> AbstractAsyncContextManager[Files]:
 
 def open_blocking(url: str) -> BlockingFiles:
     return cast("BlockingFiles", config.adapter(__name__, url).connect_blocking(url))
+
+
+async def examine(url: str) -> Sequence[Finding]:
+    """Whether a file can be stored, read and removed at *url*, and whether there is space for more."""
+    return [cast("Finding", await config.adapter(__name__, url).examine(url))]

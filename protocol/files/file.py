@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 from obstore.store import LocalStore
 
 from protocol.files import BlockingFiles
-from protocol.files.objects import BlockingObjects, Objects
+from protocol.files.objects import ADVICE, BlockingObjects, Objects, try_out
+from protocol.findings import Finding, fault, find_obstacle
 
 STAGED = re.compile(r"#\d+$")  # how the store names a file that is not whole yet
 
@@ -51,6 +52,16 @@ async def connect(url: str) -> AsyncIterator[Folder]:
     root = folder_of(url)
     root.mkdir(parents=True, exist_ok=True)
     yield Folder(root, url)
+
+
+async def examine(url: str) -> Finding:
+    root = folder_of(url)
+    if obstacle := find_obstacle(root):
+        return fault("files", obstacle, ADVICE)
+    if not root.exists():
+        return Finding(part="files", detail=f"{root} will be made by the first start")
+    async with connect(url) as files:
+        return await try_out(files)
 
 
 def connect_blocking(url: str) -> BlockingFiles:

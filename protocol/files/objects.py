@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import obstore
 
-from protocol.files import PIECE, FileMissing
+from protocol.files import PIECE, SPACE_FLOOR, FileMissing, Files
+from protocol.findings import Finding, fault, weigh_space
+
+ADVICE = "See that the place is there and may be written to, or correct ROWMILL_FILES_URL."
 
 
 @contextmanager
@@ -79,3 +83,24 @@ class BlockingObjects:
         with suppress(FileNotFoundError):
             found = [entry["path"] for batch in obstore.list(self._store, prefix=key) for entry in batch]
             obstore.delete(self._store, found if key.endswith("/") else [key])
+
+
+async def try_out(files: Files) -> Finding:
+    """Store, read and remove a small file."""
+    try:
+        read = await _store_and_read(files, f"doctor-{uuid.uuid4().hex}/", b"rowmill")
+        free = await files.free_space()
+    except Exception as exc:  # noqa: BLE001 - each store has failures of its own
+        reason = str(exc).strip().partition("\n")[0] or type(exc).__name__
+        return fault("files", f"{files.url}: {reason}", ADVICE)
+    if read != b"rowmill":
+        return fault("files", f"{files.url}: what was written is not what is read", ADVICE)
+    return weigh_space("files", f"{files.url}: writable", free, SPACE_FLOOR)
+
+
+async def _store_and_read(files: Files, folder: str, content: bytes) -> bytes:
+    try:
+        await files.put(f"{folder}probe", content)
+        return b"".join([piece async for piece in files.get(f"{folder}probe")])
+    finally:
+        await files.remove(folder)

@@ -8,12 +8,18 @@ from contextlib import asynccontextmanager
 from obstore.store import S3Store
 
 from protocol.files import BlockingFiles
-from protocol.files.objects import BlockingObjects, Objects
+from protocol.files.objects import BlockingObjects, Objects, try_out
+from protocol.findings import Finding
 
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Objects]:
     yield Objects(S3Store.from_url(url), url)
+
+
+async def examine(url: str) -> Finding:
+    async with connect(url) as files:
+        return await try_out(files)
 
 
 def connect_blocking(url: str) -> BlockingFiles:

@@ -6,6 +6,7 @@ The URL is the operator's; what comes from a client are values, never names.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from protocol import config
+from protocol.findings import Finding, fault
 from protocol.job import Value
 
 NAME = r"^[a-z][a-z0-9_]{0,59}$"
@@ -118,3 +120,14 @@ def check_url(url: str) -> None:
 def open_records(url: str) -> Records:
     """No connection is made before there is something to do, and none is kept."""
     return cast("Records", config.adapter(__name__, url).connect(url))
+
+
+async def examine(url: str) -> Sequence[Finding]:
+    """Whether the records can be asked."""
+    check_url(url)
+    try:
+        await asyncio.to_thread(open_records(url).chunk_size, "")
+    except (Unavailable, Unfit) as exc:
+        reason = str(exc.__cause__ or exc).strip().partition("\n")[0]  # what users are not told, operators need
+        return [fault("records", f"they cannot be had: {reason}", "Start that database, or correct ROWMILL_RECORDS_URL.")]
+    return [Finding(part="records", detail=f"{urlsplit(url).scheme}: it answers")]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar, cast
 
 from protocol import config
+from protocol.findings import Finding
 from protocol.messages import Message, Stream
 
 M = TypeVar("M", bound=Message)
@@ -55,3 +56,8 @@ class Transport(Protocol):
 
 def open_transport(url: str) -> AbstractAsyncContextManager[Transport]:
     return cast("AbstractAsyncContextManager[Transport]", config.adapter(__name__, url).connect(url))
+
+
+async def examine(url: str) -> Sequence[Finding]:
+    """What an operator should know of the broker at *url*; nothing there is changed."""
+    return cast("Sequence[Finding]", await config.adapter(__name__, url).examine(url))

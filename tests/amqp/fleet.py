@@ -41,14 +41,17 @@ class Side:
 
     async def start(self) -> None:
         self.home.mkdir(exist_ok=True)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ROWMILL_")}
-        environment |= {f"ROWMILL_{name}": value for name, value in self.settings.items()}
-        environment |= {"ROWMILL_DATA_DIR": str(self.home / "data")}
         with (self.home / "log.jsonl").open("ab") as log:
             command = [sys.executable, "-m", "rowmill", self.name]
             self.process = await asyncio.create_subprocess_exec(
-                *command, cwd=self.home, env=environment, stdout=log, stderr=log
+                *command, cwd=self.home, env=self.environment, stdout=log, stderr=log
             )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        others = {name: value for name, value in os.environ.items() if not name.startswith("ROWMILL_")}
+        own = {f"ROWMILL_{name}": value for name, value in self.settings.items()}
+        return others | own | {"ROWMILL_DATA_DIR": str(self.home / "data")}
 
     @property
     def running(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +20,10 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
 
 from protocol.config import PREFIX, BadConfig
+from protocol.findings import Finding
 from protocol.messages import STREAM_OF, BadMessage, Message, Reply, Stream
 from protocol.transports import NotSent
-from protocol.transports.amqp import spelling, topology
+from protocol.transports.amqp import examination, spelling, topology
 from protocol.transports.amqp.link import PARTING, TROUBLE, Link, Prepare, Reach, no_stray_cancellation
 from protocol.transports.amqp.taking import Taken, Taking
 
@@ -184,10 +185,19 @@ async def _declare_owner(stream: str, store: str, channel: AbstractChannel) -> N
 
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Amqp]:
-    if not urlsplit(url).hostname:
-        raise BadConfig(f"{PREFIX}BROKER_URL: no host in it; amqp://user:password@host:5672/vhost is one")
+    _check(url)
     amqp = Amqp(url)
     try:
         yield amqp
     finally:
         await amqp.close()
+
+
+async def examine(url: str) -> Sequence[Finding]:
+    _check(url)
+    return await examination.examine(url)
+
+
+def _check(url: str) -> None:
+    if not urlsplit(url).hostname:
+        raise BadConfig(f"{PREFIX}BROKER_URL: no host in it; amqp://user:password@host:5672/vhost is one")

@@ -119,8 +119,8 @@ async def declare_owner(channel: AbstractChannel, stream: str, store: str) -> No
     queue = await channel.declare_queue(
         f"rowmill.owner.{stream}.v1", durable=True, arguments=arguments, timeout=PATIENCE
     )
-    await queue.consume(_ignore, no_ack=True, timeout=PATIENCE)
+    await queue.consume(ignore, no_ack=True, timeout=PATIENCE)
 
 
-async def _ignore(_message: object) -> None:
+async def ignore(_message: object) -> None:
     """Nothing is ever sent there."""
