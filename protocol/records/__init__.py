@@ -129,5 +129,6 @@ async def examine(url: str) -> Sequence[Finding]:
         await asyncio.to_thread(open_records(url).chunk_size, "")
     except (Unavailable, Unfit) as exc:
         reason = str(exc.__cause__ or exc).strip().partition("\n")[0]  # what users are not told, operators need
-        return [fault("records", f"they cannot be had: {reason}", "Start that database, or correct ROWMILL_RECORDS_URL.")]
+        advice = "Start that database, or correct ROWMILL_RECORDS_URL."
+        return [fault("records", f"they cannot be had: {reason}", advice)]
     return [Finding(part="records", detail=f"{urlsplit(url).scheme}: it answers")]
