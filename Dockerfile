@@ -20,7 +20,7 @@ RUN pip --python /opt/rowmill/bin/python install --no-cache-dir --no-deps --no-b
 FROM python:3.13-slim
 # A number that is no user's on the host, and folders that are its own: a new volume takes their owner over.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data rowmill \
-    && install --directory --owner rowmill --group rowmill --mode 700 /data /files
+    && install --directory --owner rowmill --group rowmill --mode 700 /data /files /records
 COPY --from=build /opt/rowmill /opt/rowmill
 ENV PATH=/opt/rowmill/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

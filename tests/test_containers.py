@@ -43,6 +43,15 @@ def test_each_part_is_locked_down_and_watched_and_reached_from_this_machine_only
     assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(COMPOSE["volumes"])
 
 
+def test_both_sides_reach_the_same_files_and_records() -> None:
+    service, consumer = (SERVICES[part] for part in OURS)
+    shared = set(service["volumes"]) & set(consumer["volumes"])
+    for name, folder in (("FILES_URL", "files"), ("RECORDS_URL", "records")):
+        assert service["environment"][PREFIX + name] == consumer["environment"][PREFIX + name]
+        assert f"/{folder}" in service["environment"][PREFIX + name]
+        assert f"{folder}:/{folder}" in shared
+
+
 def test_a_stopping_consumer_is_not_killed_within_its_grace() -> None:
     consumer = SERVICES["consumer"]
     grace, patience = parse_time(consumer["environment"]["ROWMILL_GRACE"]), parse_time(consumer["stop_grace_period"])
