@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from consumer.builds import build_of
 from consumer.kinds import BadInput, Column, Kind, Report
 from consumer.origins import origins
 from protocol.kinds import KindInfo, NeededColumn
@@ -61,6 +62,8 @@ def describe(name: str) -> KindInfo:
         names=kind.names,
         surplus=kind.surplus,
         table=kind.load.table if kind.load else None,
+        merges=kind.merges,
+        build=build_of(name),
     )
 
 

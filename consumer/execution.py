@@ -17,7 +17,7 @@ from consumer.mill import Mill
 from consumer.outcome import Succeeded
 from consumer.progress import Meter
 from consumer.running import end, together
-from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
+from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch, Task
 from protocol.job import Job, State
 from protocol.records import Unavailable
 
@@ -42,10 +42,13 @@ class Execution:
         """Do what is left to do, or raise what outcome.judge understands."""
         async with self._mill.sharing.job(self.job):
             plan = await self._plan()
-            milled = await self._pass("mill", plan, self._mill_chunk)
-            total = await self._fold(milled)
-            chosen = await self._select(plan, milled, total)
-            return await self._finish(plan, total, milled, chosen)
+            milled = await self._pass("mill", plan, plan.mill, self._mill_chunk)
+            runs = plan.runs(milled)
+            total = await self._fold(runs)
+            chosen = await self._select(plan, runs, total)
+            counted, keep = self._counted, runs if plan.ordered else (total,)
+            made = Made(tuple(one.rejected for one in milled), chosen, counted, keep if plan.keeps else ())
+            return await self._finish(plan, total, made)
 
     async def _plan(self) -> Plan:
         kept = await self._mill.store.checkpoints(self.job.id, "plan")
@@ -58,27 +61,32 @@ class Execution:
         await self._revise(findings=plan.findings)
         return plan
 
-    async def _pass(self, step: str, plan: Plan, work: Callable[[Plan, int], Awaitable[Any]]) -> list[Any]:
+    async def _pass(
+        self, step: str, plan: Plan, stretch: Stretch, work: Callable[[Plan, int], Awaitable[Any]]
+    ) -> list[Any]:
         """One pass over all chunks, without those that an earlier attempt or an earlier life has done."""
         kept = await self._mill.store.checkpoints(self.job.id, step)
         results = {index: pickle.loads(body) for index, body in kept.items()}  # noqa: S301 - our own
         if results:
-            await self._note(f"{len(results)} of {len(plan.chunks)} chunks were done before ({step})")
-        self._start(step, plan, results)
-        left = iter([index for index in range(len(plan.chunks)) if index not in results])
+            await self._note(f"{len(results)} of {len(stretch)} chunks were done before ({step})")
+        self._start(step, plan, stretch, results)
+        left = iter([index for index in range(len(stretch)) if index not in results])
         await self._tell(force=True)
         workers = [self._drain(left, step, plan, work, results) for _ in range(self._mill.sharing.width)]
-        await self._gather((*workers, self._load(plan, results)) if step == plan.loads else workers)
-        return [results[index] for index in range(len(plan.chunks))]
+        await self._gather((*workers, self._load(plan, stretch, results)) if step == plan.loads else workers)
+        return [results[index] for index in range(len(stretch))]
 
-    def _start(self, step: str, plan: Plan, results: dict[int, Any]) -> None:
-        for index, milled in results.items():
-            if isinstance(milled, Milled):
-                self._meter.add(size=0, rows=milled.rows, rejected=milled.rejected)
-                self._runs = (*self._runs, Run(index, index + 1, milled.partial))
-        done = sum(plan.size_of(index) for index in results)
-        phase, left = ("reading", int(plan.selects)) if step == "mill" else ("selecting", 0)
-        self._meter.start(phase, bytes_total=plan.stops[-1], bytes_done=plan.begin + done, passes_left=left)
+    def _start(self, step: str, plan: Plan, stretch: Stretch, results: dict[int, Any]) -> None:
+        before = (plan.run(index, milled) for index, milled in results.items() if isinstance(milled, Milled))
+        for run in (*plan.held, *before) if step == "mill" else ():
+            self._add(run)
+        done = sum(stretch.sizes[index] for index in results)
+        phase, left = ("reading", plan.passes_left) if step == "mill" else ("selecting", 0)
+        self._meter.start(phase, bytes_total=stretch.size, bytes_done=stretch.begin + done, passes_left=left)
+
+    def _add(self, run: Run, size: int = 0) -> None:
+        self._meter.add(size=size, rows=run.rows, rejected=run.rejected)
+        self._runs = tuple(sorted((*self._runs, run), key=lambda r: r.start))
 
     async def _drain(
         self, left: Iterator[int], step: str, plan: Plan, work: Callable[[Plan, int], Awaitable[Any]], results: Any
@@ -92,20 +100,19 @@ class Execution:
 
     async def _count(self, plan: Plan, index: int, result: Milled | Selected) -> None:
         if isinstance(result, Milled):
-            self._meter.add(size=plan.size_of(index), rows=result.rows, rejected=result.rejected)
-            self._runs = tuple(sorted((*self._runs, Run(index, index + 1, result.partial)), key=lambda r: r.start))
+            self._add(plan.run(index, result), size=plan.mill.sizes[index])
         else:
-            self._meter.add(size=plan.size_of(index))
+            self._meter.add(size=plan.select.sizes[index])
         await self._tell()
 
-    async def _load(self, plan: Plan, made: dict[int, Any]) -> None:
+    async def _load(self, plan: Plan, stretch: Stretch, made: dict[int, Any]) -> None:
         """Load what the pass has made, while it makes the rest."""
-        await self._lane.recall()
-        async for index in self._lane.follow(len(plan.chunks), made):
-            await self._lane.keep(index, await self._call("load", _name(plan, index), index, plan.chunk_size))
-            if len(made) == len(plan.chunks):
-                done = sum(map(plan.size_of, self._lane.loaded))
-                self._meter.proceed("loading", bytes_total=plan.stops[-1], bytes_done=plan.begin + done)
+        await self._lane.recall(plan.earlier.counted if plan.earlier else {})
+        async for index in self._lane.follow(len(stretch), made):
+            await self._lane.keep(index, await self._call("load", stretch.name(index), index, plan.chunk_size))
+            if len(made) == len(stretch):
+                done = sum(stretch.sizes[index] for index in self._lane.loaded)
+                self._meter.proceed("loading", bytes_total=stretch.size, bytes_done=stretch.begin + done)
             await self._tell()
 
     @property
@@ -114,37 +121,32 @@ class Execution:
         return self._lane.counts.numbers | {"rejected": self._meter.rejected} if self._lane.used else {}
 
     async def _mill_chunk(self, plan: Plan, index: int) -> Milled:
-        result: Milled = await self._call("mill", _name(plan, index), plan.survey, plan.chunks[index])
+        result: Milled = await self._call("mill", plan.mill.name(index), plan.survey, plan.mill.chunks[index])
         return result
 
-    async def _fold(self, milled: Sequence[Milled]) -> bytes:
-        runs = [Run(index, index + 1, piece.partial) for index, piece in enumerate(milled)]
+    async def _fold(self, runs: Sequence[Run]) -> Run:
         if len(runs) > 1:
             runs = await self._call("fold", "combining", runs)
-        return runs[0].partial
+        return runs[0]
 
-    async def _select(self, plan: Plan, milled: Sequence[Milled], total: bytes) -> list[Selected] | None:
+    async def _select(self, plan: Plan, runs: Sequence[Run], total: Run) -> tuple[Selected, ...] | None:
         if not plan.selects:
             return None
-        if len(plan.chunks) > 1:
-            await self._show_so_far((Run(0, len(plan.chunks), total),), 1.0)
-        before = await self._call("scan", "combining", [piece.partial for piece in milled])
+        if len(plan.select) > 1:
+            await self._show_so_far((total,), 1.0)
+        before = await self._call("scan", "combining", [run.partial for run in runs], len(plan.select))
 
         async def work(plan: Plan, index: int) -> Selected:
-            arguments = (plan.survey, plan.chunks[index], before[index], total)
-            result: Selected = await self._call("select", _name(plan, index), *arguments)
+            arguments = (plan.survey, plan.select.chunks[index], before[index], total.partial)
+            result: Selected = await self._call("select", plan.select.name(index), *arguments)
             return result
 
-        return await self._pass("select", plan, work)
+        return tuple(await self._pass("select", plan, plan.select, work))
 
-    async def _finish(
-        self, plan: Plan, total: bytes, milled: Sequence[Milled], chosen: Sequence[Selected] | None
-    ) -> Succeeded:
+    async def _finish(self, plan: Plan, total: Run, made: Made) -> Succeeded:
         self._meter.phase, self._meter.bytes_done = "finishing", self._meter.bytes_total
         await self._tell(force=True)
-        selected = None if chosen is None else tuple(chosen)
-        made = Made(tuple(piece.rejected for piece in milled), selected, self._counted)
-        done: Finished = await self._call("finish", "the report", plan.survey, total, made)
+        done: Finished = await self._call("finish", "the report", plan, total.partial, made)
         drawn = await self._mill.renderer.render(self._task, done.report) if self._mill.renderer else ()
         self._meter.phase = "done"
         return Succeeded(done.report, (*done.artefacts, *drawn), self._meter.read())
@@ -224,7 +226,3 @@ class Execution:
     async def _revise(self, **changes: Any) -> None:
         async with self._writing:
             self.job = await self._mill.store.revise(self.job, **changes)
-
-
-def _name(plan: Plan, index: int) -> str:
-    return f"chunk {index + 1} of {len(plan.chunks)}"

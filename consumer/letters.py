@@ -120,7 +120,7 @@ def choose_chart(job: Job) -> Artefact | None:
 
 def _head(message: EmailMessage, job: Job, to: str, mail_from: str) -> None:
     name, sender = parse_sender(mail_from)
-    message["Subject"] = f"{job.state.capitalize()}: {wording.shorten(job.source.name, LONGEST_NAME)}"
+    message["Subject"] = f"{job.state.capitalize()}: {wording.shorten(job.table_name, LONGEST_NAME)}"
     message["From"] = _mailbox(sender, name)
     message["To"] = _mailbox(one_address(to))
     message["Date"] = job.finished_at or job.created_at

@@ -19,10 +19,12 @@ class Lane:
         self._job_id, self._store = job_id, store
         self._offered = asyncio.Event()
         self.loaded: dict[int, Counts] = {}
+        self._earlier = Counts()
         self.used = False
 
-    async def recall(self) -> None:
-        """What an earlier attempt or an earlier life has loaded."""
+    async def recall(self, earlier: dict[str, int]) -> None:
+        """What an earlier attempt or an earlier life has loaded, and *earlier* the job that this one goes on from."""
+        self._earlier = Counts(**earlier)
         kept = await self._store.checkpoints(self._job_id, "load")
         self.loaded = {index: pickle.loads(body) for index, body in kept.items()}  # noqa: S301 - our own
         self.used = True
@@ -53,4 +55,4 @@ class Lane:
     @property
     def counts(self) -> Counts:
         """What became of the rows so far."""
-        return sum(self.loaded.values(), Counts())
+        return sum(self.loaded.values(), self._earlier)

@@ -11,21 +11,21 @@ from protocol.job import Progress
 
 @dataclass
 class Meter:
-    """Counts the chunks of the pass that is under way. A second pass is reckoned to take as long as the first."""
+    """Counts the chunks of the pass that is under way. `passes_left` counts those to come in lengths of this one."""
 
     phase: str = "surveying"
     bytes_total: int = 0
     bytes_done: int = 0
     rows: int = 0
     rejected: int = 0
-    passes_left: int = 0
+    passes_left: float = 0
     clock: Callable[[], float] = time.monotonic
     _began: float = 0.0
     _bytes_before: int = 0
     _rows_before: int = 0
     _rate: float | None = field(default=None)
 
-    def start(self, phase: str, *, bytes_total: int, bytes_done: int = 0, passes_left: int = 0) -> None:
+    def start(self, phase: str, *, bytes_total: int, bytes_done: int = 0, passes_left: float = 0) -> None:
         """A pass begins; *bytes_done* were done by an earlier attempt and do not count for the rate."""
         self.phase, self.bytes_total, self.bytes_done, self.passes_left = phase, bytes_total, bytes_done, passes_left
         self._began, self._bytes_before, self._rows_before = self.clock(), bytes_done, self.rows

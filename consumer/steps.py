@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from protocol import kept
 from protocol.job import Artefact, Finding, Job, Report
+from protocol.kept import BasedOn
 
 
 @dataclass(frozen=True)
@@ -21,59 +24,149 @@ class Task:
     params: dict[str, Any]
     chunk_size: int
     records_url: str = ""
+    based_on: BasedOn | None = None
+    basis: str = ""  # under which the copies lie of what the job goes on from
 
     @classmethod
     def of(cls, job: Job, files_url: str, chunk_size: int, records_url: str) -> Task:
-        source = (job.source_key, job.source.name)
-        return cls(job.id, files_url, *source, job.result_prefix, job.kind, job.params, chunk_size, records_url)
+        return cls(
+            job_id=job.id,
+            files_url=files_url,
+            source_key=job.source_key,
+            source_name=job.source.name,
+            prefix=job.result_prefix,
+            kind=job.kind,
+            params=job.params,
+            chunk_size=chunk_size,
+            records_url=records_url,
+            based_on=job.based_on,
+            basis=kept.basis(job.id),
+        )
 
     @property
     def work_prefix(self) -> str:
         """Where the pieces lie until they are joined."""
         return f"{self.prefix}work/"
 
+    @property
+    def kept_prefix(self) -> str:
+        """Where that lies which a later job may go on from."""
+        return kept.prefix(self.prefix)
+
     def piece(self, what: str, index: int) -> str:
         return f"{self.work_prefix}{what}/{index:08d}"
+
+
+@dataclass(frozen=True)
+class Milled:
+    """What a chunk came to: rows read, the rejected ones among them, and the kind's pickled partial.
+
+    `before` of the rows were read and rejected by the job that this one goes on from.
+    """
+
+    rows: int
+    rejected: int
+    partial: bytes
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """The combined partial of the chunks from *start* up to *stop*, and how many rows they have."""
+
+    start: int
+    stop: int
+    partial: bytes
+    rows: int = 0
+    rejected: int = 0
+
+    @classmethod
+    def of(cls, place: int, milled: Milled) -> Self:
+        rows, rejected = milled.rows - milled.before, milled.rejected - milled.before
+        return cls(place, place + 1, milled.partial, rows, rejected)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The chunks of a pass, pickled: they mean something in the pool only.
+
+    `sizes` are in bytes, `begin` is what lies before the first.
+    """
+
+    chunks: tuple[bytes, ...]
+    sizes: tuple[int, ...]
+    begin: int = 0
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def name(self, index: int) -> str:
+        return f"chunk {index + 1} of {len(self)}"
+
+    @property
+    def size(self) -> int:
+        """In bytes, of all."""
+        return self.begin + sum(self.sizes)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What the job that this one goes on from has left: `runs` of it hold, and `state` is all that is known.
+
+    `places` are those of the chunks to mill, among the runs. `counted` are its numbers of the records. `whole` are the
+    chunks of the whole table, where a second pass needs them. Of the rejected rows, those on lines from `gone[0][i]`
+    up to `gone[1][i]` are not any more.
+    """
+
+    runs: tuple[Run, ...]
+    places: tuple[int, ...]
+    whole: Stretch
+    counted: dict[str, int]
+    gone: tuple[tuple[int, ...], tuple[int, ...]]
+    state: bytes
 
 
 @dataclass(frozen=True)
 class Plan:
     """How the table is read, decided once: every attempt cuts at the same places.
 
-    `survey` and `chunks` are pickled and mean something in the pool only; `stops` are the offsets (bytes) at which
-    the chunks end, `begin` that at which the first begins. `loads` names the pass that gives rows for the records.
+    `survey` is pickled and means something in the pool only. `loads` names the pass that gives rows for the records.
+    Where `keeps`, later jobs may go on from this one: from the total, or where `ordered` from each chunk's partial.
     """
 
     survey: bytes
-    chunks: tuple[bytes, ...]
-    begin: int
-    stops: tuple[int, ...]
+    mill: Stretch
     selects: bool
     findings: tuple[Finding, ...]
     chunk_size: int = 0
     loads: str = ""
+    keeps: bool = False
+    ordered: bool = True
+    earlier: Earlier | None = None
 
-    def size_of(self, index: int) -> int:
-        """The bytes of one chunk."""
-        return self.stops[index] - (self.stops[index - 1] if index else self.begin)
+    @property
+    def select(self) -> Stretch:
+        """The chunks of the second pass."""
+        return self.earlier.whole if self.earlier else self.mill
 
+    @property
+    def passes_left(self) -> float:
+        """How long the second pass is, if there is one, in lengths of the first."""
+        return self.select.size / max(1, self.mill.size) if self.selects else 0.0
 
-@dataclass(frozen=True)
-class Milled:
-    """What a chunk came to: rows read, the rejected ones among them, and the kind's pickled partial."""
+    @property
+    def held(self) -> tuple[Run, ...]:
+        """What holds of the job that this one goes on from."""
+        return self.earlier.runs if self.earlier else ()
 
-    rows: int
-    rejected: int
-    partial: bytes
+    def run(self, index: int, milled: Milled) -> Run:
+        """What the chunk *index* of the first pass came to, where it belongs among all runs."""
+        return Run.of(self.earlier.places[index] if self.earlier else index, milled)
 
-
-@dataclass(frozen=True)
-class Run:
-    """The combined partial of the chunks from *start* up to *stop*."""
-
-    start: int
-    stop: int
-    partial: bytes
+    def runs(self, milled: Sequence[Milled]) -> tuple[Run, ...]:
+        """All that the first pass comes to, in file order."""
+        fresh = (self.run(index, one) for index, one in enumerate(milled))
+        return tuple(sorted((*self.held, *fresh), key=lambda run: run.start))
 
 
 @dataclass(frozen=True)
@@ -86,11 +179,15 @@ class Selected:
 
 @dataclass(frozen=True)
 class Made:
-    """What the passes came to: for each chunk in file order, and as numbers that only the engine knows."""
+    """What the passes came to: for each chunk in file order, and as numbers that only the engine knows.
+
+    `runs` are what a later job can go on from.
+    """
 
     rejected: tuple[int, ...]
     selected: tuple[Selected, ...] | None
     counted: dict[str, int]
+    runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True)

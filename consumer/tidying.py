@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from consumer.store import ConsumerStore
+from protocol import kept
 from protocol.files import Files
 from protocol.job import Job, State
 
@@ -20,17 +21,24 @@ class Tidying:
         """Drop an ended job's checkpoints and their pieces; of a cancelled one also what was made of them."""
         everything = job.state is State.CANCELLED
         await self._files.remove(job.result_prefix if everything else f"{job.result_prefix}work/")
+        if job.based_on and job.state is State.SUCCEEDED:
+            for name in (kept.STATE, kept.REJECTED_CSV):  # the job has its own now
+                await self._files.remove(f"{kept.basis(job.id)}{name}")
         # Last: while they are there, the next start knows what is left to do.
         await self._store.drop_checkpoints(job.id)
 
     async def prune(self, job: Job) -> None:
         """Drop an ended job's files and checkpoints; the job is kept."""
-        await self._files.remove(job.result_prefix)
-        await self._files.remove(job.source_key)
+        await self._remove_files(job)
         await self._store.drop_checkpoints(job.id)
 
     async def forget(self, job: Job) -> None:
         """Drop everything about a deleted job."""
         await self._store.forget(job.id)
+        await self._remove_files(job)
+
+    async def _remove_files(self, job: Job) -> None:
         await self._files.remove(job.result_prefix)
         await self._files.remove(job.source_key)
+        if job.based_on:
+            await self._files.remove(kept.basis(job.id))

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
-from consumer import accounts, artefacts, catalogue, kinds, reporting
+from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, reporting
 from consumer.accounts import Counted
 from consumer.kinds import BadInput, Kind, Load
-from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
+from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch, Task
 from consumer.tables import cut, pieces, read, survey, write
+from consumer.tables.overlay import Alone, Part, Tables
 from protocol.files import open_blocking
 from protocol.intake import ReadOptions
 from protocol.job import Artefact, Report
+from protocol.kept import REJECTED_CSV
 from protocol.kinds import KindInfo
 from protocol.records import Counts, Lot, open_records
 
@@ -34,23 +37,27 @@ def describe(kind: str) -> KindInfo:
 def plan(task: Task) -> Plan:
     """Look at the whole table once and cut it at row boundaries."""
     kind, _ = _kind(task)
+    size = (_loaded_by(task) if kind.load else None) or task.chunk_size
+    if task.based_on is not None:
+        return amendments.plan(replace(task, chunk_size=size), kind)
     files = open_blocking(task.files_url)
     options = ReadOptions.of(task.params, kind)
-    found = survey.survey(files, task.source_key, options, name=task.source_name, work_prefix=task.work_prefix)
-    size = (_loaded_by(task) if kind.load else None) or task.chunk_size
+    home = task.kept_prefix if keeping.needs_source(kind) else task.work_prefix
+    found = survey.survey(files, task.source_key, options, name=task.source_name, work_prefix=home)
     chunk_size, most_lines = (found.size + 1, None) if kind.frame is not None else (size, MOST_LINES)
     chunks = cut.cut(files, found, chunk_size, most_lines=most_lines)
     # A table without rows still has one chunk, with none in it: then nothing that follows is special.
     chunks = chunks or (cut.Chunk(0, found.size, found.size, found.layout.first_line),)
+    sizes = tuple(chunk.stop - chunk.start for chunk in chunks)
     return Plan(
         survey=pickle.dumps(found),
-        chunks=tuple(map(pickle.dumps, chunks)),
-        begin=chunks[0].start,
-        stops=tuple(chunk.stop for chunk in chunks),
+        mill=Stretch(tuple(map(pickle.dumps, chunks)), sizes, begin=chunks[0].start),
         selects=kind.select is not None,
         findings=found.layout.findings,
         chunk_size=size,
         loads="" if kind.load is None else "mill" if kind.select is None else "select",
+        keeps=kind.merges,
+        ordered=not kind.commutative,
     )
 
 
@@ -62,14 +69,17 @@ def _loaded_by(task: Task) -> int | None:
 def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
     """Read one chunk, set its rejected rows aside, and let the kind have the rest."""
     kind, params = _kind(task)
-    index, batch = _read(task, found, chunk)
+    part, batch = _read(task, found, chunk)
+    index = part.chunk.index
     if batch.rejected:
         open_blocking(task.files_url).write(task.piece("rejected", index), [batch.rejects_csv()])
     frame = batch.by_line if kind.columns is None else batch.frame
     if kind.load and kind.select is None:
         _set_aside(task, index, kind.load, frame)
-    partial = Counted(batch.rows, batch.rejected, kind.chunk(frame, params))
-    return Milled(batch.rows, batch.rejected, pickle.dumps(partial))
+    before = batch.rows if isinstance(part.overlay, Alone) else 0
+    frame.attrs["rejected"] = batch.rejected - before
+    partial = Counted(batch.rows - before, batch.rejected - before, kind.chunk(frame, params))
+    return Milled(batch.rows, batch.rejected, pickle.dumps(partial), before)
 
 
 def _set_aside(task: Task, index: int, load: Load, frame: pd.DataFrame) -> None:
@@ -97,14 +107,20 @@ def _kind(task: Task) -> tuple[Kind, Any]:
         raise BadInput("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in exc.errors()), "params") from None
 
 
-def _read(task: Task, found: bytes, chunk: bytes) -> tuple[int, read.Batch]:
+def _read(task: Task, found: bytes, chunk: bytes) -> tuple[Part, read.Batch]:
     kind, params = _kind(task)
-    where: cut.Chunk = _load(chunk)
-    table: survey.Survey = _load(found)
+    where: cut.Chunk | Part = _load(chunk)
+    part = where if isinstance(where, Part) else Part(0, where)
+    table = _survey(found, part.table)
     options, files = ReadOptions.of(task.params, kind), open_blocking(task.files_url)
     columns = read.every_column(table.layout) if kind.columns is None else kind.columns(params)
-    batch = read.read(files, table, where, columns, options, surplus=kind.surplus)
-    return where.index, batch if kind.check is None else batch.reject(kind.check(batch.frame, params))
+    batch = read.read(files, table, part.chunk, columns, options, surplus=kind.surplus, overlay=part.overlay)
+    return part, batch if kind.check is None else batch.reject(kind.check(batch.frame, params))
+
+
+def _survey(found: bytes, table: int) -> survey.Survey:
+    tables: survey.Survey | Tables = _load(found)
+    return tables.surveys[table] if isinstance(tables, Tables) else tables
 
 
 def _load(data: bytes) -> Any:
@@ -121,7 +137,8 @@ def _join(kind: Kind, done: tuple[Run, ...], run: Run) -> tuple[Run, ...]:
     if not done or done[-1].stop != run.start:
         return (*done, run)
     *earlier, last = done
-    return (*earlier, Run(last.start, run.stop, _combine(kind, [last.partial, run.partial])))
+    both = _combine(kind, [last.partial, run.partial])
+    return (*earlier, Run(last.start, run.stop, both, last.rows + run.rows, last.rejected + run.rejected))
 
 
 def _combine(kind: Kind, partials: Sequence[bytes]) -> bytes:
@@ -146,9 +163,14 @@ def _report(task: Task, total: bytes, share: float, counted: Mapping[str, int]) 
     return found, shown.model_copy(update={"account": account})
 
 
-def scan(task: Task, partials: Sequence[bytes]) -> tuple[bytes | None, ...]:
-    """For each chunk the combined partial of all chunks before it in the file (a prefix scan); the first has none."""
+def scan(task: Task, partials: Sequence[bytes], chunks: int) -> tuple[bytes | None, ...]:
+    """For each chunk the combined partial of all chunks before it in the file (a prefix scan); the first has none.
+
+    Nor has any, where the kind says that the order does not matter.
+    """
     kind, _ = _kind(task)
+    if kind.commutative:
+        return (None,) * chunks
     before: list[bytes | None] = [None]
     for partial in partials[:-1]:
         last = before[-1]
@@ -159,7 +181,8 @@ def scan(task: Task, partials: Sequence[bytes]) -> tuple[bytes | None, ...]:
 def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes) -> Selected:
     """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
     kind, params = _kind(task)
-    index, batch = _read(task, found, chunk)
+    part, batch = _read(task, found, chunk)
+    index = part.chunk.index
     earlier = None if before is None else _load(before).partial
     if kind.select is None:
         raise TypeError(f"{task.kind} selects nothing")
@@ -173,10 +196,10 @@ def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: 
     return Selected(len(frame), batch.added(frame))
 
 
-def finish(task: Task, found: bytes, total: bytes, passes: Made) -> Finished:
+def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     """Write the artefacts and the final report."""
     kind, _ = _kind(task)
-    layout = _load(found).layout
+    layout = _load(plan.survey).layout
     result, shown = _report(task, total, 1.0, passes.counted)
     store = _artefacts(task)
     made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
@@ -186,12 +209,22 @@ def finish(task: Task, found: bytes, total: bytes, passes: Made) -> Finished:
         parts = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
         made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), parts))
         tables.append(store.preview(kind.selected, numbers=chosen[0].added))
-    parts = [task.piece("rejected", index) for index, count in enumerate(passes.rejected) if count]
-    made.append(store.join("rejected.csv", write.rejects_header(layout), parts))
-    if parts:
+    made.append(_rejected(task, plan, store, passes.rejected))
+    if made[-1].size > len(write.rejects_header(layout)):
         tables.append(store.preview("rejected"))
     selected = None if chosen is None else sum(piece.rows for piece in chosen)
+    if plan.keeps:
+        keeping.keep(task, plan, kind, passes)
     return Finished(reporting.conclude(kind, shown, selected=selected, more=tables), tuple(made))
+
+
+def _rejected(task: Task, plan: Plan, store: artefacts.Artefacts, rejected: Sequence[int]) -> Artefact:
+    """Join rejected.csv from its pieces, and from what still holds of an earlier job's."""
+    parts = [task.piece("rejected", index) for index, count in enumerate(rejected) if count]
+    header = write.rejects_header(_load(plan.survey).layout)
+    if plan.earlier is None:
+        return store.join(REJECTED_CSV, header, parts)
+    return store.add(REJECTED_CSV, amendments.rejected(task, plan.earlier, header, parts))
 
 
 def _artefacts(task: Task) -> artefacts.Artefacts:

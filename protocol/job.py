@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
+from protocol.kept import BasedOn
 from protocol.notices import Mail, Notify
 from protocol.value import Value
 
@@ -171,6 +172,7 @@ class Job(Value):
     max_attempts: int = 3
     params: dict[str, JsonValue] = Field(default_factory=dict)
     source: Source
+    based_on: BasedOn | None = None
     priority: Priority = Priority.NORMAL
     progress: Progress = Progress()
     report: Report | None = None
@@ -205,6 +207,10 @@ class Job(Value):
     def source_key(self) -> str:
         """Where the uploaded bytes lie in the file store."""
         return f"uploads/{self.id}"
+
+    @property
+    def table_name(self) -> str:
+        return self.based_on.name if self.based_on else self.source.name
 
     @property
     def result_prefix(self) -> str:

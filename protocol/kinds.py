@@ -27,6 +27,7 @@ class KindInfo(Value):
 
     `names` are what columns are called in a table without a header; a kind that has none needs a header. `surplus`
     says whether cells beyond the header's reject a row or are ignored. `table` is what it loads of the records.
+    Where it `merges`, a later job may go on from the result of an earlier one that had the same `build`.
     """
 
     name: str
@@ -38,3 +39,5 @@ class KindInfo(Value):
     names: tuple[str, ...] = ()
     surplus: str = "reject"
     table: RecordTable | None = None
+    merges: bool = False
+    build: str = ""

@@ -17,12 +17,25 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from protocol.intake.layout import CANDIDATES
 from protocol.job import Fault, Priority
 from protocol.kinds import KindInfo
 
 SINGLE = ("kind", "params", "priority", "filename")
 FIELDS = (*SINGLE, "email")
 DEFAULT_KIND = "profile"
+AMENDMENT = KindInfo(  # rows that are merged into a result: its kind and parameters are as they were
+    name="A file of rows to merge",
+    title="Rows to merge",
+    params={
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "encoding": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "delimiter": {"anyOf": [{"enum": list(CANDIDATES)}, {"type": "null"}]},
+        },
+    },
+)
 DEFAULT_NAME = "table.csv"
 NAME_BYTES = 255
 ADDRESS = re.compile(
@@ -70,6 +83,17 @@ def judge(fields: Fields, name: str, kinds: Mapping[str, KindInfo], most_emails:
     name, name_faults = clean_name(fields.one("filename") or name)
     faults = (*kind_faults, *params_faults, *email_faults, *priority_faults, *name_faults, *find_strays(fields))
     return Submission(kind, params, emails, priority, name, faults)
+
+
+def judge_amendment(fields: Fields, name: str, most_emails: int) -> Submission:
+    """The same for rows that are to be merged into a result: of the parameters there are those about reading."""
+    params, params_faults = read_params(fields.one("params"), AMENDMENT)
+    emails, email_faults = read_emails(fields.values.get("email", ()), most_emails)
+    priority, priority_faults = read_priority(fields.one("priority"))
+    name, name_faults = clean_name(fields.one("filename") or name)
+    strays = find_strays(fields, tuple(field for field in FIELDS if field != "kind"))
+    faults = (*params_faults, *email_faults, *priority_faults, *name_faults, *strays)
+    return Submission(AMENDMENT, params, emails, priority, name, faults)
 
 
 def find_kind(name: str, kinds: Mapping[str, KindInfo]) -> tuple[KindInfo | None, list[Fault]]:
@@ -193,11 +217,11 @@ def clean_name(raw: str) -> tuple[str, list[Fault]]:
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they make vsc.exe look like exe.csv
 
 
-def find_strays(fields: Fields) -> list[Fault]:
+def find_strays(fields: Fields, known: Sequence[str] = FIELDS) -> list[Fault]:
     unknown = [
-        _fault("unknown_field", f"There is no field {shorten(name)}; there are file, {', '.join(FIELDS)}.", f"/{name}")
+        _fault("unknown_field", f"There is no field {shorten(name)}; there are file, {', '.join(known)}.", f"/{name}")
         for name in fields.values
-        if name not in FIELDS
+        if name not in known
     ]
     twice = [
         _fault("field_twice", f"The field {name} is there {len(fields.values[name])} times.", f"/{name}")

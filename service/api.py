@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from protocol import kept
 from protocol.job import FINAL, MOVES, Job, State
 from protocol.messages import CancelJob, RetryJob
 from service import listing, waiting
@@ -116,6 +117,8 @@ async def delete(request: web.Request) -> web.Response:
     service.hub.forget(job)
     await service.files.remove(job.source_key)
     await service.files.remove(job.result_prefix)
+    if job.based_on:
+        await service.files.remove(kept.basis(job.id))
     log.info("deleted", extra={"action": "delete", "job": job.id})
     return web.Response(status=204)
 

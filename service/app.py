@@ -18,6 +18,7 @@ from protocol.outbox import Outbox
 from protocol.records import check_url
 from protocol.transports import Transport
 from service import (
+    amendments,
     api,
     artefacts,
     docs,
@@ -127,6 +128,8 @@ ROUTES = (
     web.get("/v1/jobs/{id}/log", api.show_log),
     web.post("/v1/jobs/{id}/cancel", api.cancel),
     web.post("/v1/jobs/{id}/retry", api.retry),
+    web.post("/v1/jobs/{id}/repairs", amendments.repair, expect_handler=submissions.begin_slowly),
+    web.post("/v1/jobs/{id}/additions", amendments.append, expect_handler=submissions.begin_slowly),
     web.get("/v1/jobs/{id}/artefacts/{name}", artefacts.download),
     web.get("/v1/jobs/{id}/stream", streams.stream_job, allow_head=False),
     web.get("/v1/jobs/{id}/events", events.follow_job, allow_head=False),

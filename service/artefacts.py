@@ -96,7 +96,7 @@ def describe(job: Job, artefact: Artefact, *, escaped: bool) -> dict[str, str]:
 
 def file_name(job: Job, artefact: Artefact) -> str:
     """`sales-anomalies-{id}.csv`: it says what it is wherever it ends up."""
-    stem = job.source.name.rpartition(".")[0] or job.source.name
+    stem = job.table_name.rpartition(".")[0] or job.table_name
     name, dot, suffix = artefact.name.partition(".")
     return f"{stem[:100]}-{name}-{job.id}{dot}{suffix}"
 

@@ -21,6 +21,10 @@ class Parameter:
     repeats: bool = False
 
 
+ID = Parameter("id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, required=True)
+WAIT = Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, after N seconds at the latest.", TEXT)
+
+
 @dataclass(frozen=True)
 class Call:
     """One call. `answers` maps a status to what it means, its media type and its schema; problems come by code."""

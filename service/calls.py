@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from protocol.job import Priority, State
-from service.call import JSON, TEXT, Call, Parameter, Schema, ref
+from protocol.job import State
+from service.call import ID, JSON, TEXT, WAIT, Call, Parameter, Schema, ref
 from service.upkeep import UPKEEP
+from service.uploading import AMENDMENTS, SUBMIT
 
 __all__ = ["CALLS", "TEXT", "Call", "Parameter", "Schema", "ref"]
 
 JOB = ("The job.", JSON, ref("Job"))
-ID = Parameter("id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, required=True)
-WAIT = Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, after N seconds at the latest.", TEXT)
 KNOWN = Parameter("If-None-Match", "header", "The ETag you know: 304 if it is still so.", TEXT)
 KIND = Parameter("kind", "query", "Only this kind; repeat it or use commas for several.", TEXT, repeats=True)
 STATE = Parameter(
@@ -19,47 +18,6 @@ STATE = Parameter(
     "Only this state; repeat it or use commas for several.",
     {"type": "string", "enum": [*State]},
     repeats=True,
-)
-FIELDS: Schema = {
-    "kind": {"type": "string", "default": "profile", "description": "What to do with the table."},
-    "params": {"type": "string", "contentMediaType": JSON, "description": "The kind's parameters: a JSON object."},
-    "email": {"type": "array", "items": {"type": "string"}, "maxItems": 20, "description": "One address each."},
-    "priority": {"type": "string", "enum": [*Priority], "default": "normal"},
-    "filename": {"type": "string", "description": "The table's name, where the form does not say it."},
-}
-TABLE: Schema = {"type": "string", "format": "binary", "description": "The table, as CSV or the like."}
-SUBMISSION: Schema = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {"type": "object", "properties": {"file": TABLE, **FIELDS}, "required": ["file"]}
-        },
-        "text/csv": {"schema": TABLE},
-    },
-}
-QUERY_FIELDS = tuple(
-    Parameter(name, "query", f"As the form's field {name}.", schema.get("items", schema), repeats="items" in schema)
-    for name, schema in FIELDS.items()
-)
-SUBMIT = Call(
-    "post",
-    "/v1/jobs",
-    "Submit a table",
-    "Send a form, or the table itself as the body with the fields in the address. The table streams to storage.",
-    {
-        202: ("Accepted: the job will reach a final state.", JSON, ref("Job")),
-        200: ("With `Prefer: wait=N`: the job has ended.", JSON, ref("Job")),
-    },
-    [
-        *("malformed", "bad_parameter", "no_file", "timeout", "in_progress", "too_large", "not_a_table"),
-        *("invalid", "key_reused", "starting", "busy", "no_space"),
-    ],
-    (
-        *QUERY_FIELDS,
-        Parameter("Idempotency-Key", "header", "The same key and content again answer with the same job.", TEXT),
-        WAIT,
-    ),
-    SUBMISSION,
 )
 LIST = Call(
     "get",
@@ -151,6 +109,7 @@ CALLS: tuple[Call, ...] = (
         (ID,),
     ),
     DOWNLOAD,
+    *AMENDMENTS,
     Call(
         "get",
         "/v1/jobs/{id}/stream",

@@ -30,6 +30,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "method_not_allowed": (405, "That cannot be done here"),
     "timeout": (408, "The upload took too long"),
     "illegal_move": (409, "The job's state does not allow that"),
+    "not_mergeable": (409, "The job has no result that rows can be merged into"),
     "in_progress": (409, "The same request is under way"),
     "gone": (410, "It is gone"),
     "too_large": (413, "The table is too large"),

@@ -1,4 +1,4 @@
-"""POST /v1/jobs: from a request to a stored job, or to one answer with everything that is wrong, and nothing kept."""
+"""From a request to a stored job, or to one answer with everything that is wrong, and nothing kept: POST /v1/jobs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
 from aiohttp import web
 
@@ -45,22 +45,59 @@ async def begin_slowly(_request: web.Request) -> None:
     """Answer `Expect: 100-continue` only once the request may send its body; see `_invite`."""
 
 
+@dataclass(frozen=True)
+class Making:
+    """What becomes of a request's file: how it is read, and the job that is made of what was received."""
+
+    service: Service
+    job_id: str
+
+    @property
+    def file_key(self) -> str:
+        return f"uploads/{self.job_id}"
+
+    async def store(self, blocks: AsyncIterator[bytes], name: str, options: ReadOptions | None) -> Upload:
+        return await _store(self.service, self.file_key, blocks, name, options)
+
+    async def make(self, received: Received) -> Job:
+        """The job that was asked for, or a refusal that names every fault."""
+        wanted = submission.judge(
+            received.fields, file_of(received).name, self.service.offers.kinds(), self.service.limits.emails
+        )
+        options = reception.options_of(json.dumps(wanted.params), wanted.kind)
+        upload = await self.look_again(file_of(received), wanted, options)
+        check(wanted, upload.verdict)
+        return new_job(self.service, self.job_id, wanted, upload)
+
+    async def look_again(self, upload: Upload, wanted: Submission, options: ReadOptions) -> Upload:
+        """How to read the table may be said after the table: then it is looked at again, as it was stored."""
+        if options == upload.options and wanted.name == upload.name:
+            return upload
+        verdict = await uploads.inspect(self.service.files, self.file_key, wanted.name, options)
+        return Upload(wanted.name, upload.size, upload.sha256, options, verdict)
+
+
 async def submit(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
+    await admit(service, request)
+    return await take(request, Making(service, uuid.uuid4().hex))
+
+
+async def take(request: web.Request, making: Making) -> web.Response:
+    """Receive a file and have a job made of it; the answer to whoever sent it."""
+    service = making.service
     wait = waiting.wished(request, service.limits.wait)
-    await _admit(service, request)
     with _held(service, request) as key:
         async with service.slots.one():
             await _invite(request)
-            job_id = uuid.uuid4().hex
-            with lines.about(job=job_id):
-                job_id = await _accept(service, request, job_id, key)
+            with lines.about(job=making.job_id):
+                job_id = await _accept(request, making, key)
     stored = await waiting.until_final(service, job_id, wait or 0)
     done = wait is not None and stored.job().final
     return answer_job(stored, request, status=200 if done else 202, location=True, waited=wait)
 
 
-async def _admit(service: Service, request: web.Request) -> None:
+async def admit(service: Service, request: web.Request) -> None:
     """Refuse what is known to fail before a byte of it is read."""
     if not service.offers.kinds():
         raise Refused("starting", "No consumer has said yet which kinds there are.", headers={"Retry-After": "2"})
@@ -93,19 +130,18 @@ def _held(service: Service, request: web.Request) -> Iterator[str | None]:
         service.keys_held.discard(name)
 
 
-async def _accept(service: Service, request: web.Request, job_id: str, key: str | None) -> str:
+async def _accept(request: web.Request, making: Making, key: str | None) -> str:
     """The id of the new job, or of the one that the same request made before."""
-    file_key = f"uploads/{job_id}"
+    service = making.service
     try:
-        async with uploads.guarded(service.store, service.files, job_id, file_key):
-            store, kinds = partial(_store, service, file_key), service.offers.kinds()
-            received = await reception.receive(request, store, service.limits, kinds)
-            job, asked = await _make_job(service, job_id, file_key, received)
+        async with uploads.guarded(service.store, service.files, making.job_id, making.file_key):
+            received = await reception.receive(request, making.store, service.limits, service.offers.kinds())
+            job = await making.make(received)
             job = job.model_copy(update={"traceparent": tracing.read(request.headers.get("traceparent"))})
-            await _keep(service, job, Key(key, asked) if key else None)
+            await _keep(service, job, Key(key, fingerprint(job)) if key else None)
     except Repeated as repeated:
         return repeated.job_id
-    return job_id
+    return making.job_id
 
 
 async def _store(
@@ -120,24 +156,10 @@ async def _store(
     return upload
 
 
-async def _make_job(service: Service, job_id: str, file_key: str, received: Received) -> tuple[Job, str]:
-    """The job that was asked for and a fingerprint of what was asked, or a refusal that names every fault."""
+def file_of(received: Received) -> Upload:
     if received.upload is None:
         raise Refused("no_file", "Send the table as the form's field file, or as the request's body.")
-    wanted = submission.judge(received.fields, received.upload.name, service.offers.kinds(), service.limits.emails)
-    upload = await _look_again(service, file_key, received.upload, wanted)
-    check(wanted, upload.verdict)
-    job = _job(service, job_id, wanted, upload)
-    return job, fingerprint(job)
-
-
-async def _look_again(service: Service, file_key: str, upload: Upload, wanted: Submission) -> Upload:
-    """How to read the table may be said after the table: then it is looked at again, as it was stored."""
-    options = reception.options_of(json.dumps(wanted.params), wanted.kind)
-    if options == upload.options and wanted.name == upload.name:
-        return upload
-    verdict = await uploads.inspect(service.files, file_key, wanted.name, options)
-    return Upload(wanted.name, upload.size, upload.sha256, options, verdict)
+    return received.upload
 
 
 def check(wanted: Submission, verdict: Layout | BadTable) -> None:
@@ -156,7 +178,7 @@ def refuse_table(bad: BadTable, faults: tuple[Fault, ...]) -> Refused:
     return refuse_faults(faults, {413: "too_large", 415: "not_a_table"}.get(bad.status, "invalid"))
 
 
-def _job(service: Service, job_id: str, wanted: Submission, upload: Upload) -> Job:
+def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload) -> Job:
     now = datetime.fromtimestamp(service.clock(), UTC)
     tabbed = upload.name.lower().endswith((".tsv", ".tab"))
     return Job(
@@ -175,7 +197,8 @@ def _job(service: Service, job_id: str, wanted: Submission, upload: Upload) -> J
 
 def fingerprint(job: Job) -> str:
     """What was asked: two requests with the same one ask for the same job."""
-    asked = (job.kind, job.params, job.notify.email, job.priority, job.source.model_dump())
+    asked = [job.kind, job.params, job.notify.email, job.priority, job.source.model_dump()]
+    asked += [job.based_on.model_dump()] if job.based_on else []
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

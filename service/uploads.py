@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from protocol import kept
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
 from service.limits import Limits
@@ -184,6 +185,7 @@ async def guarded(store: Store, files: Files, job_id: str, key: str) -> AsyncIte
 
 async def _discard(store: Store, files: Files, job_id: str, key: str) -> None:
     await files.remove(key)
+    await files.remove(kept.basis(job_id))
     await store.end_upload(job_id)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.peers import with_celery
 from consumer import work
-from consumer.steps import Task
+from consumer.steps import Made, Task
 
 app, result = with_celery.app, with_celery.result
 
@@ -26,9 +26,9 @@ def mill(path: str) -> dict[str, Any]:
         chunk_size=2**24,
     )
     plan = work.plan(task)
-    milled = work.mill(task, plan.survey, plan.chunks[0])
-    chosen = work.select(task, plan.survey, plan.chunks[0], None, milled.partial)
-    return work.finish(task, plan.survey, milled.partial, [milled.rejected], [chosen]).report.numbers
+    milled = work.mill(task, plan.survey, plan.mill.chunks[0])
+    chosen = work.select(task, plan.survey, plan.mill.chunks[0], None, milled.partial)
+    return work.finish(task, plan, milled.partial, Made((milled.rejected,), (chosen,), {})).report.numbers
 
 
 async def send(path: str) -> str:

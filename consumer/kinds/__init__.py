@@ -112,6 +112,11 @@ class Kind:
                                           of selected rows (None while it is not known)
     load                                  which rows go into which table of the records; `numbers` then also holds
                                           `inserted updated skipped rejected`
+    commutative                           a promise: chunk and combine find the same whatever the order of rows and
+                                          partials, and select looks at `total` alone (`before` is then None). Then
+                                          rows that were rejected can be repaired without reading those round them:
+                                          they come as a chunk of their own, with their lines and with a negative
+                                          `frame.attrs["rejected"]`, since they were counted as rejected before
     frame(frame, params) -> Report        instead of chunk, combine and finalize: the whole table at once
     """
 
@@ -131,3 +136,10 @@ class Kind:
     description: str = ""
     surplus: Literal["reject", "ignore"] = "reject"  # cells beyond the header's
     names: tuple[str, ...] = ()  # of the columns of a table without header, in their order; none: it needs a header
+    commutative: bool = False
+
+    @property
+    def merges(self) -> bool:
+        """Whether a later job may go on from the result: repaired or appended rows then are all that is read."""
+        loads_alone = self.load is None or (self.commutative and self.select is None)
+        return self.frame is None and loads_alone

@@ -71,6 +71,7 @@ KIND = Kind(
     chunk=chunk,
     combine=combined,
     finalize=finalize,
+    commutative=True,
     headline=headline,
     chart=chart,
 )

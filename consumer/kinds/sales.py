@@ -134,6 +134,7 @@ KIND = Kind(
     finalize=finalize,
     select=select,
     selected="anomalies",
+    commutative=True,
     headline=headline,
     chart=chart,
 )

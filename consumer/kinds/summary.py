@@ -136,6 +136,7 @@ KIND = Kind(
     chunk=chunk,
     combine=combine,
     finalize=finalize,
+    commutative=True,
     headline=headline,
     chart=chart,
 )

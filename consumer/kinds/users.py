@@ -84,6 +84,7 @@ KIND = Kind(
             unique=("email",),
         )
     ),
+    commutative=True,
     headline=headline,
     surplus="ignore",
     names=("real_name", "email"),

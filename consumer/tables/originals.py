@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,16 +19,21 @@ from protocol.intake.layout import Layout
 
 @dataclass(frozen=True)
 class Originals:
-    """A chunk's bytes. A row is known by its place among all rows of the chunk."""
+    """A chunk's bytes. A row is known by its place among all rows of the chunk.
+
+    `numbers` are the lines of its rows, where other rows took the place of what stood there.
+    """
 
     data: bytes
     layout: Layout
     first_line: int
     misfits: Misfits
+    numbers: Places | None = None
 
     @cached_property
     def rows(self) -> Rows:
-        return rows.find(self.data, self.layout.delimiter, blanks=self.layout.blanks, first_line=self.first_line)
+        found = rows.find(self.data, self.layout.delimiter, blanks=self.layout.blanks, first_line=self.first_line)
+        return found if self.numbers is None else replace(found, lines=self.numbers)
 
     def lines(self, places: Places) -> Places:
         """The physical lines on which these rows begin."""

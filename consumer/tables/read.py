@@ -17,6 +17,7 @@ from consumer.tables.converted import Converted
 from consumer.tables.cut import Chunk
 from consumer.tables.misfits import Misfits, sort_out
 from consumer.tables.originals import Originals
+from consumer.tables.overlay import Alone, Overlay
 from consumer.tables.rows import Places
 from consumer.tables.survey import Survey
 from protocol.files import BlockingFiles
@@ -35,13 +36,20 @@ def read(
     options: ReadOptions,
     *,
     surplus: Literal["reject", "ignore"] = "reject",
+    overlay: Overlay | Alone | None = None,
 ) -> Batch:
-    """The rows of *chunk*, typed and complete in *columns*, and the rejects; identical however the table was cut."""
+    """The rows of *chunk*, typed and complete in *columns*, and the rejects; identical however the table was cut.
+
+    The rows of *overlay* stand where they stand in for others.
+    """
     layout = survey.layout
     if faults := check_columns(layout, [NeededColumn(name=column.name) for column in columns], {}):
         raise BadTable(422, faults, layout)
     reading = _Reading(layout, tuple(columns), options.decimal, surplus == "ignore")
-    places, found, originals = reading.rows(_bytes(files, survey, chunk), chunk.first_line)
+    data, numbers = _bytes(files, survey, chunk), None
+    if overlay is not None:
+        data, numbers = overlay.lay(files, data, layout, chunk.first_line)
+    places, found, originals = reading.rows(data, chunk.first_line, numbers)
     good = found.reasons == 0
     bad = reading.misfits(originals).add(places[~good], found.reasons[~good], converted.vocabulary(columns))
     frame = found.where(good).frame([column.name for column in columns])
@@ -62,10 +70,10 @@ class _Reading:
     decimal: str
     ignores_surplus: bool
 
-    def rows(self, data: bytes, first_line: int) -> tuple[Places, Converted, Originals]:
+    def rows(self, data: bytes, first_line: int, numbers: Places | None) -> tuple[Places, Converted, Originals]:
         """The rows with all the cells that are needed, converted: their places in file order, and the originals."""
         parts, misfits = self._parts(data)
-        originals = Originals(data, self.layout, first_line, misfits)
+        originals = Originals(data, self.layout, first_line, misfits, numbers)
         found = converted.join(parts, self.columns)
         del parts
         places = misfits.others(len(found))

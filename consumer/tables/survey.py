@@ -24,14 +24,19 @@ def survey(files: BlockingFiles, key: str, options: ReadOptions, *, name: str, w
 
     One that is not UTF-8 is copied as such to `{work_prefix}table`, in bounded memory.
     """
-    inspector = Inspector(options, name=name)
-    for block in blocks(files, key, 0, files.size(key)):
-        inspector.feed(block)
-    layout = inspector.finish()
+    layout = inspect(files, key, options, name=name)
     if layout.encoding != UTF8:
         original, key = key, f"{work_prefix}table"
         files.write(key, transcode(blocks(files, original, 0, files.size(original)), options.encoding))
     return Survey(layout, key, layout.size)
+
+
+def inspect(files: BlockingFiles, key: str, options: ReadOptions, *, name: str) -> Layout:
+    """How the table at *key* is written, or BadTable."""
+    inspector = Inspector(options, name=name)
+    for block in blocks(files, key, 0, files.size(key)):
+        inspector.feed(block)
+    return inspector.finish()
 
 
 def blocks(files: BlockingFiles, key: str, start: int, stop: int) -> Iterator[bytes]:

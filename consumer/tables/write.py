@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from consumer.tables.cells import joined
 from protocol.intake.layout import Layout
-
-REJECTED = ("rejected_line", "rejected_reason")
+from protocol.kept import REJECTED
 
 
 def rejects_header(layout: Layout) -> bytes:
@@ -58,18 +57,21 @@ def number(value: float) -> str:
 
 def lines(columns: Sequence[pa.Array]) -> bytes:
     """One line a row. The columns are text and equally long."""
-    if not columns or not len(columns[0]):
-        return b""
-    cells = [_quoted(column) for column in columns]
-    if len(cells) == 1:  # an empty line would be no row
-        cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
-    rows = pc.binary_join_element_wise(*cells, ",")
-    return joined(pc.binary_join_element_wise(rows, "", "\n"))
+    return joined(rows(columns)) if columns and len(columns[0]) else b""
 
 
-def _quoted(column: pa.Array) -> pa.Array:
-    if not any(mark in joined(column) for mark in (b'"', b",", b"\r", b"\n")):
+def rows(columns: Sequence[pa.Array], delimiter: str = ",") -> pa.Array:
+    """The same, each row by itself."""
+    cells = [_quoted(column, delimiter) for column in columns]
+    if len(cells) == 1:  # a line of nothing but blanks would be no row
+        blank = pc.equal(pc.utf8_trim_whitespace(cells[0]), "")
+        cells = [pc.if_else(blank, pc.binary_join_element_wise('"', cells[0], '"', ""), cells[0])]
+    return pc.binary_join_element_wise(pc.binary_join_element_wise(*cells, delimiter), "", "\n")
+
+
+def _quoted(column: pa.Array, delimiter: str) -> pa.Array:
+    if not any(mark in joined(column) for mark in (b'"', delimiter.encode(), b"\r", b"\n")):
         return column
     doubled = pc.replace_substring(column, '"', '""')
     quoted = pc.binary_join_element_wise('"', doubled, '"', "")
-    return pc.if_else(pc.match_substring_regex(column, '[",\r\n]'), quoted, column)
+    return pc.if_else(pc.match_substring_regex(column, f'["{delimiter}\r\n]'), quoted, column)

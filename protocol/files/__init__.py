@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, cast
 
@@ -29,6 +29,12 @@ class Files(Protocol):
     async def size(self, key: str) -> int:
         """In bytes, or FileMissing."""
 
+    async def copy(self, source: str, target: str) -> None:
+        """Have the file *source* as *target* too, each on its own from then on; or FileMissing.
+
+        Where the store can, that takes neither time nor space: files are never changed, only replaced.
+        """
+
     async def keys(self, prefix: str) -> list[str]:
         """Every key below *prefix*, which ends with a slash."""
 
@@ -49,6 +55,13 @@ class BlockingFiles(Protocol):
     def read(self, key: str, start: int, stop: int) -> bytes: ...
     def write(self, key: str, data: Iterable[bytes]) -> None: ...
     def remove(self, key: str) -> None: ...
+
+
+def blocks(files: BlockingFiles, key: str) -> Iterator[bytes]:
+    """The whole file, a mebibyte at a time."""
+    size = files.size(key)
+    for start in range(0, size, PIECE):
+        yield files.read(key, start, min(start + PIECE, size))
 
 
 def open_files(url: str) -> AbstractAsyncContextManager[Files]:

@@ -45,6 +45,15 @@ class Objects:
         with _found(key):
             return int((await obstore.head_async(self._store, key))["size"])
 
+    async def copy(self, source: str, target: str) -> None:
+        with _found(source):
+            try:
+                await obstore.copy_async(self._store, source, target)
+            except FileNotFoundError:
+                raise
+            except Exception:  # noqa: BLE001 - not every disk has hard links, and S3 copies no more than 5 GiB at once
+                await self.put(target, self.get(source))
+
     async def keys(self, prefix: str) -> list[str]:
         return [entry["path"] async for batch in obstore.list(self._store, prefix=prefix) for entry in batch]
 

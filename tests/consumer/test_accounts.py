@@ -53,7 +53,7 @@ def test_the_kinds_that_ship_account_for_every_row_of_the_chunks_so_far(
     open_blocking(tmp_path.as_uri()).write("uploads/x", [TABLES[kind]])
     task = Task("x", tmp_path.as_uri(), "uploads/x", "x.csv", "results/x/", kind, {}, chunk_size)
     plan = work.plan(task)
-    milled = [work.mill(task, plan.survey, chunk) for chunk in plan.chunks]
+    milled = [work.mill(task, plan.survey, chunk) for chunk in plan.mill.chunks]
     runs = [Run(n, n + 1, piece.partial) for n, piece in enumerate(milled)]
     for some in (runs, runs[:-1] or runs, runs[::2]):
         account = work.show(task, some, 1.0, {})[1].account

@@ -17,9 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer import work
-from consumer.steps import Finished, Made, Milled, Run, Task
-from protocol.files import open_blocking
+from consumer.steps import Finished
+from tests.consumer import milling
 
 HEADER = ("region", "note", "revenue", "quantity", "discount")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -49,20 +48,10 @@ def tables(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, ...]]]:
 
 def run_steps(folder: Path, data: bytes, pieces: int, shuffle: random.Random) -> tuple[Finished, dict[str, bytes]]:
     """What the consumer does, with the chunks of both passes in any order."""
-    files = open_blocking(folder.as_uri())
-    files.write("uploads/x", [data])
     size = max(1, len(data) // pieces)
-    task = Task("x", folder.as_uri(), "uploads/x", "x.csv", f"results/{pieces}/", "sales", {"delimiter": None}, size)
-    plan = work.plan(task)
-    order = list(range(len(plan.chunks)))
-    shuffle.shuffle(order)
-    milled: dict[int, Milled] = {n: work.mill(task, plan.survey, plan.chunks[n]) for n in order}
-    [total] = work.fold(task, [Run(n, n + 1, milled[n].partial) for n in sorted(milled)])
-    chosen = {n: work.select(task, plan.survey, plan.chunks[n], None, total.partial) for n in reversed(order)}
-    rejected = tuple(milled[n].rejected for n in sorted(milled))
-    done = work.finish(task, plan.survey, total.partial, Made(rejected, tuple(chosen[n] for n in sorted(chosen)), {}))
-    found = {one.name: files.read(f"results/{pieces}/artefacts/{one.name}", 0, one.size) for one in done.artefacts}
-    return done, found
+    task = milling.submit(folder, data, name="x", kind="sales", chunk_size=size, delimiter=None)
+    ran = milling.run(task, shuffle)
+    return ran.finished, ran.result[1]
 
 
 def to_number(text: str) -> float | None:

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from consumer import work
 from consumer.kinds import players, users
-from consumer.steps import Made, Run, Task
+from consumer.steps import Run, Task
 from protocol.files import open_blocking
 from protocol.intake import BadTable
 from protocol.records import Counts, open_records
+from tests.consumer import milling
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", re.ASCII)
 HEADER = ["Name", "Team", "Position", "Height(inches)", "Weight(lbs)", "Age"]
@@ -38,28 +39,12 @@ def written(rows: Rows, *, blanks: bool = False) -> bytes:
 def run(folder: Path, kind: str, table: bytes, pieces: int, order: Random) -> tuple[Counts, list[dict[str, Any]], str]:
     """What the engine does: the passes in any order, the loads in the file's. The counts, the table, the artefact."""
     folder /= str(next(numbers))
-    files = open_blocking(folder.as_uri())
-    files.write("uploads/x", [table])
-    url = f"sqlite:///{folder}/records.db"
-    task = Task("x", folder.as_uri(), "uploads/x", "x.csv", "r/", kind, {}, max(1, len(table) // pieces), url)
-    plan = work.plan(task)
-    places = list(range(len(plan.chunks)))
-    order.shuffle(places)
-    milled = {n: work.mill(task, plan.survey, plan.chunks[n]) for n in places}
-    [total] = work.fold(task, [Run(n, n + 1, milled[n].partial) for n in sorted(milled)])
-    chosen = None
-    if plan.selects:
-        before = work.scan(task, [milled[n].partial for n in sorted(milled)])
-        found = {n: work.select(task, plan.survey, plan.chunks[n], before[n], total.partial) for n in reversed(places)}
-        chosen = tuple(found[n] for n in sorted(found))
-    counts = sum((work.load(task, n, plan.chunk_size) for n in sorted(milled)), Counts())
-    rejected = tuple(milled[n].rejected for n in sorted(milled))
-    done = work.finish(task, plan.survey, total.partial, Made(rejected, chosen, counts.numbers))
-    assert done.report.account.skipped == counts.skipped
+    task = milling.submit(folder, table, name="x", kind=kind, chunk_size=max(1, len(table) // pieces))
+    ran = milling.run(task, order)
+    assert ran.finished.report.account.skipped == ran.counts.skipped
     table_of = {"users": users.KIND, "players": players.KIND}[kind].load.table
-    [artefact] = [one for one in done.artefacts if one.name in {"players.csv", "rejected.csv"}][:1]
-    text = files.read(f"r/artefacts/{artefact.name}", 0, artefact.size).decode()
-    return counts, open_records(url).page(table_of, after=0, limit=1000), text
+    text = ran.artefact({"users": "rejected.csv", "players": "players.csv"}[kind]).decode()
+    return ran.counts, open_records(task.records_url).page(table_of, after=0, limit=1000), text
 
 
 addresses = st.sampled_from(["a@x.org", "A@X.org", " b@x.org ", "c@x.org", "", "nobody", "a@x"])
@@ -170,11 +155,11 @@ def test_a_job_that_was_cut_in_one_way_is_cut_so_again_and_loads_nothing_twice(t
     for chunk_size, most in ((100, 3), (400, 1000)):
         task = Task("x", tmp_path.as_uri(), "uploads/x", "x.csv", "r/", "players", {}, chunk_size, url)
         plan = work.plan(task)
-        milled = [work.mill(task, plan.survey, chunk) for chunk in plan.chunks]
-        before = work.scan(task, [piece.partial for piece in milled])
+        milled = [work.mill(task, plan.survey, chunk) for chunk in plan.mill.chunks]
+        before = work.scan(task, [piece.partial for piece in milled], len(milled))
         [total] = work.fold(task, [Run(n, n + 1, piece.partial) for n, piece in enumerate(milled)])
         counts = Counts()
-        for n, chunk in list(enumerate(plan.chunks))[:most]:
+        for n, chunk in list(enumerate(plan.mill.chunks))[:most]:
             work.select(task, plan.survey, chunk, before[n], total.partial)
             counts += work.load(task, n, plan.chunk_size)
         totals.append(counts.inserted)

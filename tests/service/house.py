@@ -42,6 +42,8 @@ SALES = KindInfo(
     title="Sales",
     params=PARAMS,
     columns=tuple(NeededColumn(name=name, type="text" if name == "region" else "number") for name in NEEDED),
+    merges=True,
+    build="b1",
 )
 USERS = KindInfo(
     name="users",

@@ -1,0 +1,82 @@
+"""The calls that take a table: submit one, and merge rows into the result of another. As data, like all calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocol.job import Priority
+from service.call import ID, JSON, TEXT, WAIT, Call, Parameter, Schema, ref
+
+WHO: dict[str, Schema] = {
+    "email": {"type": "array", "items": {"type": "string"}, "maxItems": 20, "description": "One address each."},
+    "priority": {"type": "string", "enum": [*Priority], "default": "normal"},
+    "filename": {"type": "string", "description": "The table's name, where the form does not say it."},
+}
+FIELDS: dict[str, Schema] = {
+    "kind": {"type": "string", "default": "profile", "description": "What to do with the table."},
+    "params": {"type": "string", "contentMediaType": JSON, "description": "The kind's parameters: a JSON object."},
+    **WHO,
+}
+READING: Schema = {
+    "type": "string",
+    "contentMediaType": JSON,
+    "description": "How to read this file, where looking gets it wrong: `encoding`, `delimiter`.",
+}
+PROBLEMS = (
+    *("malformed", "bad_parameter", "no_file", "timeout", "in_progress", "too_large", "not_a_table"),
+    *("invalid", "key_reused", "starting", "busy", "no_space"),
+)
+KEY = Parameter("Idempotency-Key", "header", "The same key and content again answer with the same job.", TEXT)
+
+
+def _body(fields: Mapping[str, Schema], file: str) -> Schema:
+    table: Schema = {"type": "string", "format": "binary", "description": file}
+    form = {"type": "object", "properties": {"file": table, **fields}, "required": ["file"]}
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}, "text/csv": {"schema": table}}}
+
+
+def _query(fields: Mapping[str, Schema]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(name, "query", f"As the form's field {name}.", schema.get("items", schema), repeats="items" in schema)
+        for name, schema in fields.items()
+    )
+
+
+ANSWERS = {
+    202: ("Accepted: the job will reach a final state.", JSON, ref("Job")),
+    200: ("With `Prefer: wait=N`: the job has ended.", JSON, ref("Job")),
+}
+SUBMIT = Call(
+    "post",
+    "/v1/jobs",
+    "Submit a table",
+    "Send a form, or the table itself as the body with the fields in the address. The table streams to storage.",
+    ANSWERS,
+    PROBLEMS,
+    (*_query(FIELDS), KEY, WAIT),
+    _body(FIELDS, "The table, as CSV or the like."),
+)
+_SENT = {"params": READING, **WHO}
+
+
+def _amendment(what: str, title: str, says: str, file: str) -> Call:
+    problems = ("no_such_job", "not_mergeable", *PROBLEMS)
+    parameters = (ID, *_query(_SENT), KEY, WAIT)
+    return Call("post", f"/v1/jobs/{{id}}/{what}", title, says, ANSWERS, problems, parameters, _body(_SENT, file))
+
+
+AMENDMENTS = (
+    _amendment(
+        "repairs",
+        "Repair rejected rows",
+        "Makes a new job, whose result is that of the whole repaired table; it reads no more than it must. Rows are "
+        "told apart by `rejected_line`. Those that come back unchanged, or not at all, stay rejected.",
+        "The job's `rejected.csv`, with rows put right: the table's columns and `rejected_line`, in any order.",
+    ),
+    _amendment(
+        "additions",
+        "Append rows",
+        "Makes a new job, whose result is that of both tables as one; it reads no more than it must.",
+        "More rows, with the header of the job's table.",
+    ),
+)
