@@ -17,14 +17,16 @@ from protocol.databases import Database, open_database
 from protocol.files import Files, open_files
 from protocol.job import Job, Source
 from protocol.transports import Transport, open_transport
+from tests.leash import Leash
 from tests.postgresql import Server
+from tests.rabbitmq import Node
 
 # A machine may be busy: how long one example takes says nothing.
 settings.register_profile("rowmill", deadline=None)
 settings.load_profile("rowmill")
 
 T = TypeVar("T")
-DEADLINE = 15.0
+DEADLINE = 60.0
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -115,6 +117,40 @@ def postgresql() -> Iterator[Server]:
         yield server
     finally:
         server.end()
+
+
+@pytest.fixture(scope="session")
+def leash() -> Iterator[Leash]:
+    """Ends what still runs when the tests are killed."""
+    held = Leash()
+    yield held
+    held.close()
+
+
+@pytest.fixture(scope="session")
+def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """One RabbitMQ node for all tests that want one; a test may have killed it."""
+    node = Node(tmp_path_factory.mktemp("rabbitmq"))
+    node.start()
+    try:
+        yield node
+    finally:
+        node.end()
+
+
+@pytest.fixture
+async def node(shared_node: Node) -> Node:
+    """The node, up again where the test before has killed it."""
+    if not shared_node.running:
+        shared_node.start()
+    await shared_node.up()
+    return shared_node
+
+
+@pytest.fixture
+def url(node: Node) -> str:
+    """A virtual host that this test has for itself."""
+    return node.at(node.fresh_host())
 
 
 @pytest.fixture

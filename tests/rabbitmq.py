@@ -20,10 +20,12 @@ from pathlib import Path
 
 import aio_pika
 
+from tests.leash import Leash
+
 FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/opt/rabbitmq/sbin"), Path("/usr/local/opt/rabbitmq/sbin"))
 # Beside guest: one who may do nothing, and one who may do what `rowmill doctor` advises to grant.
 RIGHTS = {"poor": ("^$", "^$", "^$"), "lean": ("^rowmill", r"^(rowmill|amq\.default)", "^rowmill")}
-HOSTS = 60  # virtual hosts that are there from the start
+HOSTS = 90  # virtual hosts that are there from the start
 TICK = "[{rabbit, [{channel_tick_interval, 1000}]}]."  # so that consumer_timeout is looked at every second
 DEADLINE = 90.0
 
@@ -49,11 +51,13 @@ def _script(name: str) -> str:
 @dataclass
 class Node:
     folder: Path
+    leash: Leash = field(default_factory=Leash)
     settings: str = "consumer_timeout = 20000\n"
     name: str = field(default_factory=lambda: f"rowmill-{secrets.token_hex(4)}@localhost")
     ports: list[int] = field(default_factory=lambda: _free_ports(3))
     process: subprocess.Popen[bytes] | None = None
     mapper: subprocess.Popen[bytes] | None = None
+    complete: bool = False  # all virtual hosts and users are there, and stay through every kill
     _hosts: Iterator[int] = field(default_factory=lambda: iter(range(HOSTS)))
 
     @property
@@ -107,7 +111,8 @@ class Node:
         (self.folder / "definitions.json").write_text(json.dumps(definitions))
         (self.folder / "plugins").write_text("[].")
         (self.folder / "advanced.config").write_text(TICK)
-        lines = f"loopback_users = none\nload_definitions = {self.folder}/definitions.json\n{self.settings}"
+        load = "" if self.complete else f"load_definitions = {self.folder}/definitions.json\n"
+        lines = f"loopback_users = none\n{load}{self.settings}"
         (self.folder / "rabbitmq.conf").write_text(lines)
 
     def start(self) -> None:
@@ -117,7 +122,9 @@ class Node:
             run = {"env": self.environment, "stdout": out, "stderr": out, "start_new_session": True}
             if self.mapper is None:
                 self.mapper = subprocess.Popen(["epmd"], **run)
+                self.leash.hold(self.mapper.pid)
             self.process = subprocess.Popen([_script("rabbitmq-server")], **run)
+            self.leash.hold(self.process.pid)
 
     async def up(self) -> None:
         """Wait until it answers."""
@@ -126,6 +133,7 @@ class Node:
                 assert self.process, "not started"
                 assert self.process.poll() is None, (self.folder / "out").read_text()[-2000:]
                 await asyncio.sleep(0.1)
+        self.complete = True
 
     async def answers(self) -> bool:
         try:
@@ -146,12 +154,15 @@ class Node:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            self.leash.release(self.process.pid)
 
     def end(self) -> None:
         self.kill()
         if self.mapper is not None:
             self.mapper.kill()
             self.mapper.wait()
+            self.leash.release(self.mapper.pid)
+        self.leash.close()
 
     async def control(self, *arguments: str) -> str:
         """rabbitmqctl against this node; takes a second or two."""

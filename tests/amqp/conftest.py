@@ -1,42 +1,18 @@
-"""One RabbitMQ node for all tests of a session, a virtual host for each test, and a proxy where a test wants one."""
+"""Fleets at work, and a proxy where a test wants one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.amqp.fleet import Fleet
+from tests.leash import Leash
 from tests.proxy import Proxy
 from tests.rabbitmq import Node
-
-
-@pytest.fixture(scope="session")
-def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("rabbitmq"))
-    node.start()
-    try:
-        yield node
-    finally:
-        node.end()
-
-
-@pytest.fixture
-async def node(shared_node: Node) -> Node:
-    """The node, up again where the test before has killed it."""
-    if not shared_node.running:
-        shared_node.start()
-    await shared_node.up()
-    return shared_node
-
-
-@pytest.fixture
-def url(node: Node) -> str:
-    """A virtual host that this test has for itself."""
-    return node.at(node.fresh_host())
 
 
 @pytest.fixture
@@ -49,7 +25,7 @@ Launch = Callable[..., Awaitable[Fleet]]
 
 
 @pytest.fixture
-async def launch(tmp_path: Path, url: str) -> AsyncIterator[Launch]:
+async def launch(tmp_path: Path, url: str, leash: Leash) -> AsyncIterator[Launch]:
     """Starts fleets, each in a folder of its own; stops what still runs."""
     launched: list[Fleet] = []
     async with aiohttp.ClientSession() as session:
@@ -57,7 +33,7 @@ async def launch(tmp_path: Path, url: str) -> AsyncIterator[Launch]:
         async def begin(*, broker: str = url, wait: bool = True, **settings: str) -> Fleet:
             folder = tmp_path / f"fleet{len(launched)}"
             folder.mkdir()
-            fleet = Fleet(folder, session, broker, settings)
+            fleet = Fleet(folder, session, broker, leash, settings)
             launched.append(fleet)
             await (fleet.start() if wait else asyncio.gather(*(side.start() for side in fleet.sides)))
             return fleet

@@ -18,6 +18,8 @@ from typing import Any
 import aiohttp
 import psutil
 
+from tests.leash import Leash
+
 DEADLINE = 60.0
 FINAL = {"succeeded", "failed", "cancelled"}
 LOOK = 0.05  # seconds between two looks
@@ -36,6 +38,7 @@ class Side:
     name: str
     home: Path
     settings: dict[str, str]
+    leash: Leash
     process: asyncio.subprocess.Process | None = None
     family: list[psutil.Process] = field(default_factory=list)
 
@@ -46,6 +49,7 @@ class Side:
             self.process = await asyncio.create_subprocess_exec(
                 *command, cwd=self.home, env=self.environment, stdout=log, stderr=log
             )
+        self.leash.hold(self.process.pid)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -56,6 +60,11 @@ class Side:
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.returncode is None
+
+    def pause(self) -> None:
+        """SIGSTOP: it takes nothing in any more."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     async def kill(self) -> None:
         """SIGKILL; nothing of it stays."""
@@ -73,6 +82,7 @@ class Side:
             async with asyncio.timeout(DEADLINE):
                 await self.process.wait()
             await until(lambda: _none_of(family), "gone")
+        self.leash.release(self.process.pid)
         return int(self.process.returncode or 0)
 
     def workers(self) -> list[psutil.Process]:
@@ -103,6 +113,7 @@ class Fleet:
     folder: Path
     session: aiohttp.ClientSession
     broker: str
+    leash: Leash
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
@@ -110,9 +121,11 @@ class Fleet:
     def __post_init__(self) -> None:
         shared = {"BROKER_URL": self.broker, "FILES_URL": (self.folder / "files").as_uri(), "LOG_FORMAT": "json"}
         shared |= {"WORKERS": "2", "RETRY_DELAY": "0.2"}
-        self.service = Side("service", self.folder / "service", {**shared, "PORT": str(self.port), **self.settings})
+        self.service = Side(
+            "service", self.folder / "service", {**shared, "PORT": str(self.port), **self.settings}, self.leash
+        )
         own = {"METRICS_PORT": str(self.metrics_port)}
-        self.consumer = Side("consumer", self.folder / "consumer", {**shared, **own, **self.settings})
+        self.consumer = Side("consumer", self.folder / "consumer", {**shared, **own, **self.settings}, self.leash)
 
     @property
     def sides(self) -> Sequence[Side]:
@@ -125,6 +138,10 @@ class Fleet:
     async def start(self) -> None:
         for side in self.sides:
             await side.start()
+        await self.ready()
+
+    async def start_service(self) -> None:
+        await self.service.start()
         await self.ready()
 
     async def ready(self) -> None:

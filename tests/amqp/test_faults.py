@@ -10,15 +10,16 @@ from protocol.job import Job
 from protocol.messages import CancelJob, ForgetJob, JobChanged, RetryJob, RunJob
 from protocol.transports import open_transport
 from tests.amqp.fleet import Fleet
+from tests.proxy import Proxy
 from tests.rabbitmq import Node
 
-JOBS_UNDER_LOAD = 60
+JOBS_UNDER_LOAD = 200
 MORE_THAN_IN_HAND = 80
 
 
-async def results(fleet: Fleet, job_ids: list[str]) -> None:
+async def results(fleet: Fleet, job_ids: list[str], *, within: float = 60) -> None:
     """Every job came out as it must, and each has sent its one mail."""
-    jobs = await fleet.all_finished(job_ids)
+    jobs = await fleet.all_finished(job_ids, within=within)
     assert [job["state"] for job in jobs] == ["succeeded"] * len(jobs)
     assert {job["report"]["numbers"]["kept"] for job in jobs} == {7}
     await fleet.until(lambda: len(fleet.mails()) == len(job_ids), "a mail for each")
@@ -34,10 +35,68 @@ async def test_a_broker_killed_under_load_loses_nothing(launch, node: Node, tabl
     assert "broker" in parts["transport"]
     node.start()
     await node.up()
-    await results(fleet, early + late)
+    await results(fleet, early + late, within=240)
     noise = [line for side in fleet.sides for line in side.lines() if line.get("level") in {"warning", "error"}]
     assert len(noise) < 20, noise
     assert not [line for line in noise if line["logger"].startswith("aio")]
+    await a_kill_while_nothing_is_to_do_is_survived_too(fleet, node, table, early + late)
+
+
+async def a_kill_while_nothing_is_to_do_is_survived_too(
+    fleet: Fleet, node: Node, table: bytes, done: list[str]
+) -> None:
+    node.kill()
+    node.start()
+    await node.up()
+    await results(fleet, [*done, await fleet.submit(table, kind="sales", email="a@example.org")])
+
+
+async def test_a_link_that_is_reset_in_the_middle_of_a_job_costs_it_nothing(
+    launch, proxy: Proxy, url: str, big_table: bytes
+):
+    fleet = await launch(broker=proxy.through(url), CHUNK_SIZE="64KiB", WORKERS="1")
+    job_id = await fleet.submit(big_table, kind="sales", email="a@example.org")
+    await fleet.watch(job_id, lambda job: job["progress"]["bytes_done"] > 0)
+    proxy.reset()
+    job = await fleet.finished(job_id)
+    assert [entry["state"] for entry in job["log"]] == ["queued", "running", "succeeded"]
+    await fleet.until(lambda: len(fleet.mails()) == 1, "one mail")
+
+
+async def test_a_service_killed_between_storing_and_publishing_publishes_when_it_is_back(
+    launch, proxy: Proxy, url: str, table: bytes
+):
+    fleet = await launch(CHARTS="false")
+    assert await fleet.service.stop() == 0
+    fleet.service.settings["BROKER_URL"] = proxy.through(url)
+    await fleet.start_service()
+    proxy.freeze()
+    job_id = await fleet.submit(table, kind="sales", email="a@example.org")
+    await fleet.service.kill()
+    proxy.reset()  # what was on its way is lost
+    proxy.thaw()
+    assert fleet.mails() == []
+    await fleet.start_service()
+    await results(fleet, [job_id])
+
+
+async def test_a_service_killed_between_an_event_and_its_acknowledgement_hears_of_it_again(
+    launch, url: str, table: bytes
+):
+    fleet = await launch(CHARTS="false")
+    slow = {"value_column": "revenue", "simulate_seconds": 1}
+    job_id = await fleet.submit(table, kind="summary", params=slow, email="a@example.org")
+    await fleet.until(lambda: fleet.is_in(job_id, "running"), "running")
+    fleet.service.pause()
+    await fleet.until(lambda: len(fleet.mails()) == 1, "the end, of which the service was told")
+    await fleet.service.kill()
+    await fleet.start_service()
+    job = await fleet.finished(job_id)
+    assert [entry["state"] for entry in job["log"]] == ["queued", "running", "succeeded"]
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await fleet.until(lambda: waiting(channel, 0, "rowmill.service.v1"), "all heard")
+    assert len(fleet.mails()) == 1
 
 
 async def test_both_sides_wait_for_a_broker_that_is_not_there_yet(launch, node: Node, table: bytes):
@@ -65,8 +124,8 @@ async def test_queues_deleted_with_what_is_in_them_lose_nothing(launch, node: No
     await results(fleet, [*job_ids, fresh])
 
 
-async def waiting(channel: aio_pika.abc.AbstractChannel, count: int) -> bool:
-    queue = await channel.declare_queue("rowmill.jobs.v1", passive=True)
+async def waiting(channel: aio_pika.abc.AbstractChannel, count: int, name: str = "rowmill.jobs.v1") -> bool:
+    queue = await channel.declare_queue(name, passive=True)
     return queue.declaration_result.message_count == count
 
 
