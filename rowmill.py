@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,20 +94,6 @@ def demo() -> None:
 
 
 @app.command()
-def health() -> None:
-    """Say whether the Rowmill with these settings is alive: it moves and, where it serves, answers."""
-    from client import exits
-    from client import health as pulse
-    from protocol import config
-
-    async def main() -> int:
-        print(pulse.check(config.load()))
-        return exits.Exit.SUCCEEDED
-
-    exits.run(main())
-
-
-@app.command()
 def doctor(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False
 ) -> None:
@@ -130,6 +117,22 @@ def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
         "records": records.examine(settings.records_url),
         "mail": mailers.examine(settings.mail_url),
     }
+
+
+@app.command()
+def compare(
+    file: Annotated[Path, typer.Argument(help="A table, such as sales.csv.")],
+    *,
+    kind: commands.KindName = "profile",
+    param: commands.Param = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what each way took as JSON on stdout.")] = False,
+) -> None:
+    """Run a job in one process, then in the pool, and show what each takes. Needs no server and leaves nothing."""
+    from client import comparing, errands, exits
+    from consumer import comparison
+
+    asked = errands.Asked(file=file, kind=kind, params=param or [])
+    exits.run(comparing.compare(asked, comparison.plan, comparison.run, as_json=as_json))
 
 
 def _serve(*sides: str, **given: Any) -> None:

@@ -21,17 +21,20 @@ KeyFile = Annotated[
     typer.Option("--key-file", metavar="FILE", envvar="ROWMILL_KEY_FILE", help="A file with an API key of the server."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the job as JSON on stdout, and all else on stderr.")]
+File = Annotated[Path, typer.Argument(help="A table, such as sales.csv; - reads stdin.")]
+KindName = Annotated[str | None, typer.Option("--kind", "-k", help="What to do with it (see: rowmill kinds).")]
+Param = Annotated[
+    list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter; JSON if it parses, else text.")
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Wait, and save the result files here.")]
 
 
 @app.command()
 def submit(
-    file: Annotated[Path, typer.Argument(help="A table, such as sales.csv; - reads stdin.")],
+    file: File,
     *,
-    kind: Annotated[str | None, typer.Option("--kind", "-k", help="What to do with it (see: rowmill kinds).")] = None,
-    param: Annotated[
-        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter; JSON if it parses, else text.")
-    ] = None,
+    kind: KindName = None,
+    param: Param = None,
     email: Annotated[list[str] | None, typer.Option("--email", "-e", help="Who gets the result; repeatable.")] = None,
     priority: Annotated[Literal["high", "normal", "low"], typer.Option("--priority", help="Which jobs go first.")] = (
         "normal"

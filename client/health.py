@@ -5,11 +5,16 @@ from __future__ import annotations
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from client.exits import Unreachable
-from protocol import pulse
+from client.exits import Exit, Unreachable
+from protocol import config, pulse
 from protocol.config import Settings
 
 PATIENCE = 5.0  # seconds
+
+
+async def tell() -> int:
+    print(check(config.load()))  # noqa: T201
+    return Exit.SUCCEEDED
 
 
 def check(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""The commands for whoever runs a server: prune.
+"""The commands for whoever runs a server: prune, health.
 
 Only their spelling is here. They ask the running server, because its database is its own.
 """
@@ -36,3 +36,12 @@ def prune(
 
     rules = upkeep.Rules(older_than, max_size, dry_run=dry_run)
     exits.run(upkeep.prune(server, key_file, rules, as_json=as_json))
+
+
+@app.command()
+def health() -> None:
+    """Say whether the Rowmill with these settings is alive: it moves and, where it serves, answers."""
+    from client import exits  # noqa: PLC0415
+    from client import health as pulse  # noqa: PLC0415
+
+    exits.run(pulse.tell())

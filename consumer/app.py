@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from consumer.acceptance import Rules
-from consumer.executors import open_slots
+from consumer.executors import Slot, open_slots
 from consumer.mail import Mailer
 from consumer.mailbox import Mailbox
 from consumer.mailers import open_sender
@@ -39,8 +40,12 @@ async def run(
     *,
     stop: asyncio.Event,
     registry: Registry | None = None,
+    slots: Sequence[Slot] | None = None,
 ) -> None:
-    """Run jobs until *stop* is set; then finish or checkpoint what runs and return, with no process left."""
+    """Run jobs until *stop* is set; then finish or checkpoint what runs and return, with no process left.
+
+    Unless *slots* are lent to it, it opens as many as the settings say.
+    """
     metrics = Metrics(registry)
     check_url(settings.records_url)
     mails = Mailbox(settings.mail_from)
@@ -50,7 +55,8 @@ async def run(
     mailer = Mailer(database, files, sender, mails, changed=store.mail_changed, public_url=settings.public_url)
     memory = f"?memory={settings.worker_memory}"
     async with AsyncExitStack() as stack:
-        slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{memory}"))
+        if slots is None:
+            slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{memory}"))
         [spare] = (
             await stack.enter_async_context(open_slots(f"processes://1{memory}&lazy=1")) if settings.charts else [None]
         )
@@ -70,7 +76,7 @@ async def run(
             if renderer:
                 chores.append(group.create_task(renderer.retire(), name="renderer"))
             working = group.create_task(worker.run(), name="worker")
-            log.info("consumer takes jobs", extra={"action": "ready", "slots": settings.workers})
+            log.info("consumer takes jobs", extra={"action": "ready", "slots": len(slots)})
             await stop.wait()
             worker.stop()
             await working

@@ -10,6 +10,8 @@ from protocol import kept
 from protocol.job import Artefact, Finding, Job, Report
 from protocol.kept import BasedOn
 
+WHOLE = 2**62  # a chunk size: the table is one chunk, whatever that takes
+
 
 @dataclass(frozen=True)
 class Task:

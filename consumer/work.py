@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, reporting
 from consumer.accounts import Counted
+from consumer.executors import weight
 from consumer.kinds import BadInput, Kind, Load
-from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch, Task
+from consumer.steps import WHOLE, Finished, Made, Milled, Plan, Run, Selected, Stretch, Task
 from consumer.tables import cut, pieces, read, survey, write
 from consumer.tables.overlay import Alone, Part, Tables
 from protocol.files import open_blocking
@@ -34,6 +35,10 @@ def describe(kind: str) -> KindInfo:
     return catalogue.describe(kind)
 
 
+def peak() -> int:
+    return weight.peak()
+
+
 def plan(task: Task) -> Plan:
     """Look at the whole table once and cut it at row boundaries."""
     kind, _ = _kind(task)
@@ -44,7 +49,8 @@ def plan(task: Task) -> Plan:
     options = ReadOptions.of(task.params, kind)
     home = task.kept_prefix if keeping.needs_source(kind) else task.work_prefix
     found = survey.survey(files, task.source_key, options, name=task.source_name, work_prefix=home)
-    chunk_size, most_lines = (found.size + 1, None) if kind.frame is not None else (size, MOST_LINES)
+    whole = kind.frame is not None or size == WHOLE
+    chunk_size, most_lines = (found.size + 1, None) if whole else (size, MOST_LINES)
     chunks = cut.cut(files, found, chunk_size, most_lines=most_lines)
     # A table without rows still has one chunk, with none in it: then nothing that follows is special.
     chunks = chunks or (cut.Chunk(0, found.size, found.size, found.layout.first_line),)
@@ -115,6 +121,7 @@ def _read(task: Task, found: bytes, chunk: bytes) -> tuple[Part, read.Batch]:
     options, files = ReadOptions.of(task.params, kind), open_blocking(task.files_url)
     columns = read.every_column(table.layout) if kind.columns is None else kind.columns(params)
     batch = read.read(files, table, part.chunk, columns, options, surplus=kind.surplus, overlay=part.overlay)
+    batch.frame.attrs["share"] = (part.chunk.stop - part.chunk.start) / max(1, table.size - table.layout.rows_begin)
     return part, batch if kind.check is None else batch.reject(kind.check(batch.frame, params))
 
 

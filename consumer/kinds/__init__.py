@@ -100,7 +100,8 @@ class Kind:
                                           a blank cell is missing. Then the index that chunk sees is each row's line
     check(frame, params)                  rows to reject beyond what the reader rejects
     chunk(frame, params) -> partial       once per chunk, rows in file order. `frame.attrs["rejected"]` is how
-                                          many rows of the chunk were rejected; the index is the row's position
+                                          many rows of the chunk were rejected, `attrs["share"]` which part of the
+                                          table's bytes it is; the index is the row's position
     combine(partials) -> partial          associative; the partials come in file order
     finalize(partial, params) -> Report   for any non-empty subset of the chunks
     select(frame, before, total, params)  a second pass: a frame of rows (index kept) and added columns, written to

@@ -62,11 +62,11 @@ def start(*words: str, cwd: Path, **settings: str) -> subprocess.Popen[str]:
     )
 
 
-def run(*words: str | Path, cwd: Path, stdin: str = "", **settings: str) -> Ended:
+def run(*words: str | Path, cwd: Path, stdin: str = "", within: float = DEADLINE, **settings: str) -> Ended:
     """Run the command to its end."""
     process = start(*map(str, words), cwd=cwd, **settings)
     try:
-        out, err = process.communicate(stdin, timeout=DEADLINE)
+        out, err = process.communicate(stdin, timeout=within)
     finally:
         process.kill()
     return Ended(process.returncode, out, err)

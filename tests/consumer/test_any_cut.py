@@ -10,6 +10,7 @@ import random
 import re
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer import work
+from consumer.kinds import summary
 from consumer.steps import Finished
 from tests.consumer import milling
 
@@ -105,3 +108,16 @@ def test_the_result_does_not_depend_on_the_cut_and_is_the_oracle_s(table: Any, s
     assert is_part(sure, picked)
     assert is_part(picked, perhaps)
     assert len(list(csv.reader(io.StringIO(expected["rejected.csv"].decode(), newline="")))) == rejected + 1
+
+
+def test_simulated_work_is_spread_over_the_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(summary, "time", SimpleNamespace(sleep=slept.append))
+    data = b"region,value_column\n" + b"North,1\n" * 100
+    task = milling.submit(tmp_path, data, name="x", kind="summary", chunk_size=300, simulate_seconds=60)
+    plan = work.plan(task)
+    for chunk in plan.mill.chunks:
+        work.mill(task, plan.survey, chunk)
+    assert len(slept) > 2
+    assert sum(slept) == pytest.approx(60)
+    assert slept[0] == pytest.approx(60 * plan.mill.sizes[0] / 800)

@@ -144,7 +144,7 @@ async def _tab_to(guest: Visit, *ids: str) -> None:
 async def test_a_running_job_shows_progress_partial_results_and_the_chart_and_ends_without_a_reload(
     guest: Visit, table: Table
 ) -> None:
-    await guest.send(table(VALUES), "summary", value_column="value", simulate_seconds="3")
+    await guest.send(table(VALUES), "summary", value_column="value", simulate_seconds="27")
     page = guest.page
     await page.evaluate(RECORD)
     await page.focus("[data-act=cancel]")
@@ -247,7 +247,7 @@ async def test_the_list_shows_jobs_that_others_submit_and_how_they_end(
     await expect(page.locator("#link")).to_have_attribute("data-link", "live")
     await page.evaluate("window.same = true")
     async with visitor() as other:
-        job_id = await other.send(table(VALUES, "others.csv"), "summary", value_column="value", simulate_seconds="1")
+        job_id = await other.send(table(VALUES, "others.csv"), "summary", value_column="value", simulate_seconds="9")
         entry = page.locator(f"#job-{job_id}")
         await expect(entry).to_have_attribute("data-state", "running")
         await expect(entry).to_contain_text("others.csv")
@@ -282,7 +282,7 @@ async def test_after_a_restart_of_the_service_the_page_finds_back_and_catches_up
 async def test_a_job_is_cancelled_tried_again_and_deleted_from_its_page_and_from_open_lists(
     guest: Visit, visitor: Visitor, table: Table
 ) -> None:
-    job_id = await guest.send(table(VALUES), "summary", value_column="value", simulate_seconds="60")
+    job_id = await guest.send(table(VALUES), "summary", value_column="value", simulate_seconds="600")
     page = guest.page
     await guest.see_state("running")
     await page.click("[data-act=cancel]")

@@ -53,7 +53,7 @@ async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, k
 
 async def test_a_worker_killed_in_mid_chunk_costs_no_attempt(start):
     rowmill = await start(CHUNK_SIZE="4KiB")
-    job = await rowmill.submit(NEIGHBOUR, kind="summary", params={"simulate_seconds": 2})
+    job = await rowmill.submit(NEIGHBOUR, kind="summary", params={"simulate_seconds": 8})
     await rowmill.watch(job["id"], lambda now: now["progress"]["phase"] == "reading")
     for worker in rowmill.workers()[:2]:
         worker.kill()
