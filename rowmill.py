@@ -135,6 +135,15 @@ def compare(
     exits.run(comparing.compare(asked, comparison.plan, comparison.run, as_json=as_json))
 
 
+@app.command()
+def new_kind(name: Annotated[str, typer.Argument(help="What to call it, such as weather.")]) -> None:
+    """Write a package with a kind of your own and its test into a folder here (docs/kinds.md)."""
+    from client import drafts, exits
+    from consumer import origins
+
+    exits.run(drafts.new_kind(name, origins.ours()))
+
+
 def _serve(*sides: str, **given: Any) -> None:
     from client import exits
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 import json
+import os
+import subprocess
+import sys
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
 
 import pytest
 from plugins import GOOD, install
 
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "rowmill-weather"
 BROKEN = {
     "missing": ("import nothing_here\n", "ModuleNotFoundError: No module named 'nothing_here' (missing.py:1)"),
     "halves": ("x = 1\nx = 1 / 0\n", "ZeroDivisionError: division by zero (halves.py:2)"),
@@ -56,13 +65,55 @@ async def test_a_broken_package_is_left_out_and_named_and_the_others_work(start)
 
 
 @pytest.mark.usefixtures("broken")
-async def test_an_error_in_a_kind_names_the_kind_its_line_and_the_chunk_and_the_log_has_the_traceback(start):
+async def test_an_error_in_a_kind_names_the_kind_its_line_and_the_chunk_everywhere(start):
     rowmill = await start(CHUNK_SIZE="4", MAX_ATTEMPTS="1")
-    job = await rowmill.finished((await rowmill.submit(b"n\n1\n2\n13\n", kind="good"))["id"])
+    asked = {"kind": "good", "email": "someone@example.org"}
+    job = await rowmill.finished((await rowmill.submit(b"n\n1\n2\n13\n", **asked))["id"])
     line = 1 + GOOD.splitlines().index('        raise ArithmeticError("unlucky")')
+    told = f"good, chunk 2 of 2: ArithmeticError: unlucky (good.py:{line})"
     assert job["problem"]["type"] == "/problems/kind_failed"
-    assert job["problem"]["detail"] == f"good, chunk 2 of 2: ArithmeticError: unlucky (good.py:{line})"
-    assert "Traceback" not in json.dumps(job)
+    assert job["problem"]["detail"] == told
+    async with rowmill.session.get(f"{rowmill.url}/jobs/{job['id']}") as page:
+        shown = await page.text()
+    await rowmill.until(lambda: len(rowmill.mails()) == 1, "a mail")
+    parts = message_from_bytes(rowmill.mails()[0].read_bytes(), policy=default).walk()
+    [text] = [part.get_content() for part in parts if part.get_content_type() == "text/plain"]
+    terminal = await _terminal(rowmill, job["id"])
+    for where in (shown, text, terminal):
+        assert told in " ".join(html.unescape(where).split()), where
+    assert not any("Traceback" in where for where in (json.dumps(job), shown, text, terminal))
     [failed] = [found for found in map(json.loads, rowmill.log().splitlines()) if found.get("action") == "judge"]
     assert 'raise ArithmeticError("unlucky")' in failed["exception"]
     assert failed["job"] == job["id"]
+
+
+async def _terminal(rowmill, job_id):
+    """What a person sees there."""
+    command = [sys.executable, "-m", "rowmill", "watch", job_id, "--server", rowmill.url]
+    pipe = asyncio.subprocess.PIPE
+    watching = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, "COLUMNS": "200"}, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+    )
+    out, _ = await watching.communicate()
+    assert watching.returncode == 1
+    return out.decode()
+
+
+async def test_the_example_is_installed_like_any_package_and_its_kind_is_there(start, tmp_path, monkeypatch):
+    install_with_pip(EXAMPLE, tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    rowmill = await start(CHUNK_SIZE="40")
+    asked = {"kind": "weather", "params": {"hot": 35}}
+    job = await rowmill.submit((EXAMPLE / "weather.csv").read_bytes(), name="weather.csv", **asked)
+    job = await rowmill.finished(job["id"])
+    assert job["report"]["headline"] == "5 days at 2 stations, 1 of them hot."
+    assert job["report"]["account"] == {"read": 6, "used": 5, "rejected": 1, "skipped": 0}
+    assert await rowmill.artefact(job["id"], "hot.csv") == b"day,station,celsius\n2026-07-03,Rome,36.1\n"
+    assert b"5,celsius: not_a_number" in await rowmill.artefact(job["id"], "rejected.csv")
+    assert {"means.svg", "stations.csv"} <= {artefact["name"] for artefact in job["artefacts"]}
+
+
+def install_with_pip(package, folder):
+    """Without a network: what builds it is there already."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--target", folder, package], check=True, capture_output=True, text=True)
