@@ -1,7 +1,7 @@
 """Loaded by the fork server and by nobody else: that it is imported is what it is for.
 
-The server dies with the process that started it, even by SIGKILL. It preloads what is safe to fork: numpy, but
-not pandas, whose pyarrow starts a thread that would be missing in the child.
+The server dies with the process that started it, even by SIGKILL. It preloads all that a worker needs, pandas too: a
+new worker is there at once, and they share the memory. None of it may start a thread, which the worker would miss.
 """
 
 import signal
@@ -12,7 +12,4 @@ child.die_with_parent()
 child.be_parent()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop is the first process's business; this one ends after it
 
-import numpy as np  # noqa: E402, F401
-import pydantic  # noqa: E402, F401
-
-import protocol.job  # noqa: E402, F401
+import consumer.work  # noqa: E402, F401

@@ -24,8 +24,14 @@ from urllib.parse import parse_qs, urlsplit
 from consumer.executors import Answer, Overdue, WorkerLost, child
 
 log = logging.getLogger(__name__)
-# Threads of a numeric library would fight over the cores that the slots already use.
-QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
+# Threads of a numeric library would fight over the cores that the slots already use, and not survive the fork.
+QUIET = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "ARROW_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
 TRIES = 3
 
 

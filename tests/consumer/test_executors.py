@@ -150,6 +150,17 @@ async def test_each_slot_keeps_a_process_of_its_own(slots: Sequence[Slot], call:
     assert len({*first, os.getpid()}) == 3
 
 
+async def test_workers_are_forked_from_a_process_without_threads_that_has_loaded_all(
+    slots: Sequence[Slot], call: Call
+) -> None:
+    server = psutil.Process(await call.pid_of(slots[0])).parent()
+    assert server is not None
+    assert server.pid != os.getpid()
+    assert server.num_threads() == 1
+    if LINUX:
+        assert any("libarrow.so" in piece.path for piece in server.memory_maps())
+
+
 ENDS = {"divide": "ZeroDivisionError", "exit": "SystemExit: 3", "interrupt": "KeyboardInterrupt"}
 
 
