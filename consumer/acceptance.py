@@ -19,6 +19,7 @@ from protocol.files import SPACE_FLOOR, Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns
 from protocol.job import Job, LogEntry, Notify, Progress, Source, State
 from protocol.kinds import KindInfo
+from protocol.standins import check_source
 from protocol.submission import Submission
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Looked:
-    """A table that was looked at while it streamed by."""
+    """A table that was looked at while it streamed by; no verdict where parameters stand in for one."""
 
     size: int
     sha256: str
-    verdict: Layout | BadTable
+    verdict: Layout | BadTable | None
+
+
+NO_TABLE = Looked(0, hashlib.sha256().hexdigest(), None)
 
 
 class Acceptance:
@@ -59,13 +63,14 @@ class Acceptance:
         for job_id in await self._store.begun():
             await self._discard(job_id)
 
-    async def accept(self, asked: Asked, request: Request, blocks: AsyncIterator[bytes]) -> None:
-        """Store the table and the job, or raise Refusal and keep nothing."""
+    async def accept(self, asked: Asked, request: Request, blocks: AsyncIterator[bytes] | None) -> None:
+        """Store the table, if there is one, and the job, or raise Refusal and keep nothing."""
         wanted = submission.judge(request.fields, request.name, self._kinds, self._rules.emails)
         await self._check_space()
         await self._store.begin(asked.job)
         try:
-            looked = await self._store_table(asked.job, blocks, Inspector(_options(wanted), name=wanted.name))
+            inspector = Inspector(_options(wanted), name=wanted.name)
+            looked = await self._store_table(asked.job, blocks, inspector) if blocks else NO_TABLE
             _check(wanted, looked.verdict)
         except BaseException:
             await self._discard(asked.job)
@@ -170,11 +175,12 @@ def _options(wanted: Submission) -> ReadOptions:
         return ReadOptions.of({}, wanted.kind)  # what is wrong with them is told with everything else
 
 
-def _check(wanted: Submission, verdict: Layout | BadTable) -> None:
+def _check(wanted: Submission, verdict: Layout | BadTable | None) -> None:
     """One refusal with everything: the fields, then the header, then the rows."""
     layout = verdict.layout if isinstance(verdict, BadTable) else verdict
     columns = check_columns(layout, wanted.kind.columns, wanted.params) if layout and wanted.kind else ()
     rest = verdict.faults if isinstance(verdict, BadTable) else ()
-    if faults := (*wanted.faults, *columns, *rest):
+    source = check_source(wanted.kind, wanted.params, sent=verdict is not None)
+    if faults := (*wanted.faults, *source, *columns, *rest):
         status = verdict.status if isinstance(verdict, BadTable) else 0
         raise refuse(faults, {413: "too_large", 415: "not_a_table"}.get(status, "invalid"))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from consumer.acceptance import Rules
+from consumer.errands.office import Office
 from consumer.executors import Slot, open_slots
 from consumer.mail import Mailer
 from consumer.mailbox import Mailbox
@@ -62,7 +63,8 @@ async def run(
         )
         renderer = Renderer(spare) if spare else None
         sizes = (settings.chunk_size, settings.chunk_timeout)
-        mill = Mill(store, Sharing(slots), renderer, files.url, *sizes, settings.records_url, metrics=metrics)
+        office = Office(database, settings)
+        mill = Mill(store, office, Sharing(slots), renderer, files.url, *sizes, settings.records_url, metrics=metrics)
         limits = Limits(settings.job_timeout, settings.retry_delay, settings.grace)
         rules = Rules(settings.sources, settings.max_upload, settings.max_attempts)
         submissions = Submissions(SubmissionStore(database, store), files, rules, metrics)

@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from consumer.builds import build_of
+from consumer.errands import results
 from consumer.kinds import BadInput, Column, Kind, Report
 from consumer.origins import origins
+from consumer.steps import Task
 from protocol.kinds import KindInfo, NeededColumn
 
 
@@ -30,8 +32,19 @@ def find(name: str) -> Kind:
     return _as_chunks(kind)
 
 
+def understand(task: Task) -> tuple[Kind, Any]:
+    """The kind of a job and its parameters, checked and complete."""
+    kind = find(task.kind)
+    try:
+        return kind, kind.params(**task.params)
+    except ValidationError as exc:
+        raise BadInput("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in exc.errors()), "params") from None
+
+
 def _as_chunks(kind: Kind) -> Kind:
-    """A kind that works on the whole table at once is one whose only chunk is the table."""
+    """A kind that works on the whole table at once is one whose only chunk is the table; one of errands counts them."""
+    if kind.each is not None:
+        return results.as_chunks(kind, kind.each)
     if kind.frame is None:
         return kind
     fields = {name: getattr(kind, name) for name in kind.__dataclass_fields__}
@@ -51,7 +64,7 @@ def describe(name: str) -> KindInfo:
     """The kind as it is announced to services."""
     kind = find(name)
     module = inspect.getmodule(kind.headline)
-    selected = (f"{kind.selected}.csv",) if kind.select else ()
+    selected = (f"{kind.selected}.csv",) if kind.select else results.artefacts(kind.each) if kind.each else ()
     return KindInfo(
         name=name,
         title=kind.title,
@@ -64,6 +77,7 @@ def describe(name: str) -> KindInfo:
         table=kind.load.table if kind.load else None,
         merges=kind.merges,
         build=build_of(name),
+        stands_in=tuple(kind.stands_in),
     )
 
 

@@ -46,7 +46,8 @@ class Commands:
                     async with self._running.ended(job.id):
                         await self._tidying.tidy(job)
             case ForgetJob(job=job):
-                await self._tidying.forget(job)
+                async with self._running.ended(job.id):
+                    await self._tidying.forget(job)
             case PruneJob(job=asked):
                 if (job := await self._store.prune(asked)) is not None:
                     log.info("job's files removed", extra={"job": job.id, "bytes": asked.held, "action": "prune"})

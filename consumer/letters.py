@@ -47,7 +47,7 @@ def compose(
     """The mail that tells *to* how *job* ended: the same bytes whenever it is asked for. Raises BadAddress."""
     message = EmailMessage(policy=POLICY)
     _head(message, job, to, mail_from)
-    chart = f"chart@{_domain(mail_from)}" if chart_png else None
+    chart = f"chart@{domain_of(mail_from)}" if chart_png else None
     view = _view(job, public_url, chart, [name for name, _, _ in attachments])
     message.set_content(_render("letter.txt", view), cte="quoted-printable")
     message.add_alternative(_render("letter.html", view), subtype="html", cte="quoted-printable")
@@ -90,7 +90,7 @@ def parse_sender(mail_from: str) -> tuple[str, str]:
 def identify(job: Job, to: str, mail_from: str) -> str:
     """The Message-ID: the same for the same end of the same job and the same recipient."""
     digest = hashlib.sha256(f"{job.id} {finish(job)} {to.strip().casefold()}".encode("utf-8", "replace")).hexdigest()
-    return f"<{digest[:32]}@{_domain(mail_from)}>"  # short: a folded Message-ID upsets some servers
+    return f"<{digest[:32]}@{domain_of(mail_from)}>"  # short: a folded Message-ID upsets some servers
 
 
 def finish(job: Job) -> int:
@@ -121,8 +121,8 @@ def choose_chart(job: Job) -> Artefact | None:
 def _head(message: EmailMessage, job: Job, to: str, mail_from: str) -> None:
     name, sender = parse_sender(mail_from)
     message["Subject"] = f"{job.state.capitalize()}: {wording.shorten(job.table_name, LONGEST_NAME)}"
-    message["From"] = _mailbox(sender, name)
-    message["To"] = _mailbox(one_address(to))
+    message["From"] = as_address(sender, name)
+    message["To"] = as_address(one_address(to))
     message["Date"] = job.finished_at or job.created_at
     message["Message-ID"] = identify(job, to, mail_from)
     message["Auto-Submitted"] = "auto-generated"
@@ -132,14 +132,16 @@ def _head(message: EmailMessage, job: Job, to: str, mail_from: str) -> None:
         message["Traceparent"] = job.traceparent
 
 
-def _mailbox(address: str, name: str = "") -> Address:
+def as_address(address: str, name: str = "") -> Address:
+    """What a From or To header takes."""
     if address.isascii():
         return Address(name, addr_spec=address)
     local, _, domain = address.rpartition("@")  # the parser knows no local part beyond ASCII
     return Address(name, username=local, domain=domain)
 
 
-def _domain(mail_from: str) -> str:
+def domain_of(mail_from: str) -> str:
+    """The domain of the sender."""
     return parse_sender(mail_from)[1].rpartition("@")[2]
 
 

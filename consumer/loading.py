@@ -46,13 +46,14 @@ class Lane:
         await self._store.checkpoint(self._job_id, "load", index, pickle.dumps(counts))
         self.loaded[index] = counts
 
-    async def wait(self, missed: Unavailable, times: int) -> None:
-        """The longer, the more often they were not to be had."""
-        pause = PAUSES[min(times, len(PAUSES) - 1)]
-        log.warning("%s Tried again in %g s: %s", missed, pause, missed.why, extra={"job": self._job_id})
-        await asyncio.sleep(pause)
-
     @property
     def counts(self) -> Counts:
         """What became of the rows so far."""
         return sum(self.loaded.values(), self._earlier)
+
+
+async def wait(missed: Unavailable, times: int) -> None:
+    """The longer, the more often they were not to be had."""
+    pause = PAUSES[min(times, len(PAUSES) - 1)]
+    log.warning("%s Tried again in %g s: %s", missed, pause, missed.why)
+    await asyncio.sleep(pause)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from consumer.errands.office import Office
 from consumer.executors import Answer, Slot
 from consumer.metrics import Metrics
 from consumer.rendering import Renderer
@@ -17,6 +18,7 @@ from consumer.store import ConsumerStore
 @dataclass(frozen=True)
 class Mill:
     store: ConsumerStore
+    office: Office
     sharing: Sharing
     renderer: Renderer | None
     files_url: str

@@ -61,7 +61,7 @@ class Remote:
 @dataclass(frozen=True)
 class Request:
     fields: Fields
-    source: Inline | Remote
+    source: Inline | Remote | None  # None: parameters may stand in for a table
     name: str  # of the file, unless a field names it
 
 
@@ -133,6 +133,8 @@ def _read_json(asked: Mapping[str, Any]) -> Request:
     source: Any = asked.get("source")
     name = source.get("name", "") if isinstance(source, dict) else ""
     match source:
+        case None if "source" not in asked:
+            return Request(fields, None, fields.one("kind") or submission.DEFAULT_NAME)
         case {"url": str(url), **rest} if isinstance(name, str) and rest.keys() <= {"name"}:
             return Request(fields, Remote(url), name or _last_part(url) or submission.DEFAULT_NAME)
         case {"text": str(text), **rest} if isinstance(name, str) and rest.keys() <= {"name"}:

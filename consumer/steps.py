@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from consumer.errands import Row, Terms
+from consumer.errands.tally import Tally
 from protocol import kept
 from protocol.job import Artefact, Finding, Job, Report
 from protocol.kept import BasedOn
@@ -28,6 +30,7 @@ class Task:
     records_url: str = ""
     based_on: BasedOn | None = None
     basis: str = ""  # under which the copies lie of what the job goes on from
+    sourceless: bool = False  # parameters stand in for a table
 
     @classmethod
     def of(cls, job: Job, files_url: str, chunk_size: int, records_url: str) -> Task:
@@ -43,6 +46,7 @@ class Task:
             records_url=records_url,
             based_on=job.based_on,
             basis=kept.basis(job.id),
+            sourceless=job.source.size == 0,
         )
 
     @property
@@ -63,13 +67,23 @@ class Task:
 class Milled:
     """What a chunk came to: rows read, the rejected ones among them, and the kind's pickled partial.
 
-    `before` of the rows were read and rejected by the job that this one goes on from.
+    `before` of the rows were read and rejected by the job that this one goes on from. Of a chunk of errands there is a
+    `tally` too, for those who may not open the partial.
     """
 
     rows: int
     rejected: int
     partial: bytes
     before: int = 0
+    tally: Tally | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The good rows of a chunk, for errands, and how many the reader rejected."""
+
+    rows: tuple[Row, ...]
+    rejected: int
 
 
 @dataclass(frozen=True)
@@ -145,6 +159,7 @@ class Plan:
     keeps: bool = False
     ordered: bool = True
     earlier: Earlier | None = None
+    terms: Terms | None = None  # of a kind of errands
 
     @property
     def select(self) -> Stretch:
@@ -183,13 +198,14 @@ class Selected:
 class Made:
     """What the passes came to: for each chunk in file order, and as numbers that only the engine knows.
 
-    `runs` are what a later job can go on from.
+    `runs` are what a later job can go on from, `records` how many each chunk of errands brought.
     """
 
     rejected: tuple[int, ...]
     selected: tuple[Selected, ...] | None
     counted: dict[str, int]
     runs: tuple[Run, ...] = ()
+    records: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consumer import mailbox, submitted
+from consumer.errands import ledger
 from consumer.mailbox import Mailbox
 from protocol.databases import Database, Row, Transaction
 from protocol.job import Job, Progress, State
@@ -36,6 +37,7 @@ INSERT = """INSERT INTO consumer_jobs (id, version, state, body) VALUES (:id, :v
     ON CONFLICT (id) DO NOTHING"""
 UPDATE = """UPDATE consumer_jobs SET version = :version, state = :state, body = :body
     WHERE id = :id AND version = :seen AND state <> 'forgotten'"""
+DROP = ("DELETE FROM consumer_checkpoints WHERE job = :job", ledger.DROP)
 CHECKPOINT = """INSERT INTO consumer_checkpoints (job, step, number, body) VALUES (:job, :step, :number, :body)
     ON CONFLICT DO NOTHING"""
 
@@ -55,9 +57,9 @@ class ConsumerStore:
 
     async def prepare(self) -> None:
         await self.outbox.prepare()
-        await self._database.migrate("consumer", MIGRATIONS)
-        await self._database.migrate("mail", mailbox.MIGRATIONS)
-        await self._database.migrate("submissions", submitted.MIGRATIONS)
+        owners = {"consumer": MIGRATIONS, "mail": mailbox.MIGRATIONS, "submissions": submitted.MIGRATIONS}
+        for owner, steps in (owners | {"errands": ledger.MIGRATIONS}).items():
+            await self._database.migrate(owner, steps)
 
     async def orphans(self) -> list[Job]:
         """The jobs that were running when this consumer last stopped."""
@@ -193,13 +195,14 @@ class ConsumerStore:
         return {row["number"]: row["body"] for row in rows}
 
     async def drop_checkpoints(self, job_id: str) -> None:
-        await self._database.write(lambda tx: tx.execute("DELETE FROM consumer_checkpoints WHERE job = :j", j=job_id))
+        await self._database.write(lambda tx: [tx.execute(sql, job=job_id) for sql in DROP])
 
     async def forget(self, job_id: str) -> None:
         """Drop everything about a deleted job."""
 
         def unit(tx: Transaction) -> None:
-            tx.execute("DELETE FROM consumer_checkpoints WHERE job = :job", job=job_id)
+            for sql in DROP:
+                tx.execute(sql, job=job_id)
             mailbox.forget(tx, job_id)
             submitted.forget(tx, job_id)
             tx.execute(FORGET, id=job_id)

@@ -74,8 +74,8 @@ class Submissions:
         if self._is_known(asked, await self._store.known(asked)):
             return
         match request.source:
-            case Inline(data):
-                await self._acceptance.accept(asked, request, in_blocks(data))
+            case Inline() | None as source:
+                await self._acceptance.accept(asked, request, in_blocks(source.data) if source else None)
             case Remote(url):
                 self._allow(url)
                 await self._store.keep(asked)

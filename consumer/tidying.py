@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+
+from consumer.steps import Plan
 from consumer.store import ConsumerStore
 from protocol import kept
 from protocol.files import Files
@@ -18,8 +21,13 @@ class Tidying:
             await self.tidy(job)
 
     async def tidy(self, job: Job) -> None:
-        """Drop an ended job's checkpoints and their pieces; of a cancelled one also what was made of them."""
+        """Drop an ended job's checkpoints and their pieces; of a cancelled one also what was made of them.
+
+        Errands that were run cannot be taken back: a cancelled job keeps them, and another try goes on from there.
+        """
         everything = job.state is State.CANCELLED
+        if everything and await self._ran_errands(job):
+            return
         await self._files.remove(job.result_prefix if everything else f"{job.result_prefix}work/")
         if job.based_on and job.state is State.SUCCEEDED:
             for name in (kept.STATE, kept.REJECTED_CSV):  # the job has its own now
@@ -31,6 +39,10 @@ class Tidying:
         """Drop an ended job's files and checkpoints; the job is kept."""
         await self._remove_files(job)
         await self._store.drop_checkpoints(job.id)
+
+    async def _ran_errands(self, job: Job) -> bool:
+        plans: list[Plan] = [pickle.loads(body) for body in (await self._store.checkpoints(job.id, "plan")).values()]  # noqa: S301 - our own
+        return any(plan.terms for plan in plans)
 
     async def forget(self, job: Job) -> None:
         """Drop everything about a deleted job."""

@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
-from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, reporting
+from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, planning, reporting
 from consumer.accounts import Counted
+from consumer.errands import Outcome, results
+from consumer.errands import tally as tallies
 from consumer.executors import weight
 from consumer.kinds import BadInput, Kind, Load
-from consumer.steps import WHOLE, Finished, Made, Milled, Plan, Run, Selected, Stretch, Task
+from consumer.steps import Drawn, Finished, Made, Milled, Plan, Run, Selected, Task
 from consumer.tables import cut, pieces, read, survey, write
 from consumer.tables.overlay import Alone, Part, Tables
 from protocol.files import open_blocking
 from protocol.intake import ReadOptions
-from protocol.job import Artefact, Report
+from protocol.job import Artefact, Report, Table
 from protocol.kept import REJECTED_CSV
 from protocol.kinds import KindInfo
 from protocol.records import Counts, Lot, open_records
-
-MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
 
 
 def describe(kind: str) -> KindInfo:
@@ -40,41 +38,12 @@ def peak() -> int:
 
 
 def plan(task: Task) -> Plan:
-    """Look at the whole table once and cut it at row boundaries."""
-    kind, _ = _kind(task)
-    size = (_loaded_by(task) if kind.load else None) or task.chunk_size
-    if task.based_on is not None:
-        return amendments.plan(replace(task, chunk_size=size), kind)
-    files = open_blocking(task.files_url)
-    options = ReadOptions.of(task.params, kind)
-    home = task.kept_prefix if keeping.needs_source(kind) else task.work_prefix
-    found = survey.survey(files, task.source_key, options, name=task.source_name, work_prefix=home)
-    whole = kind.frame is not None or size == WHOLE
-    chunk_size, most_lines = (found.size + 1, None) if whole else (size, MOST_LINES)
-    chunks = cut.cut(files, found, chunk_size, most_lines=most_lines)
-    # A table without rows still has one chunk, with none in it: then nothing that follows is special.
-    chunks = chunks or (cut.Chunk(0, found.size, found.size, found.layout.first_line),)
-    sizes = tuple(chunk.stop - chunk.start for chunk in chunks)
-    return Plan(
-        survey=pickle.dumps(found),
-        mill=Stretch(tuple(map(pickle.dumps, chunks)), sizes, begin=chunks[0].start),
-        selects=kind.select is not None,
-        findings=found.layout.findings,
-        chunk_size=size,
-        loads="" if kind.load is None else "mill" if kind.select is None else "select",
-        keeps=kind.merges,
-        ordered=not kind.commutative,
-    )
-
-
-def _loaded_by(task: Task) -> int | None:
-    """The chunk size at which the job has begun to load: cut otherwise, rows would be loaded twice."""
-    return open_records(task.records_url).chunk_size(task.job_id)
+    return planning.plan(task)
 
 
 def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
     """Read one chunk, set its rejected rows aside, and let the kind have the rest."""
-    kind, params = _kind(task)
+    kind, params = catalogue.understand(task)
     part, batch = _read(task, found, chunk)
     index = part.chunk.index
     if batch.rejected:
@@ -90,13 +59,13 @@ def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
 
 def _set_aside(task: Task, index: int, load: Load, frame: pd.DataFrame) -> None:
     """Keep rows for `load`, which goes through the chunks in the order of the file."""
-    rows = load.rows(frame, _kind(task)[1])
+    rows = load.rows(frame, catalogue.understand(task)[1])
     open_blocking(task.files_url).write(task.piece("load", index), [pieces.write(rows, load.table)])
 
 
 def load(task: Task, index: int, chunk_size: int) -> Counts:
     """Insert the rows that a chunk gave; doing it again changes nothing."""
-    kind, _ = _kind(task)
+    kind, _ = catalogue.understand(task)
     if kind.load is None:
         raise TypeError(f"{task.kind} loads nothing")
     files, key = open_blocking(task.files_url), task.piece("load", index)
@@ -104,17 +73,26 @@ def load(task: Task, index: int, chunk_size: int) -> Counts:
     return open_records(task.records_url).load(kind.load.table, Lot(task.job_id, index, chunk_size), rows)
 
 
-def _kind(task: Task) -> tuple[Kind, Any]:
-    """The kind and its parameters, checked and complete."""
-    kind = catalogue.find(task.kind)
-    try:
-        return kind, kind.params(**task.params)
-    except ValidationError as exc:
-        raise BadInput("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in exc.errors()), "params") from None
+def draw(task: Task, found: bytes, chunk: bytes) -> Drawn:
+    """Read one chunk, and hand out its good rows: their errands are run elsewhere."""
+    _, batch = _read(task, found, chunk)
+    return Drawn(results.rows(batch), batch.rejected)
+
+
+def close(task: Task, found: bytes, chunk: bytes, outcomes: Sequence[Outcome]) -> Milled:
+    """Write what became of the rows of one chunk, whose errands have all ended."""
+    kind, _ = catalogue.understand(task)
+    if kind.each is None:
+        raise TypeError(f"{task.kind} runs no errands")
+    part, batch = _read(task, found, chunk)
+    tally = results.write_all(task, part.chunk.index, batch, kind.each, outcomes)
+    if kind.load:
+        _set_aside(task, part.chunk.index, kind.load, results.brought(task, kind.each, outcomes))
+    return Milled(tally.read, tally.rejected, tallies.as_partial(tally), tally=tally)
 
 
 def _read(task: Task, found: bytes, chunk: bytes) -> tuple[Part, read.Batch]:
-    kind, params = _kind(task)
+    kind, params = catalogue.understand(task)
     where: cut.Chunk | Part = _load(chunk)
     part = where if isinstance(where, Part) else Part(0, where)
     table = _survey(found, part.table)
@@ -136,7 +114,7 @@ def _load(data: bytes) -> Any:
 
 def fold(task: Task, runs: Sequence[Run]) -> tuple[Run, ...]:
     """Combine what lies side by side in the file; *runs* are in file order."""
-    kind, _ = _kind(task)
+    kind, _ = catalogue.understand(task)
     return reduce(lambda done, run: _join(kind, done, run), runs, ())
 
 
@@ -154,7 +132,7 @@ def _combine(kind: Kind, partials: Sequence[bytes]) -> bytes:
 
 def show(task: Task, runs: Sequence[Run], share: float, counted: Mapping[str, int]) -> tuple[tuple[Run, ...], Report]:
     """The report of the chunks so far, and their runs folded; *counted* are numbers that the engine knows."""
-    kind, _ = _kind(task)
+    kind, _ = catalogue.understand(task)
     folded = fold(task, runs)
     total = _combine(kind, [run.partial for run in folded])
     return folded, _report(task, total, share, counted)[1]
@@ -162,10 +140,11 @@ def show(task: Task, runs: Sequence[Run], share: float, counted: Mapping[str, in
 
 def _report(task: Task, total: bytes, share: float, counted: Mapping[str, int]) -> tuple[kinds.Report, Report]:
     """What the kind has found, and how the job shows it, with every row accounted for."""
-    kind, params = _kind(task)
+    kind, params = catalogue.understand(task)
     rows: Counted = _load(total)
     found = kind.finalize(rows.partial, params)
-    account = accounts.settle(rows, found, already_there=counted.get("skipped", 0))
+    known = 0 if kind.each else counted.get("skipped", 0)  # what an errand brings is no row of the table
+    account = accounts.settle(rows, found, already_there=known)
     shown = reporting.show(kind, found, params, share=share, counted=counted)
     return found, shown.model_copy(update={"account": account})
 
@@ -175,7 +154,7 @@ def scan(task: Task, partials: Sequence[bytes], chunks: int) -> tuple[bytes | No
 
     Nor has any, where the kind says that the order does not matter.
     """
-    kind, _ = _kind(task)
+    kind, _ = catalogue.understand(task)
     if kind.commutative:
         return (None,) * chunks
     before: list[bytes | None] = [None]
@@ -187,7 +166,7 @@ def scan(task: Task, partials: Sequence[bytes], chunks: int) -> tuple[bytes | No
 
 def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes) -> Selected:
     """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
-    kind, params = _kind(task)
+    kind, params = catalogue.understand(task)
     part, batch = _read(task, found, chunk)
     index = part.chunk.index
     earlier = None if before is None else _load(before).partial
@@ -205,13 +184,17 @@ def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: 
 
 def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     """Write the artefacts and the final report."""
-    kind, _ = _kind(task)
+    kind, params = catalogue.understand(task)
     layout = _load(plan.survey).layout
     result, shown = _report(task, total, 1.0, passes.counted)
     store = _artefacts(task)
     made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
     made += [store.add(f"{chart.name}.vl.json", [artefacts.as_json(chart.spec)]) for chart in shown.charts]
-    tables = []
+    tables: list[Table] = []
+    if kind.each is not None:
+        subject = kind.columns(params)[0].name if kind.columns else layout.header[0]
+        joined, tables = results.join(task, store, kind.each, subject, passes.records)
+        made += joined
     if (chosen := passes.selected) is not None:
         parts = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
         made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), parts))

@@ -184,8 +184,8 @@ class Worker:
 
     async def _judge(self, execution: Execution) -> Outcome:
         try:
-            async with asyncio.timeout(self._limits.job_timeout):
-                return await execution.run()
+            async with asyncio.timeout(self._limits.job_timeout) as limit:
+                return await execution.run(limit)
         except Superseded:
             raise
         except Exception as exc:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -53,6 +53,31 @@ Seconds = Annotated[float, BeforeValidator(parse_time), Field(gt=0)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
 
 
+def check_origins(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Each is a host, perhaps with a port, perhaps with http:// or https:// before it; written out in full."""
+    return tuple(_origin(word) for word in words)
+
+
+def _origin(word: str) -> str:
+    parts = urlsplit(word if "://" in word else f"https://{word}")
+    plain = not (parts.username or parts.path.strip("/") or parts.query or parts.fragment)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain or re.search(r"[\s*]", word):
+        raise ValueError(f"{word!r} is no host such as api.example.org, example.org:8443 or http://10.0.0.5:8000")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def check_unsubscribing(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Each can stand in the header List-Unsubscribe."""
+    if bad := [word for word in words if not re.fullmatch(r"(https://|mailto:)[!-;=?-~]{1,700}", word)]:
+        raise ValueError(f"{bad[0]!r} is no address that begins with https:// or mailto:")
+    return words
+
+
+Origins = Annotated[Words, AfterValidator(check_origins)]
+Unsubscribing = Annotated[Words, AfterValidator(check_unsubscribing)]
+
+
 def count_cores() -> int:
     """The cores this process may use, which in a container is less than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -90,6 +115,12 @@ class Settings(BaseSettings):
     worker_memory: Size = Field(2 * 2**30, description="memory a worker process may allocate")
     api_keys: Words = Field((), description="keys that clients must show, separated by commas")
     sources: Words = Field((), description="URL prefixes from which messages may name a source")
+    fetch_hosts: Origins = Field(
+        (), description="hosts that `fetch` may ask, such as api.example.org, example.org:8443 or http://10.0.0.5:8000"
+    )
+    unsubscribe_url: Unsubscribing = Field(
+        (), description="https:// or mailto: (or both) for mailings' List-Unsubscribe; {email} stands for the recipient"
+    )
     retention: Seconds | None = Field(
         None, description="how long finished jobs keep their files (also 7d); default: for ever"
     )

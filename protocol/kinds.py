@@ -28,6 +28,7 @@ class KindInfo(Value):
     `names` are what columns are called in a table without a header; a kind that has none needs a header. `surplus`
     says whether cells beyond the header's reject a row or are ignored. `table` is what it loads of the records.
     Where it `merges`, a later job may go on from the result of an earlier one that had the same `build`.
+    Where all parameters of `stands_in` are given, no table is needed, and none may be sent.
     """
 
     name: str
@@ -41,3 +42,4 @@ class KindInfo(Value):
     table: RecordTable | None = None
     merges: bool = False
     build: str = ""
+    stands_in: tuple[str, ...] = ()

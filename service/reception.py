@@ -109,13 +109,18 @@ async def _parts(request: web.Request, patience: Patience, most: int) -> AsyncIt
     raise Refused("malformed", f"A form may have {most} fields.")
 
 
-async def _receive_file(part: BodyPartReader, fields: Known, store: Store, patience: Patience) -> Upload:
+async def _receive_file(part: BodyPartReader, fields: Known, store: Store, patience: Patience) -> Upload | None:
+    first = await _read(part, patience) if part.filename == "" else b""
+    if part.filename == "" and not first:  # what a browser sends where no file was chosen
+        return None
     name = check_name(fields.one("filename") or part.filename or submission.DEFAULT_NAME)
     told = {"kind", "params"} <= fields.values.keys()
-    return await store(_file(part, patience), name, fields.options() if told else None)
+    return await store(_file(first, part, patience), name, fields.options() if told else None)
 
 
-async def _file(part: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
+async def _file(first: bytes, part: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
+    if first:
+        yield first
     while not part.at_eof():
         if block := await _read(part, patience):  # the first or last piece may be empty
             yield block

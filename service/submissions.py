@@ -18,6 +18,7 @@ from protocol import log as lines
 from protocol import submission, tracing
 from protocol.intake import BadTable, Layout, ReadOptions, check_columns
 from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
+from protocol.standins import check_source
 from protocol.submission import Submission
 from service import reception, uploads, waiting
 from service.api import answer_job
@@ -30,6 +31,7 @@ from service.wiring import SERVICE, Service
 log = logging.getLogger(__name__)
 FORM_OVERHEAD = 2**20  # what a form may add to its file
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
+NOTHING = hashlib.sha256().hexdigest()
 PLAIN, TABBED = "text/csv", "text/tab-separated-values"
 
 
@@ -61,9 +63,11 @@ class Making:
 
     async def make(self, received: Received) -> Job:
         """The job that was asked for, or a refusal that names every fault."""
-        wanted = submission.judge(
-            received.fields, file_of(received).name, self.service.offers.kinds(), self.service.limits.emails
-        )
+        name = received.upload.name if received.upload else received.fields.one("kind") or submission.DEFAULT_NAME
+        wanted = submission.judge(received.fields, name, self.service.offers.kinds(), self.service.limits.emails)
+        if received.upload is None and wanted.kind and wanted.kind.stands_in:
+            check(wanted, None)
+            return new_job(self.service, self.job_id, wanted, None)
         options = reception.options_of(json.dumps(wanted.params), wanted.kind)
         upload = await self.look_again(file_of(received), wanted, options)
         check(wanted, upload.verdict)
@@ -162,12 +166,13 @@ def file_of(received: Received) -> Upload:
     return received.upload
 
 
-def check(wanted: Submission, verdict: Layout | BadTable) -> None:
-    """One refusal with everything: the fields, then the header, then the rows."""
+def check(wanted: Submission, verdict: Layout | BadTable | None) -> None:
+    """One refusal with everything: the fields, then the header, then the rows. No verdict: no table was sent."""
     layout = verdict.layout if isinstance(verdict, BadTable) else verdict
     columns = check_columns(layout, wanted.kind.columns, wanted.params) if layout and wanted.kind else ()
     rest = verdict.faults if isinstance(verdict, BadTable) else ()
-    faults = (*wanted.faults, *columns, *rest)
+    source = check_source(wanted.kind, wanted.params, sent=verdict is not None)
+    faults = (*wanted.faults, *source, *columns, *rest)
     if isinstance(verdict, BadTable):
         raise refuse_table(verdict, faults)
     if faults:
@@ -178,21 +183,27 @@ def refuse_table(bad: BadTable, faults: tuple[Fault, ...]) -> Refused:
     return refuse_faults(faults, {413: "too_large", 415: "not_a_table"}.get(bad.status, "invalid"))
 
 
-def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload) -> Job:
+def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload | None) -> Job:
     now = datetime.fromtimestamp(service.clock(), UTC)
-    tabbed = upload.name.lower().endswith((".tsv", ".tab"))
+    source = _source(upload) if upload else Source(name=wanted.name, size=0, sha256=NOTHING, media_type=PLAIN)
     return Job(
         id=job_id,
         kind=wanted.kind.name if wanted.kind else "",
         params=dict(wanted.params),
-        source=Source(name=upload.name, size=upload.size, sha256=upload.sha256, media_type=TABBED if tabbed else PLAIN),
+        source=source,
         priority=wanted.priority,
-        progress=Progress(bytes_total=upload.size),
+        progress=Progress(bytes_total=source.size),
         notify=Notify(email=wanted.emails),
         max_attempts=service.settings.max_attempts,
         created_at=now,
         log=(LogEntry(version=0, at=now, state=State.QUEUED, attempt=0, reason="submitted"),),
     )
+
+
+def _source(upload: Upload) -> Source:
+    tabbed = upload.name.lower().endswith((".tsv", ".tab"))
+    media_type = TABBED if tabbed else PLAIN
+    return Source(name=upload.name, size=upload.size, sha256=upload.sha256, media_type=media_type)
 
 
 def fingerprint(job: Job) -> str:

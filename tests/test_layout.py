@@ -24,6 +24,7 @@ PANDAS = (
     "consumer/kinds/",
     "consumer/parts/",
     "consumer/profiling/",
+    "consumer/errands/results.py",
     "consumer/exact.py",
     "consumer/reporting.py",
     "consumer/trials.py",
@@ -31,7 +32,7 @@ PANDAS = (
 )
 HOMES: dict[str, tuple[str, ...]] = {
     "aio_pika": ("protocol/transports/amqp/",),
-    "aiohttp": ("service/", "client/"),
+    "aiohttp": ("service/", "client/", "consumer/browsing.py"),
     "aiosmtplib": ("consumer/mailers/",),
     "aiosqlite": ("protocol/databases/sqlite.py",),
     "clevercsv": ("protocol/intake/heading.py",),

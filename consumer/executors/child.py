@@ -61,14 +61,8 @@ def perform(step: str, arguments: tuple[Any, ...]) -> Answer:
     try:
         work = importlib.import_module("consumer.work")
         return Done(getattr(work, step)(*arguments))
-    except BadTable as exc:
-        return Refused(exc.status, exc.faults)
-    except Unavailable as exc:
-        return NotNow(str(exc), exc.why)
-    except Unfit as exc:
-        return Refused(409, (Fault(code="records_unfit", detail=str(exc)),))
     except BaseException as exc:  # noqa: BLE001
-        return _judge(exc, _kind(arguments))
+        return explain(exc, _kind(arguments))
 
 
 def _kind(arguments: tuple[Any, ...]) -> str:
@@ -80,7 +74,14 @@ def _kind(arguments: tuple[Any, ...]) -> str:
             return ""
 
 
-def _judge(error: BaseException, kind: str) -> Answer:
+def explain(error: BaseException, kind: str) -> Answer:
+    """What *error* says: to the user whose table or parameters are wrong, or about the code that failed."""
+    if isinstance(error, BadTable):
+        return Refused(error.status, error.faults)
+    if isinstance(error, Unavailable):
+        return NotNow(str(error), error.why)
+    if isinstance(error, Unfit):
+        return Refused(409, (Fault(code="records_unfit", detail=str(error)),))
     kinds = importlib.import_module("consumer.kinds")
     if isinstance(error, kinds.BadInput):
         return Refused(422, (Fault(code=error.code, detail=error.detail, line=error.line),))

@@ -1,18 +1,22 @@
 """What a job kind is. Put a module with a KIND beside this one, and the kind exists; nothing else changes.
 
-This module and the kinds import pandas, so only the processes of the pool load them.
+The kinds import pandas, so only the processes of the pool load them. This module does not: a kind of errands (see
+`consumer.errands`) can do without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from consumer.errands import Each
 from protocol.records import RecordTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class BadInput(Exception):
@@ -86,7 +90,7 @@ class Load:
 
 
 def _not_given(*_: Any) -> Any:
-    raise TypeError("a kind has chunk, combine and finalize, or frame")
+    raise TypeError("a kind has chunk, combine and finalize, or frame, or each")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +123,9 @@ class Kind:
                                           they come as a chunk of their own, with their lines and with a negative
                                           `frame.attrs["rejected"]`, since they were counted as rejected before
     frame(frame, params) -> Report        instead of chunk, combine and finalize: the whole table at once
+    each                                  instead of them too: an errand for each row, which waits instead of
+                                          computing (see `consumer.errands`)
+    stands_in, source(params)             parameters that stand in for a table, and the rows that are made of them
     """
 
     title: str
@@ -129,6 +136,9 @@ class Kind:
     combine: Callable[[Sequence[Any]], Any] = _not_given
     finalize: Callable[[Any, Any], Report] = _not_given
     frame: Callable[[pd.DataFrame, Any], Report] | None = None
+    each: Each | None = None
+    stands_in: Sequence[str] = ()
+    source: Callable[[Any], Iterable[Sequence[str]]] | None = None
     check: Callable[[pd.DataFrame, Any], Sequence[Failed]] | None = None
     select: Callable[[pd.DataFrame, Any, Any, Any], pd.DataFrame] | None = None
     selected: str = "selected"
@@ -143,4 +153,4 @@ class Kind:
     def merges(self) -> bool:
         """Whether a later job may go on from the result: repaired or appended rows then are all that is read."""
         loads_alone = self.load is None or (self.commutative and self.select is None)
-        return self.frame is None and loads_alone
+        return self.frame is None and self.each is None and loads_alone

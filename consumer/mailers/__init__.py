@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from email.headerregistry import UniqueAddressHeader
 from email.message import EmailMessage
@@ -53,6 +54,14 @@ class Sender(Protocol):
 
     async def ready(self) -> str | None:
         """None when mail would be taken now, as far as that can be tried without one; else why not."""
+
+    def conversing(self) -> AbstractAsyncContextManager[Sending]:
+        """The same for many mails, one after the other, by whatever can be kept in between."""
+
+
+class Sending(Protocol):
+    async def send(self, message: EmailMessage) -> Outcome:
+        """As a sender does."""
 
 
 def open_sender(url: str) -> Sender:

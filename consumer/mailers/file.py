@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+from contextlib import AbstractAsyncContextManager, nullcontext
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,9 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def conversing(self) -> AbstractAsyncContextManager[Folder]:
+        return nullcontext(self)
 
     async def send(self, message: EmailMessage) -> Outcome:
         try:

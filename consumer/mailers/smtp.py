@@ -1,4 +1,4 @@
-"""smtp://user:password@host:port?starttls=always|auto|never - hands one mail to a mail server.
+"""smtp://user:password@host:port?starttls=always|auto|never - hands mails to a mail server.
 
 Until DATA nothing can have been delivered, so whatever goes wrong there may be tried again. From DATA on only
 the server's clear answer counts: a time-out or a lost connection says nothing about what became of the mail.
@@ -7,10 +7,12 @@ the server's clear answer counts: a time-out or a lost connection says nothing a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from email.policy import SMTPUTF8
-from typing import Any
+from email.policy import EmailPolicy
+from typing import Any, cast
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException
@@ -56,16 +58,16 @@ class Smtp:
         self._server, self._timeout, self._patience = server, timeout, patience
 
     async def send(self, message: EmailMessage) -> Outcome:
-        client = self._server.client(self._timeout)
+        async with self.conversing() as conversation:
+            return await conversation.send(message)
+
+    @asynccontextmanager
+    async def conversing(self) -> AsyncIterator[Conversation]:
+        conversation = Conversation(self._server, self._timeout, self._patience)
         try:
-            async with asyncio.timeout(3 * self._timeout):  # looking up our own name has no time limit of its own
-                await client.connect()
-        except FAILURES as exc:  # also a wrong password: that is about the server, not about this mail
-            return Deferred(f"no connection to the mail server: {_say(exc)}")
-        try:
-            return await self._address(client, message) or await self._hand_over(client, message)
+            yield conversation
         finally:
-            await _leave(client)
+            await conversation.end()
 
     async def ready(self) -> str | None:
         client = self._server.client(self._timeout)
@@ -78,6 +80,54 @@ class Smtp:
         finally:
             await _leave(client)
         return None
+
+
+class Conversation:
+    """One mail after the other over one connection, which is made anew when it is lost. Not for two at a time."""
+
+    def __init__(self, server: Server, timeout: float, patience: float) -> None:
+        self._server, self._timeout, self._patience = server, timeout, patience
+        self._client: SMTP | None = None
+
+    async def send(self, message: EmailMessage) -> Outcome:
+        kept = self._client is not None
+        outcome = await self._try(message)
+        if kept and isinstance(outcome, Deferred) and self._client is None:
+            outcome = await self._try(message)  # the server had ended what was kept, which says nothing about this mail
+        return outcome
+
+    async def end(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await _leave(client)
+
+    async def _try(self, message: EmailMessage) -> Outcome:
+        try:
+            client = self._client = self._client or await self._connect()
+        except FAILURES as exc:  # also a wrong password: that is about the server, not about this mail
+            return Deferred(f"no connection to the mail server: {_say(exc)}")
+        outcome: Outcome = Unclear("broken off")
+        try:
+            outcome = await self._address(client, message) or await self._hand_over(client, message)
+        finally:
+            await self._go_on(client, outcome)
+        return outcome
+
+    async def _connect(self) -> SMTP:
+        client = self._server.client(self._timeout)
+        async with asyncio.timeout(3 * self._timeout):  # looking up our own name has no time limit of its own
+            await client.connect()
+        return client
+
+    async def _go_on(self, client: SMTP, outcome: Outcome) -> None:
+        """Keep the connection for the next mail, as long as both sides know where they are."""
+        if isinstance(outcome, Unclear):
+            client.close()
+        elif client.is_connected and not isinstance(outcome, Sent):
+            with suppress(*FAILURES):
+                await client.rset(timeout=GOODBYE)
+        if not client.is_connected:
+            self._client = None
 
     async def _address(self, client: SMTP, message: EmailMessage) -> Outcome | None:
         """MAIL and RCPT; None when the server wants to see the mail."""
@@ -95,7 +145,8 @@ class Smtp:
 
     async def _hand_over(self, client: SMTP, message: EmailMessage) -> Outcome:
         utf8 = not (address_in(message, "From") + address_in(message, "To")).isascii()
-        data = await asyncio.to_thread(message.as_bytes, policy=SMTPUTF8 if utf8 else message.policy)
+        policy = cast("EmailPolicy", message.policy).clone(utf8=utf8)
+        data = await asyncio.to_thread(message.as_bytes, policy=policy)
         try:
             answer = await client.data(data, timeout=self._patience)
         except FAILURES as exc:

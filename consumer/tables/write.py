@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import pyarrow.compute as pc
 from consumer.tables.cells import joined
 from protocol.intake.layout import Layout
 from protocol.kept import REJECTED
+
+_AT_ONCE = 10_000  # rows
 
 
 def rejects_header(layout: Layout) -> bytes:
@@ -39,6 +42,19 @@ def table_csv(frame: pd.DataFrame) -> bytes:
     """A whole report table, its header included."""
     columns = [texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
     return header([str(name) for name in frame.columns]) + lines(columns)
+
+
+def table(names: Sequence[str], cells: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """Rows of text as a whole table, its header included."""
+    yield header(names)
+    yield from pieces(cells)
+
+
+def pieces(cells: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """Rows of text, some at a time, so that memory does not grow with their number."""
+    left = iter(cells)
+    while some := list(islice(left, _AT_ONCE)):
+        yield lines([pa.array(column, pa.string()) for column in zip(*some, strict=True)])
 
 
 def texts(series: pd.Series[Any]) -> pa.Array:

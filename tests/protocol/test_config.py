@@ -36,6 +36,8 @@ WRITTEN: list[tuple[str, str, Any]] = [
     ("WORKER_MEMORY", "512 MB", 512 * MIB),
     ("API_KEYS", "one, two,,", ("one", "two")),
     ("SOURCES", "https://a/,https://b/", ("https://a/", "https://b/")),
+    ("FETCH_HOSTS", "a.org,http://10.0.0.5:8000", ("https://a.org:443", "http://10.0.0.5:8000")),
+    ("UNSUBSCRIBE_URL", "https://a.org/?e={email}", ("https://a.org/?e={email}",)),
     ("RETENTION", "7d", 7 * 86400.0),
     ("RETENTION_SIZE", "50GiB", 50 * GIB),
     ("RETRY_DELAY", "0.1s", 0.1),

@@ -98,18 +98,19 @@ class Rowmill:
     def log(self) -> str:
         return (self.data.parent / "log.jsonl").read_text(errors="replace")
 
-    async def submit(self, content: bytes, *, name: str = "table.csv", **fields: Any) -> dict[str, Any]:
+    async def submit(self, content: bytes | None, *, name: str = "table.csv", **fields: Any) -> dict[str, Any]:
         """The job, or a failed assertion with the problem."""
         status, body = await self.post(content, name=name, **fields)
         assert status in {200, 202}, body
         return body
 
-    async def post(self, content: bytes, *, name: str = "table.csv", **fields: Any) -> tuple[int, dict[str, Any]]:
-        form = aiohttp.FormData()
+    async def post(self, content: bytes | None, *, name: str = "table.csv", **fields: Any) -> tuple[int, Any]:
+        form = aiohttp.FormData(default_to_multipart=True)
         for key, value in fields.items():
             for one in value if isinstance(value, list) else [value]:
                 form.add_field(key, one if isinstance(one, str) else json.dumps(one))
-        form.add_field("file", io.BytesIO(content), filename=name, content_type="text/csv")
+        if content is not None:
+            form.add_field("file", io.BytesIO(content), filename=name, content_type="text/csv")
         async with self.session.post(f"{self.url}/v1/jobs", data=form) as answer:
             return answer.status, await answer.json()
 

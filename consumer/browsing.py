@@ -1,0 +1,124 @@
+"""Gets many small answers over kept connections, from hosts that the operator allows: what the kind `fetch` works with.
+
+What is judged is what is asked: the parsed URL itself, and the very addresses that are then connected to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from consumer.addresses import is_public
+from consumer.errands import Later, Reject
+from consumer.fetching import BUSY, MOVED, REDIRECTS
+
+BLOCK = 64 * 2**10
+CONNECT = 10.0  # seconds
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "rowmill"}
+OK = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer, where it came from after all redirects, and what it names as the next page."""
+
+    url: str
+    body: bytes
+    next: str | None
+
+
+class Web:
+    """The hosts of *origins* (`scheme://host:port`), and no other."""
+
+    def __init__(self, session: aiohttp.ClientSession, origins: Sequence[str]) -> None:
+        self._session, self._origins = session, frozenset(origins)
+
+    async def get(self, url: str, most: int) -> Answer:
+        """The answer, of at most *most* bytes; Reject or Later say why there is none."""
+        place = allow(url, self._origins)
+        try:
+            for _ in range(REDIRECTS):
+                async with self._session.get(place, allow_redirects=False) as response:
+                    if response.status not in MOVED or "Location" not in response.headers:
+                        return await _read(response, most)
+                    place = allow(str(place.join(URL(response.headers["Location"]))), self._origins)
+        except aiohttp.ClientSSLError as exc:
+            raise Reject(f"no safe connection: {type(exc).__name__}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            raise Later(f"not reached: {type(exc).__name__}") from None
+        raise Reject("redirects too often")
+
+
+def allow(url: str, origins: Collection[str]) -> URL:
+    """*url*, if its host may be asked; else Reject."""
+    try:
+        place = URL(url)
+        origin = f"{place.scheme}://{place.host_subcomponent}:{place.port}"
+    except ValueError:
+        raise Reject("not a URL") from None
+    if origin not in origins or place.raw_user is not None or place.raw_password is not None:
+        raise Reject("not a host that may be asked here (ROWMILL_FETCH_HOSTS)")
+    return place
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:
+    if response.status in BUSY:
+        raise Later(f"answered {response.status}", _seconds(response.headers.get("Retry-After", "")))
+    if response.status != OK:
+        raise Reject(f"answered {response.status}")
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise Reject("answered in an encoding that nobody asked for")
+    body = bytearray()
+    async for block in response.content.iter_chunked(BLOCK):
+        body += block
+        if len(body) > most:
+            raise Reject(f"more than {most:,} bytes")
+    link = response.links.get("next")
+    return Answer(str(response.url), bytes(body), str(link["url"]) if link else None)
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004 - no date
+
+
+class Judged(AbstractResolver):
+    """Looks names up, once for both the judging and the connecting. One that leads to a private address is refused."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        if not all(is_public(str(entry[4][0])) for entry in found):
+            raise Reject("the name leads to an address that is not public")
+        return [_resolved(host, port, entry[0], str(entry[4][0])) for entry in found]
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _resolved(host: str, port: int, family: int, address: str) -> ResolveResult:
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
+
+
+@asynccontextmanager
+async def browsing(origins: Sequence[str], connections: int) -> AsyncIterator[Web]:
+    """A session of so many connections at a time. An address that the operator wrote out needs no looking up."""
+    connector = aiohttp.TCPConnector(resolver=Judged(), limit=connections, ttl_dns_cache=30)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        headers=HEADERS,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    ) as session:
+        yield Web(session, origins)

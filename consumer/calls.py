@@ -1,0 +1,82 @@
+"""How a run of a job reaches the rest of the consumer: the pool for its steps, the store for how the job stands."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from itertools import count
+from typing import Any
+
+from consumer import outcome
+from consumer.executors import Done, Overdue, WorkerLost
+from consumer.loading import wait
+from consumer.mill import Mill
+from consumer.steps import Task
+from consumer.store import ConsumerStore
+from protocol.job import Job, State
+from protocol.records import Unavailable
+
+RECORDING = {"plan", "load"}  # the steps that ask for the records
+LOSSES = 2  # how many processes a piece of work may lose before that costs the job an attempt
+
+
+class Standing:
+    """The job as its run knows it. Each change is stored and announced, or raises Superseded."""
+
+    def __init__(self, store: ConsumerStore, job: Job) -> None:
+        self._store, self.job = store, job
+        self._writing = asyncio.Lock()
+
+    async def note(self, reason: str) -> None:
+        async with self._writing:
+            self.job = await self._store.advance(self.job, State.RUNNING, reason)
+
+    async def revise(self, **changes: Any) -> None:
+        async with self._writing:
+            self.job = await self._store.revise(self.job, **changes)
+
+
+class Calls:
+    """Has the pool run the steps of one job."""
+
+    def __init__(self, mill: Mill, task: Task, standing: Standing) -> None:
+        self._mill, self._task, self._standing = mill, task, standing
+
+    async def call(self, step: str, what: str, *arguments: Any) -> Any:
+        """Have the pool run a step; a process that dies under it is replaced, and it is run again."""
+        for _ in range(LOSSES):
+            try:
+                return await self._persist(step, what, arguments)
+            except WorkerLost:
+                await self._standing.note(f"a worker process died ({what})")
+        raise WorkerLost(f"{LOSSES} times in a row, {what}")
+
+    async def _persist(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
+        """Wait for what cannot be had now, and hold neither a slot nor a turn meanwhile."""
+        for times in count():
+            try:
+                value = await self._lend(step, what, arguments)
+            except Unavailable as exc:
+                await self._wait(exc, times)
+            else:
+                if step in RECORDING and outcome.waits_for_records(self._standing.job):
+                    await self._standing.revise(problem=None)
+                return value
+        raise AssertionError
+
+    async def _wait(self, missed: Unavailable, times: int) -> None:
+        if not outcome.waits_for_records(self._standing.job):
+            await self._standing.note(str(missed))
+        await self._standing.revise(problem=outcome.problem("records_unavailable", str(missed), status=503))
+        await wait(missed, times)
+
+    async def _lend(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
+        turn = self._mill.loading if step == "load" else nullcontext()
+        async with turn, self._mill.sharing.slot(self._task.job_id) as slot:
+            try:
+                answer = await self._mill.run(slot, step, self._task, *arguments)
+            except Overdue:
+                raise Overdue(what) from None
+        if isinstance(answer, Done):
+            return answer.value
+        raise outcome.from_answer(answer, self._task.kind, what)
