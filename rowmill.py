@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from client import commands, operators
+from client import commands, interruption, operators
 
 if TYPE_CHECKING:
     from protocol.config import Settings
@@ -65,6 +64,16 @@ Port = Annotated[int | None, typer.Option("--port", help="The port to listen on,
 
 app.add_typer(commands.app)
 app.add_typer(operators.app)
+
+
+def keys_at_rest(settings: Settings) -> AbstractAsyncContextManager[Any]:
+    """The keys of a service that does not run, or Taken."""
+    from service.keys import at_rest
+
+    return at_rest(settings)
+
+
+app.add_typer(operators.keys, name="keys", context_settings={"obj": keys_at_rest})
 
 
 @app.command()
@@ -149,7 +158,7 @@ def _serve(*sides: str, **given: Any) -> None:
 
     async def main() -> int:
         settings = configure(*sides, **given)
-        with stopping() as stop:
+        with interruption.expected() as stop:
             await compose(settings, *sides, stop=stop, ready=lambda url: log.info("ready", extra={"url": url}))
         return exits.Exit.SUCCEEDED
 
@@ -161,7 +170,7 @@ async def _demo(*, leave: bool) -> int:
 
     settings = demo.fit(configure(*BOTH, level=logging.WARNING))
     url = asyncio.get_running_loop().create_future()
-    with stopping() as stop:
+    with interruption.expected() as stop:
         async with asyncio.TaskGroup() as group:
             group.create_task(compose(settings, *BOTH, stop=stop, ready=url.set_result))
             showing = group.create_task(demo.show(url, settings))
@@ -188,21 +197,6 @@ def configure(*sides: str, level: int = logging.INFO, **given: Any) -> Settings:
             f"`rowmill {sides[0]}` alone needs a broker."
         )
     return settings
-
-
-@contextmanager
-def stopping() -> Iterator[asyncio.Event]:
-    """An event that SIGINT or SIGTERM sets. A second Ctrl-C cancels what still runs; SIGTERM may come twice."""
-    loop, task, stop = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
-
-    def interrupt() -> None:
-        if stop.is_set() and task:
-            task.cancel()
-        stop.set()
-
-    loop.add_signal_handler(signal.SIGINT, interrupt)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    yield stop
 
 
 async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: Callable[[str], object]) -> None:

@@ -9,7 +9,6 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,22 +43,6 @@ class _Kinds(BaseModel):
     kinds: tuple[KindInfo, ...]
 
 
-class Expired(BaseModel):
-    """An ended job whose files have had their time."""
-
-    id: str
-    finished_at: datetime
-    bytes: int
-
-
-class Pruning(BaseModel):
-    """What is removed, or would be: `jobs` lists the oldest of them."""
-
-    count: int
-    bytes: int
-    jobs: tuple[Expired, ...]
-
-
 @asynccontextmanager
 async def connect(server: str, key: str | None = None) -> AsyncIterator[Api]:
     """Talk to the server at this address; *key* is one of its API keys, where it wants one."""
@@ -78,12 +61,12 @@ class Api:
         self._session, self.server = session, server
 
     async def kinds(self) -> tuple[KindInfo, ...]:
-        async with self._call("GET", "/v1/kinds") as answer:
-            return _parse(_Kinds, await answer.read()).kinds
+        async with self.call("GET", "/v1/kinds") as answer:
+            return parse(_Kinds, await answer.read()).kinds
 
     async def job(self, job_id: str) -> Job:
-        async with self._call("GET", f"/v1/jobs/{job_id}") as answer:
-            return _parse(Job, await answer.read())
+        async with self.call("GET", f"/v1/jobs/{job_id}") as answer:
+            return parse(Job, await answer.read())
 
     async def submit(self, upload: Upload, sent: Callable[[int], object] = lambda _count: None) -> Job:
         """Upload a table; *sent* is told of each piece. If the connection breaks it is sent again, and counted once."""
@@ -110,17 +93,12 @@ class Api:
         try:
             async with asyncio.timeout(STALL) as patience:
                 body = upload.pieces(count)
-                async with self._call(
+                async with self.call(
                     "POST", "/v1/jobs", params=upload.query, data=body, headers=headers, expect100=True
                 ) as answer:
-                    return _parse(Job, await answer.read())
+                    return parse(Job, await answer.read())
         except TimeoutError as exc:
             raise Unreachable(f"{self.server} stopped taking the upload") from exc
-
-    async def prune(self, **rules: str) -> Pruning:
-        """Have the files removed that have had their time, by the server's rules or by these."""
-        async with self._call("POST", "/v1/prune", params=rules) as answer:
-            return _parse(Pruning, await answer.read())
 
     async def watch(self, job_id: str) -> AsyncIterator[Job]:
         """The job as it is now, then each newer version until it is final; broken connections are made again."""
@@ -158,7 +136,7 @@ class Api:
         path = folder / safe_name(artefact.name)
         part, digest = path.with_name(f".{path.name}.part"), hashlib.sha256()
         try:
-            async with self._call("GET", artefact.url) as answer:
+            async with self.call("GET", artefact.url) as answer:
                 with part.open("wb") as file:
                     async for piece in answer.content.iter_chunked(PIECE):
                         digest.update(piece)
@@ -175,7 +153,7 @@ class Api:
             raise Unreachable(f"{self.server} names an address that is not its own: {path}")
         return URL(self.server + path)
 
-    def _call(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def call(self, method: str, path: str, **options: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return _answer(self.server, self._session.request(method, self._url(path), **options))
 
 
@@ -210,7 +188,7 @@ def _refusal(server: str, status: int, body: bytes) -> Refused | Unreachable:
     return Unreachable(f"{server} cannot do it now. {problem.title}: {problem.detail}")
 
 
-def _parse(shape: type[Shape], body: bytes) -> Shape:
+def parse(shape: type[Shape], body: bytes) -> Shape:
     try:
         return shape.model_validate_json(body)
     except ValidationError as exc:

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from enum import IntEnum
 from typing import Any
 
+from protocol.access import KeyFault
 from protocol.config import BadConfig
 from protocol.job import Fault, Job, Problem, State
 from protocol.log import printable
@@ -51,6 +52,7 @@ OF_FAILURE: dict[type[BaseException], Exit] = {
     Unreachable: Exit.UNREACHABLE,
     BadConfig: Exit.USAGE,
     Usage: Exit.USAGE,
+    KeyFault: Exit.REFUSED,
     BrokenPipeError: Exit.PIPE_CLOSED,
     OSError: Exit.USAGE,  # a file that is not there, a folder that cannot be written
     KeyboardInterrupt: Exit.INTERRUPTED,
@@ -99,7 +101,7 @@ def sentences(exc: BaseException) -> list[str]:
             return ["Interrupted."]
         case OSError(strerror=str(reason)):
             return [f"{exc.filename}: {reason}" if exc.filename else reason]
-        case Unreachable() | BadConfig() | Usage():
+        case Unreachable() | BadConfig() | Usage() | KeyFault():
             return [str(exc)]
     return [f"This is a fault in Rowmill: {type(exc).__name__}: {exc}", "rowmill --debug … shows where."]
 

@@ -1,4 +1,4 @@
-"""The commands for whoever runs a server: prune, health.
+"""The commands for whoever runs a server: prune, health, and the keys.
 
 Only their spelling is here. They ask the running server, because its database is its own.
 """
@@ -9,9 +9,15 @@ from typing import Annotated
 
 import typer
 
-from client.commands import DEFAULT_SERVER, Json, KeyFile, Server
+from client.commands import Json, KeyFile
 
 app = typer.Typer()
+keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
+OwnServer = Annotated[
+    str | None,
+    typer.Option("--server", "-s", metavar="URL", envvar="ROWMILL_SERVER", help="Where Rowmill is; default: here."),
+]
+Name = Annotated[str, typer.Argument(help="Whom the key is for; jobs belong to this name.")]
 
 
 @app.command()
@@ -25,7 +31,7 @@ def prune(
         str | None, typer.Option(metavar="SIZE", help="The oldest files beyond so many bytes in all, such as 50GiB.")
     ] = None,
     as_json: Json = False,
-    server: Server = DEFAULT_SERVER,
+    server: OwnServer = None,
     key_file: KeyFile = None,
 ) -> None:
     """Remove tables and results of ended jobs, the oldest first; the jobs and their logs stay.
@@ -45,3 +51,49 @@ def health() -> None:
     from client import health as pulse  # noqa: PLC0415
 
     exits.run(pulse.tell())
+
+
+@keys.command()
+def add(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    scope: Annotated[list[str], typer.Option(help="submit, read, admin; with commas or repeated.")] = ["submit,read"],  # noqa: B006 - typer copies it
+    server: OwnServer = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Make a key and print it, this once. From the first key on, everybody needs one."""
+    from client import exits, keyring  # noqa: PLC0415
+
+    exits.run(keyring.add(keyring.Place(server, key_file, ctx.obj), name, scope))
+
+
+@keys.command("list")
+def show(ctx: typer.Context, *, as_json: Json = False, server: OwnServer = None, key_file: KeyFile = None) -> None:
+    """List all keys, with when they were last used."""
+    from client import exits, keyring  # noqa: PLC0415
+
+    exits.run(keyring.show(keyring.Place(server, key_file, ctx.obj), as_json=as_json))
+
+
+@keys.command()
+def rotate(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    grace: Annotated[str, typer.Option(metavar="TIME", help="How long the old key still works, such as 1d.")] = "0",
+    server: OwnServer = None,
+    key_file: KeyFile = None,
+) -> None:
+    """Make a new key of the same name and print it, this once; the old one ends."""
+    from client import exits, keyring  # noqa: PLC0415
+
+    exits.run(keyring.rotate(keyring.Place(server, key_file, ctx.obj), name, grace))
+
+
+@keys.command()
+def revoke(ctx: typer.Context, name: Name, *, server: OwnServer = None, key_file: KeyFile = None) -> None:
+    """End a key at once, with its sessions; its jobs stay."""
+    from client import exits, keyring  # noqa: PLC0415
+
+    exits.run(keyring.revoke(keyring.Place(server, key_file, ctx.obj), name))

@@ -6,8 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from client import errands, exits, screen
-from client.api import Pruning
+from client import exits, keyring, screen
+from client.administration import Pruning
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Rules:
         return {"dry_run": str(self.dry_run).lower()} | {name: text for name, text in given.items() if text}
 
 
-async def prune(server: str, key_file: Path | None, rules: Rules, *, as_json: bool) -> int:
-    async with errands.connect(server, key_file) as there:
+async def prune(server: str | None, key_file: Path | None, rules: Rules, *, as_json: bool) -> int:
+    async with keyring.reach(server, key_file) as there:
         pruning = await there.prune(**rules.query())
     if as_json:
         sys.stdout.write(pruning.model_dump_json() + "\n")

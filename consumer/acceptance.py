@@ -114,7 +114,7 @@ class Acceptance:
             progress=Progress(bytes_total=looked.size),
             notify=Notify(email=wanted.emails),
             max_attempts=self._rules.max_attempts,
-            submitted_by=asked.message.sender,
+            submitted_by=f"amqp:{asked.message.sender}" if asked.message.sender else None,  # no name of an API key
             created_at=now,
             traceparent=tracing.read(asked.message.headers.get("traceparent")),
             log=(LogEntry(version=0, at=now, state=State.QUEUED, attempt=0, reason="submitted by message"),),

@@ -28,6 +28,7 @@ from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.metrics import Registry
 from protocol.records import check_url
+from protocol.signing import load_signer
 from protocol.transports import Transport
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,7 @@ async def run(
     mails = Mailbox(settings.mail_from)
     store = ConsumerStore(database, mails)
     await store.prepare()
-    sender = open_sender(settings.mail_url)
-    mailer = Mailer(database, files, sender, mails, changed=store.mail_changed, public_url=settings.public_url)
+    mailer = make_mailer(settings, database, files, store, mails)
     memory = f"?memory={settings.worker_memory}"
     async with AsyncExitStack() as stack:
         if slots is None:
@@ -84,3 +84,16 @@ async def run(
             await working
             for chore in chores:
                 chore.cancel()
+
+
+def make_mailer(settings: Settings, database: Database, files: Files, store: ConsumerStore, mails: Mailbox) -> Mailer:
+    sender = open_sender(settings.mail_url)
+    return Mailer(
+        database,
+        files,
+        sender,
+        mails,
+        changed=store.mail_changed,
+        public_url=settings.public_url,
+        signer=load_signer(settings),
+    )

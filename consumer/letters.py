@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -31,6 +32,18 @@ LONGEST_NAME = 60  # characters of a file name in the subject
 Enclosure = tuple[str, str, bytes]  # name, media type, content
 
 
+@dataclass(frozen=True)
+class Server:
+    """How the server is reached, where somebody has said so, and what opens the job there without a key."""
+
+    public_url: str
+    token: str
+
+    def find(self, path: str) -> str:
+        query = f"?link={self.token}" if self.token and self.public_url else ""
+        return f"{self.public_url.rstrip('/')}/{path.lstrip('/')}{query}"
+
+
 class BadAddress(ValueError):
     """This is not exactly one mail address; the message says what is wrong."""
 
@@ -41,14 +54,18 @@ def compose(
     to: str,
     mail_from: str,
     public_url: str,
+    token: str = "",
     chart_png: bytes | None = None,
     attachments: Sequence[Enclosure] = (),
 ) -> EmailMessage:
-    """The mail that tells *to* how *job* ended: the same bytes whenever it is asked for. Raises BadAddress."""
+    """The mail that tells *to* how *job* ended: the same bytes whenever it is asked for. Raises BadAddress.
+
+    With a *token* its links open this job without a key.
+    """
     message = EmailMessage(policy=POLICY)
     _head(message, job, to, mail_from)
     chart = f"chart@{domain_of(mail_from)}" if chart_png else None
-    view = _view(job, public_url, chart, [name for name, _, _ in attachments])
+    view = _view(job, Server(public_url, token), chart, [name for name, _, _ in attachments])
     message.set_content(_render("letter.txt", view), cte="quoted-printable")
     message.add_alternative(_render("letter.html", view), subtype="html", cte="quoted-printable")
     if chart_png:
@@ -145,27 +162,22 @@ def domain_of(mail_from: str) -> str:
     return parse_sender(mail_from)[1].rpartition("@")[2]
 
 
-def _view(job: Job, public_url: str, chart: str | None, enclosed: Sequence[str]) -> dict[str, Any]:
+def _view(job: Job, server: Server, chart: str | None, enclosed: Sequence[str]) -> dict[str, Any]:
     return {
         "job": job,
         "chart": chart,
-        "link": f"{public_url.rstrip('/')}/jobs/{job.id}" if public_url else None,
+        "link": server.find(f"/jobs/{job.id}") if server.public_url else None,
         "account": wording.account(job),
         "previews": wording.previews(job),
         "advice": wording.advise(job.problem) if job.problem else None,
         "enclosed": enclosed,
-        "left_out": [(one, locate(one, public_url)) for one in _left_out(job, enclosed)],
+        "left_out": [(one, server.find(one.url)) for one in _left_out(job, enclosed)],
         "took": wording.took(job),
     }
 
 
 def _left_out(job: Job, enclosed: Iterable[str]) -> list[Artefact]:
     return [one for one in offered_tables(job) if one.name not in set(enclosed)]
-
-
-def locate(artefact: Artefact, public_url: str) -> str:
-    """Where to get an artefact: a link, or its path on the server when nobody has said how that is reached."""
-    return f"{public_url.rstrip('/')}/{artefact.url.lstrip('/')}"
 
 
 def _inline(message: EmailMessage, png: bytes, cid: str) -> None:

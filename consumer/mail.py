@@ -16,6 +16,7 @@ from protocol import log as lines
 from protocol.databases import Database, Transaction
 from protocol.files import FileMissing, Files
 from protocol.job import Artefact, Job
+from protocol.signing import LIFE_OF_LINKS, LINK, Signer
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,13 @@ class Mailer:
         *,
         changed: Callable[[Transaction, str], None],
         public_url: str = "",
+        signer: Signer | None = None,
         delays: Sequence[float] = DELAYS,
         grace: float = 5.0,
     ) -> None:
         self._database, self._files, self._sender, self._box = database, files, sender, box
         self._changed, self._public_url, self._delays, self._grace = changed, public_url, delays, grace
+        self._signer = signer
         self._lanes, self._taken = asyncio.Semaphore(LANES), set[Due]()
 
     async def run(self) -> None:
@@ -104,10 +107,16 @@ class Mailer:
             to=mail.recipient,
             mail_from=self._box.mail_from,
             public_url=self._public_url,
+            token=self._token(job),
             chart_png=await self._content(job, chart) if chart else None,
             attachments=[(one.name, one.media_type, content) for one, content in tables if content is not None],
         )
         return await asyncio.to_thread(compose, job)  # a mebibyte in base64 would hold the loop
+
+    def _token(self, job: Job) -> str:
+        """What lets a mail's reader see the job; for as long after its end, whenever the mail is written."""
+        until = int((job.finished_at or job.created_at).timestamp()) + LIFE_OF_LINKS
+        return self._signer.token(LINK, job.id, until) if self._signer else ""
 
     async def _content(self, job: Job, artefact: Artefact) -> bytes | None:
         """None if it is gone: the mail is worth sending without it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 PREFIX = "ROWMILL_"
 OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like read; no business of a server
+LEAST_SECRET = 32
 SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -113,7 +114,8 @@ class Settings(BaseSettings):
     job_timeout: Seconds = Field(3600.0, description="seconds a job may run (also 90s, 5m, 2h)")
     chunk_timeout: Seconds = Field(300.0, description="seconds one chunk may take")
     worker_memory: Size = Field(2 * 2**30, description="memory a worker process may allocate")
-    api_keys: Words = Field((), description="keys that clients must show, separated by commas")
+    api_keys: Words = Field((), description="admin keys, separated by commas, beside those of `rowmill keys`")
+    secret: Words = Field((), description="signs links in mails, the same for both sides; `new,old` rotates it")
     sources: Words = Field((), description="URL prefixes from which messages may name a source")
     fetch_hosts: Origins = Field(
         (), description="hosts that `fetch` may ask, such as api.example.org, example.org:8443 or http://10.0.0.5:8000"
@@ -148,11 +150,12 @@ class Settings(BaseSettings):
         }
         return values | {name: value for name, value in defaults.items() if name == "data_dir" or not values.get(name)}
 
-    @model_validator(mode="after")
-    def _stay_private(self) -> Settings:
-        if not self.api_keys and not is_loopback(self.host):
-            raise ValueError(f"HOST is {self.host}, no loopback address: set API_KEYS, or anybody could submit jobs")
-        return self
+    @field_validator("secret")
+    @classmethod
+    def _be_long(cls, secret: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(one) < LEAST_SECRET for one in secret):
+            raise ValueError(f"a secret has {LEAST_SECRET} characters or more, such as `openssl rand -hex 32` makes")
+        return secret
 
     @property
     def mail_url(self) -> str:

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from protocol import kept
 from protocol.job import FINAL, MOVES, Job, State
 from protocol.messages import CancelJob, RetryJob
 from service import listing, waiting
+from service.caller import CALLER
 from service.problems import Refused
 from service.store import Stored, VersionMoved
 from service.wiring import SERVICE, Service
@@ -50,9 +52,10 @@ def matches(header: str | None, tag: str) -> bool:
 
 
 async def find(service: Service, request: web.Request) -> Stored:
+    """The job that is asked for; one that the caller may not see is as good as none."""
     job_id = request.match_info["id"]
     stored = await service.store.get(job_id) if JOB_ID.fullmatch(job_id) else None
-    if stored is None:
+    if stored is None or not request[CALLER].sees(stored.owner, job_id):
         raise Refused("no_such_job", "There is no job with this id; it may have been deleted.")
     return stored
 
@@ -73,7 +76,7 @@ async def show_log(request: web.Request) -> web.Response:
 
 
 async def list_jobs(request: web.Request) -> web.Response:
-    query = listing.parse(request.query)
+    query = replace(listing.parse(request.query), owner=request[CALLER].only)
     rows = await request.app[SERVICE].store.newest(listing.with_one_more(query))
     text, headers = listing.page(rows, query, request.query)
     return answer_json(text, headers=headers)

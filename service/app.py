@@ -9,21 +9,24 @@ from functools import partial
 
 from aiohttp import web
 
-from protocol.config import Settings
+from protocol.config import PREFIX, BadConfig, Settings, is_loopback
 from protocol.databases import Database
 from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.metrics import Registry
 from protocol.outbox import Outbox
 from protocol.records import check_url
+from protocol.signing import load_signer
 from protocol.transports import Transport
 from service import (
+    access,
     amendments,
     api,
     artefacts,
     docs,
     events,
     guard,
+    login,
     operations,
     pages,
     records,
@@ -33,6 +36,7 @@ from service import (
     uploads,
 )
 from service.http import listening
+from service.keys import Keys
 from service.limits import Limits
 from service.metrics import Metrics, counted
 from service.offers import Offers
@@ -40,6 +44,7 @@ from service.problems import explain
 from service.projection import project
 from service.reading import Reading
 from service.reminders import remind
+from service.sessions import Sessions
 from service.store import Store
 from service.wiring import SERVICE, Service
 
@@ -74,6 +79,9 @@ async def serve(
     service = wire(settings, database, files, transport, limits=limits or Limits(), metrics=Metrics(registry))
     await service.store.prepare()
     await service.offers.prepare()
+    await service.keys.prepare()
+    await service.sessions.prepare()
+    stay_private(service)
     await uploads.sweep(service.store, service.files)
     view = partial(project, transport, service.store, service.offers, service.hub, identity=await identify(database))
     async with listening(service, build(service)) as url, asyncio.TaskGroup() as group:
@@ -94,7 +102,7 @@ def wire(
     settings: Settings, database: Database, files: Files, transport: Transport, *, limits: Limits, metrics: Metrics
 ) -> Service:
     check_url(settings.records_url)
-    outbox = Outbox(database, owner="service")
+    outbox, signer = Outbox(database, owner="service"), load_signer(settings)
     return Service(
         settings=settings,
         files=files,
@@ -104,18 +112,30 @@ def wire(
         offers=Offers(database),
         slots=uploads.Slots(limits.uploads, limits.queue),
         records=Reading(settings.records_url),
+        signer=signer,
+        keys=Keys(database),
+        sessions=Sessions(database, signer),
         limits=limits,
         metrics=metrics,
     )
 
 
+def stay_private(service: Service) -> None:
+    """Where others can come in, somebody must have a key."""
+    host = service.settings.host
+    if not (is_loopback(host) or service.settings.api_keys or service.keys.usable()):
+        reason = f"HOST is {host}, no loopback address, and there is no key, so anybody could submit jobs"
+        raise BadConfig(f"{PREFIX}{reason}: make one (rowmill keys add NAME) or set {PREFIX}API_KEYS")
+
+
 def build(service: Service) -> web.Application:
-    app = web.Application(middlewares=[counted(service.metrics), explain, guard.guarded(service.settings)])
+    app = web.Application(middlewares=[counted(service.metrics), explain, guard.guard])
     app[SERVICE] = service
     app.on_response_prepare.append(guard.harden_answer)
     app.add_routes(ROUTES)
     pages.add_pages(app)
     app.router.add_get("/records/{table}", records.show_records)
+    app.add_routes(login.ROUTES)
     return app
 
 
@@ -136,6 +156,11 @@ ROUTES = (
     web.get("/v1/stream", streams.stream_all, allow_head=False),
     web.get("/v1/records/{table}", records.list_records),
     web.post("/v1/prune", retention.prune),
+    web.post("/v1/tickets", access.give_ticket),
+    web.get("/v1/keys", access.list_keys),
+    web.post("/v1/keys", access.add_key),
+    web.post("/v1/keys/{name}/rotate", access.rotate_key),
+    web.delete("/v1/keys/{name}", access.revoke_key),
     web.get("/openapi.json", docs.contract),
     web.get("/docs", docs.show),
     web.get("/asyncapi.json", docs.message_contract),

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 JSON = "application/json"
+
+
+class Need(StrEnum):
+    """What a call asks of who asks for it: nothing, any key that works, or one with a scope."""
+
+    NOTHING = "nothing"
+    KEY = "key"
+    READ = "read"
+    SUBMIT = "submit"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Call:
     parameters: Sequence[Parameter] = ()
     body: Mapping[str, Any] | None = None
     group: str = "jobs"
+    need: Need = Need.READ
 
 
 def ref(name: str) -> Schema:

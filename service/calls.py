@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from protocol.job import State
-from service.call import ID, JSON, TEXT, WAIT, Call, Parameter, Schema, ref
+from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, ref
+from service.key_calls import KEYS
 from service.upkeep import UPKEEP
 from service.uploading import AMENDMENTS, SUBMIT
 
@@ -60,6 +61,7 @@ CALLS: tuple[Call, ...] = (
         "The kinds of job that consumers have announced.",
         {200: ("The kinds.", JSON, ref("Kinds"))},
         group="kinds",
+        need=Need.KEY,
     ),
     SUBMIT,
     LIST,
@@ -80,6 +82,7 @@ CALLS: tuple[Call, ...] = (
         {204: ("It is gone.", None, None)},
         ["no_such_job", "illegal_move"],
         (ID,),
+        need=Need.SUBMIT,
     ),
     Call(
         "get",
@@ -98,6 +101,7 @@ CALLS: tuple[Call, ...] = (
         {202: ("Asked.", JSON, ref("Job"))},
         ["no_such_job", "illegal_move"],
         (ID,),
+        need=Need.SUBMIT,
     ),
     Call(
         "post",
@@ -107,6 +111,7 @@ CALLS: tuple[Call, ...] = (
         {202: ("Asked.", JSON, ref("Job"))},
         ["no_such_job", "illegal_move"],
         (ID,),
+        need=Need.SUBMIT,
     ),
     DOWNLOAD,
     *AMENDMENTS,
@@ -144,5 +149,6 @@ CALLS: tuple[Call, ...] = (
         (STATE, KIND),
         group="live",
     ),
+    *KEYS,
     *UPKEEP,
 )

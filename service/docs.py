@@ -28,6 +28,7 @@ async def contract(_request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     schemas = document()["components"]["schemas"]
     return request.app[pages.PAGES].answer(
+        request,
         "docs.html",
         calls=CALLS,
         problems=PROBLEMS,
@@ -49,7 +50,9 @@ async def message_contract(_request: web.Request) -> web.Response:
 
 async def show_messages(request: web.Request) -> web.Response:
     contract = asyncapi.document()
-    return request.app[pages.PAGES].answer("messages.html", contract=contract, type_of=type_of, last_part=last_part)
+    return request.app[pages.PAGES].answer(
+        request, "messages.html", contract=contract, type_of=type_of, last_part=last_part
+    )
 
 
 def last_part(reference: Mapping[str, str]) -> str:

@@ -7,49 +7,105 @@ this address (DNS rebinding).
 from __future__ import annotations
 
 import hmac
-from base64 import b64decode
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from protocol.config import Settings, is_loopback
+from service.call import Need
+from service.caller import CALLER, NOBODY, Caller
+from service.calls import CALLS
 from service.problems import Refused
+from service.recognition import SAFE, identify
+from service.wiring import SERVICE
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN = frozenset({"/livez", "/readyz"})  # probes carry no key
+OF_PAGES = {
+    ("get", "/"): Need.READ,
+    ("get", "/jobs/{id}"): Need.READ,
+    ("get", "/records/{table}"): Need.ADMIN,  # everybody's rows
+    ("post", "/jobs"): Need.SUBMIT,
+    ("get", "/login"): Need.NOTHING,
+    ("post", "/login"): Need.NOTHING,
+    ("post", "/logout"): Need.KEY,
+}
+NEEDS = {(call.method, call.path): call.need for call in CALLS} | OF_PAGES
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+ANEW = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0"><title>Rowmill</title>'
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
 }
 
 
-def guarded(settings: Settings) -> Middleware:
-    """A middleware that turns away what no friend would send."""
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        check_host(request, settings)
-        check_origin(request, settings)
-        if request.path not in OPEN:
-            check_key(request, settings)
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn away what no friend would send; handlers find under CALLER who asks."""
+    service = request.app[SERVICE]
+    check_host(request, service.settings)
+    check_origin(request, service.settings)
+    need = need_of(request)
+    if need is Need.NOTHING:
+        request[CALLER] = NOBODY
         return await handler(request)
+    caller = await identify(service, request)
+    if caller is None and wants_page(request):
+        return show_the_door(request)
+    check_caller(request, caller, need)
+    return await handler(request)
 
-    return guard
+
+def need_of(request: web.Request) -> Need:
+    """What the call asks of a key; what there is not, that it is one, and what nobody has judged, everything."""
+    resource = request.match_info.route.resource
+    if resource and resource.canonical.startswith("/static/"):
+        return Need.NOTHING
+    method = {"HEAD": "get"}.get(request.method, request.method.lower())
+    return NEEDS.get((method, resource.canonical), Need.ADMIN) if resource else Need.KEY
+
+
+def check_caller(request: web.Request, caller: Caller | None, need: Need) -> None:
+    if caller is None:
+        challenge = {"WWW-Authenticate": 'Bearer realm="rowmill"'}
+        raise Refused("unauthorized", "Send an API key as a bearer token.", headers=challenge)
+    if need is not Need.KEY and not caller.may(need):
+        challenge = {"WWW-Authenticate": f'Bearer realm="rowmill", error="insufficient_scope", scope="{need}"'}
+        raise Refused("forbidden", f"This key may not do that; it takes the scope {need}.", headers=challenge)
+    if caller.csrf and request.method not in SAFE:
+        check_token(request, caller.csrf)
+    request[CALLER] = caller
+
+
+def check_token(request: web.Request, right: str) -> None:
+    """A session's cookie comes along by itself, whoever wrote the page: a change takes more than that."""
+    given = request.headers.get("X-CSRF-Token") or request.query.get("csrf", "")
+    if not hmac.compare_digest(given.encode(errors="replace"), right.encode()):
+        raise Refused("stale_page", "This page is no longer good for that; load it again.")
+
+
+def wants_page(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "") and request.method == "GET"
+
+
+def show_the_door(request: web.Request) -> web.Response:
+    """Where to log in. A link from elsewhere comes without the session that there may be, so it is followed anew."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return web.Response(text=ANEW, content_type="text/html", headers={"Cache-Control": "no-store"})
+    raise web.HTTPSeeOther(f"/login?next={quote(request.path_qs, safe='')}")
 
 
 def check_host(request: web.Request, settings: Settings) -> None:
     """A foreign name is refused, except where keys protect a public address that may have many names."""
     host = request.headers.get("Host")
-    if host is None or (settings.api_keys and not is_loopback(settings.host)):
+    if host is None or not is_loopback(settings.host):
         return
     name = hostname(f"//{host}")
     if name not in {settings.host.lower(), hostname(settings.public_url)} and not is_local(name):
@@ -81,26 +137,6 @@ def check_origin(request: web.Request, settings: Settings) -> None:
 def origin_of(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def check_key(request: web.Request, settings: Settings) -> None:
-    """Where keys are set, one is needed: as a bearer token, or as the password that a browser asks for."""
-    if not settings.api_keys:
-        return
-    given = _shown_key(request.headers.get("Authorization", ""))
-    if not any([hmac.compare_digest(given, key.encode()) for key in settings.api_keys]):  # noqa: C419 - all, always
-        challenge = {"WWW-Authenticate": 'Basic realm="rowmill", charset="UTF-8"'}
-        raise Refused("unauthorized", "Send one of the API keys as a bearer token.", headers=challenge)
-
-
-def _shown_key(header: str) -> bytes:
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip().encode(errors="surrogateescape")  # as the bytes came
-    try:
-        return b64decode(value).partition(b":")[2] if scheme.lower() == "basic" else b""
-    except ValueError:
-        return b""
 
 
 async def harden_answer(_request: web.Request, response: web.StreamResponse) -> None:

@@ -38,7 +38,7 @@ class Mailbox:
     room: int = 1
     wanted: Callable[[Job], bool] = lambda _job: True
     closed: bool = False
-    behind: bool = False  # closed because more jobs changed than it has room for
+    behind: bool = False  # closed though there is more: too much for its room, or its watcher must come again
     _waiting: dict[str, Event] = field(default_factory=dict)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -109,11 +109,20 @@ class Hub:
             for mailbox in self._of_all:
                 mailbox.put(event)
 
+    def interrupt(self) -> None:
+        """Whoever watches has to come again, and show that they still may."""
+        for mailbox in self._mailboxes():
+            mailbox.behind = True
+            mailbox.close()
+
     def close(self) -> None:
         """The service stops: whoever waits goes home."""
         self.closed = True
-        for mailbox in (*self._of_all, *(box for boxes in self._of_job.values() for box in boxes)):
+        for mailbox in self._mailboxes():
             mailbox.close()
+
+    def _mailboxes(self) -> tuple[Mailbox, ...]:
+        return (*self._of_all, *(box for boxes in self._of_job.values() for box in boxes))
 
     @property
     def watchers(self) -> int:

@@ -9,13 +9,18 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from protocol.access import KeyList, NewKey
 from protocol.job import Job, LogEntry, Problem
 from protocol.kinds import KindInfo
+from service.access import Ticket
+from service.call import Need
 from service.calls import CALLS, TEXT, Call, Parameter, Schema, ref
 from service.problems import MEDIA_TYPE, PROBLEMS
 from service.retention import Pruning
 
-ALWAYS = ("unauthorized", "foreign_origin", "misdirected", "internal")
+ALWAYS = ("unauthorized", "forbidden", "foreign_origin", "stale_page", "misdirected", "internal")
+KEY: Schema = {"type": "http", "scheme": "bearer", "description": "An API key, where the service has any."}
+MODELS = (Job, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket)
 EXTRA: dict[str, Schema] = {
     "Kinds": {
         "type": "object",
@@ -63,7 +68,7 @@ def document() -> dict[str, Any]:
         },
         "tags": [{"name": name} for name in dict.fromkeys(call.group for call in CALLS)],
         "paths": by_path,
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": _schemas(), "securitySchemes": {"key": KEY}},
     }
 
 
@@ -76,7 +81,7 @@ def service_version() -> str:
 
 def _schemas() -> dict[str, Schema]:
     _, made = models_json_schema(
-        [(model, "serialization") for model in (Job, LogEntry, KindInfo, Problem, Pruning)],
+        [(model, "serialization") for model in MODELS],
         ref_template="#/components/schemas/{model}",
     )
     return dict(sorted((made["$defs"] | EXTRA).items()))
@@ -88,10 +93,16 @@ def _operation(call: Call) -> dict[str, Any]:
         "tags": [call.group],
         "summary": call.title,
         "description": call.says,
+        "security": _security(call.need),
         "parameters": [_parameter(parameter) for parameter in call.parameters],
         "responses": _answers(call) | _problems(call.problems),
     }
     return operation | ({"requestBody": call.body} if call.body else {})
+
+
+def _security(need: Need) -> list[dict[str, list[str]]]:
+    """None is needed where there are no keys, hence the empty choice."""
+    return [] if need is Need.NOTHING else [{"key": [] if need is Need.KEY else [need]}, {}]
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from protocol.job import Job, Problem, State
 from protocol.kinds import KindInfo
 from protocol.submission import DEFAULT_KIND
 from service import submissions, wording
+from service.caller import CALLER
 from service.forms import Form, form_of
 from service.problems import Refused
+from service.recognition import keep_link
 from service.selection import Query, microseconds
 from service.vega import NoBundle, VegaBundle
 from service.wiring import SERVICE
@@ -39,8 +41,9 @@ class Pages:
     templates: Environment
     bundle: VegaBundle
 
-    def answer(self, template: str, status: int = 200, **values: Any) -> web.Response:
-        text = self.templates.get_template(template).render(vega=f"/static/{self.bundle.name}", **values)
+    def answer(self, request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
+        vega = f"/static/{self.bundle.name}"
+        text = self.templates.get_template(template).render(vega=vega, caller=request[CALLER], **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=NEVER)
 
 
@@ -93,10 +96,12 @@ async def take_form(request: web.Request) -> web.Response:
 async def _show_jobs(request: web.Request, problem: Problem | None = None) -> web.Response:
     service, pages = request.app[SERVICE], request.app[PAGES]
     state = request.query.get("state", "")
-    rows = await service.store.newest(_query(state, request.query.get("after", "")))
+    query = replace(_query(state, request.query.get("after", "")), owner=request[CALLER].only)
+    rows = await service.store.newest(query)
     jobs = [Job.model_validate_json(row["body"]) for row in rows[:PER_PAGE]]
     kinds = service.offers.kinds()
     return pages.answer(
+        request,
         "index.html",
         problem.status if problem else 200,
         problem=problem,
@@ -135,18 +140,21 @@ def _chosen(wanted: str, names: Sequence[str]) -> str:
 async def show_job(request: web.Request) -> web.Response:
     service, pages = request.app[SERVICE], request.app[PAGES]
     stored = await service.store.get(request.match_info["id"])
-    if stored is None:
+    if stored is None or not request[CALLER].sees(stored.owner, request.match_info["id"]):
         detail = "It may have been deleted."
-        return pages.answer("missing.html", 404, title="There is no such job", detail=detail)
+        return pages.answer(request, "missing.html", 404, title="There is no such job", detail=detail)
     job = stored.job()
     kind = service.offers.kinds().get(job.kind)
-    return pages.answer(
+    response = pages.answer(
+        request,
         "job.html",
         job=job,
         kind=kind,
         labels=_labels(kind),
         unsettled=not job.final or any(mail.state in UNSENT for mail in job.mail),
     )
+    keep_link(request, response)
+    return response
 
 
 def _labels(kind: KindInfo | None) -> dict[str, str]:

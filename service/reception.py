@@ -56,7 +56,8 @@ async def receive(request: web.Request, store: Store, limits: Limits, kinds: Map
     """The whole request. The address's query holds fields as well as the form does."""
     fields = Known(kinds=kinds)
     for name, value in request.query.items():
-        fields.add(name, value)
+        if name != "csrf":  # of a form that is sent without scripts
+            fields.add(name, value)
     patience = Patience(limits)
     if request.content_type == FORM:
         return await _receive_form(request, fields, store, patience, limits)

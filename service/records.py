@@ -68,8 +68,9 @@ async def show_records(request: web.Request) -> web.Response:
         page = await read_page(request, ON_PAGE)
     except Refused as refused:
         problem = refused.problem
-        return pages.answer("missing.html", problem.status, title=problem.title, detail=problem.detail)
+        return pages.answer(request, "missing.html", problem.status, title=problem.title, detail=problem.detail)
     return pages.answer(
+        request,
         "records.html",
         page=page,
         columns=[KEY, *page.table.names],

@@ -17,6 +17,7 @@ class Query:
 
     states: Sequence[str] = ()
     kinds: Sequence[str] = ()
+    owner: str | None = None  # everybody's
     after: tuple[int, str] | None = None
     limit: int = 50
 
@@ -34,6 +35,9 @@ def select(query: Query) -> tuple[str, Row]:
         if names:
             where.append(f"{column} IN ({', '.join(':' + name for name in names)})")
         values |= names
+    if query.owner is not None:
+        where.append("owner = :owner")
+        values["owner"] = query.owner
     if query.after:
         where.append("(created, id) < (:created, :id)")
         values |= {"created": query.after[0], "id": query.after[1]}

@@ -36,16 +36,18 @@ MIGRATIONS = (
     "ALTER TABLE service_jobs ADD COLUMN ended INTEGER",  # when, while the files of an ended job are there
     "ALTER TABLE service_jobs ADD COLUMN held INTEGER",  # bytes of files
     "CREATE INDEX service_jobs_ended ON service_jobs (ended)",
+    "ALTER TABLE service_jobs ADD COLUMN owner TEXT",
+    "CREATE INDEX service_jobs_owner ON service_jobs (owner, deleted, created, id)",
 )
-INSERT = """INSERT INTO service_jobs (id, version, state, kind, created, ended, held, body)
-    VALUES (:id, :version, :state, :kind, :created, :ended, :held, :body)"""
+INSERT = """INSERT INTO service_jobs (id, version, state, kind, owner, created, ended, held, body)
+    VALUES (:id, :version, :state, :kind, :owner, :created, :ended, :held, :body)"""
 UPSERT = f"""{INSERT}
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state, ended = excluded.ended,
         held = excluded.held, body = excluded.body
     WHERE service_jobs.deleted = 0 AND service_jobs.version < excluded.version"""
 DELETE = """UPDATE service_jobs SET deleted = 1, ended = NULL, body = ''
     WHERE id = :id AND deleted = 0 AND version = :version"""
-GET = "SELECT version, state, body FROM service_jobs WHERE id = :id AND deleted = 0"
+GET = "SELECT version, state, body, owner FROM service_jobs WHERE id = :id AND deleted = 0"
 UNFINISHED = """SELECT id, version, state FROM service_jobs
     WHERE state IN ('queued', 'running', 'waiting') AND deleted = 0 LIMIT 10000"""
 HELD = "SELECT id, ended, held FROM service_jobs WHERE ended IS NOT NULL ORDER BY ended, id LIMIT :limit"
@@ -74,6 +76,7 @@ class Stored:
     version: int
     state: str
     body: str
+    owner: str | None = None
 
     def job(self) -> Job:
         return Job.model_validate_json(self.body)
@@ -200,6 +203,7 @@ def _row(job: Job) -> Row:
         "version": job.version,
         "state": job.state.value,
         "kind": job.kind,
+        "owner": job.submitted_by,
         "created": microseconds(job.created_at),
         "ended": microseconds(job.finished_at or job.created_at) if job.final and not job.pruned_at else None,
         "held": job.held,

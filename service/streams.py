@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 from protocol.job import Job
 from service import listing
 from service.api import find
+from service.caller import CALLER
 from service.live import Event, Mailbox, event_of
 from service.problems import Refused
 from service.wiring import SERVICE, Service
@@ -29,11 +30,13 @@ async def stream_job(request: web.Request) -> web.StreamResponse:
 
 async def stream_all(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
+    caller = request[CALLER]
     states, kinds = listing.parse_states(request.query), listing.parse_kinds(request.query)
     _check_wish(request, service)
 
     def wanted(job: Job) -> bool:
-        return (not states or job.state in states) and (not kinds or job.kind in kinds)
+        chosen = (not states or job.state in states) and (not kinds or job.kind in kinds)
+        return chosen and caller.sees(job.submitted_by, job.id)
 
     with service.hub.watch_all(service.limits.backlog, wanted) as mailbox:
         return await _serve(request, service, mailbox, _for_ever(mailbox))

@@ -22,6 +22,7 @@ from protocol.standins import check_source
 from protocol.submission import Submission
 from service import reception, uploads, waiting
 from service.api import answer_job
+from service.caller import CALLER
 from service.problems import Refused, refuse_faults
 from service.reception import Received
 from service.store import Key
@@ -125,6 +126,8 @@ def _held(service: Service, request: web.Request) -> Iterator[str | None]:
         return
     if not KEY.fullmatch(name):
         raise Refused("bad_parameter", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    if request[CALLER].name:
+        name = f"{request[CALLER].name}\n{name}"  # everybody's are their own
     if name in service.keys_held:
         raise Refused("in_progress", "A request with this Idempotency-Key is under way.", headers={"Retry-After": "1"})
     service.keys_held.add(name)
@@ -141,7 +144,8 @@ async def _accept(request: web.Request, making: Making, key: str | None) -> str:
         async with uploads.guarded(service.store, service.files, making.job_id, making.file_key):
             received = await reception.receive(request, making.store, service.limits, service.offers.kinds())
             job = await making.make(received)
-            job = job.model_copy(update={"traceparent": tracing.read(request.headers.get("traceparent"))})
+            trace = tracing.read(request.headers.get("traceparent"))
+            job = job.model_copy(update={"traceparent": trace, "submitted_by": request[CALLER].name})
             await _keep(service, job, Key(key, fingerprint(job)) if key else None)
     except Repeated as repeated:
         return repeated.job_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.call import JSON, TEXT, Call, Parameter, ref
+from service.call import JSON, TEXT, Call, Need, Parameter, ref
 
 UPKEEP = (
     Call(
@@ -21,6 +21,7 @@ UPKEEP = (
             Parameter("cursor", "query", "From `next`.", TEXT),
         ),
         group="records",
+        need=Need.ADMIN,
     ),
     Call(
         "post",
@@ -39,6 +40,7 @@ UPKEEP = (
             Parameter("dry_run", "query", "Only say what it comes to.", {"type": "boolean", "default": False}),
         ),
         group="operations",
+        need=Need.ADMIN,
     ),
     Call(
         "get",
@@ -47,6 +49,7 @@ UPKEEP = (
         "OpenAPI 3.1.",
         {200: ("The contract.", JSON, {"type": "object"})},
         group="operations",
+        need=Need.KEY,
     ),
     Call(
         "get",
@@ -55,6 +58,7 @@ UPKEEP = (
         "For people; needs nothing from elsewhere.",
         {200: ("A page.", "text/html", None)},
         group="operations",
+        need=Need.KEY,
     ),
     Call(
         "get",
@@ -63,6 +67,7 @@ UPKEEP = (
         "AsyncAPI 3.0: how other services submit jobs and follow them over AMQP.",
         {200: ("The contract.", JSON, {"type": "object"})},
         group="operations",
+        need=Need.KEY,
     ),
     Call(
         "get",
@@ -71,6 +76,7 @@ UPKEEP = (
         "For people; needs nothing from elsewhere.",
         {200: ("A page.", "text/html", None)},
         group="operations",
+        need=Need.KEY,
     ),
     Call(
         "get",
@@ -79,6 +85,7 @@ UPKEEP = (
         "Answers as long as the process does.",
         {200: ("It is.", JSON, {"type": "object"})},
         group="operations",
+        need=Need.NOTHING,
     ),
     Call(
         "get",
@@ -87,6 +94,7 @@ UPKEEP = (
         "Whether jobs can be accepted and will be run, part by part.",
         {200: ("It is.", JSON, ref("Readiness")), 503: ("It is not.", JSON, ref("Readiness"))},
         group="operations",
+        need=Need.NOTHING,
     ),
     Call(
         "get", "/metrics", "Metrics", "For Prometheus.", {200: ("The metrics.", "text/plain", TEXT)}, group="operations"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocol.job import Priority
-from service.call import ID, JSON, TEXT, WAIT, Call, Parameter, Schema, ref
+from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, ref
 
 WHO: dict[str, Schema] = {
     "email": {"type": "array", "items": {"type": "string"}, "maxItems": 20, "description": "One address each."},
@@ -55,6 +55,7 @@ SUBMIT = Call(
     PROBLEMS,
     (*_query(FIELDS), KEY, WAIT),
     _body(FIELDS, "The table, as CSV or the like."),
+    need=Need.SUBMIT,
 )
 _SENT = {"params": READING, **WHO}
 
@@ -62,7 +63,8 @@ _SENT = {"params": READING, **WHO}
 def _amendment(what: str, title: str, says: str, file: str) -> Call:
     problems = ("no_such_job", "not_mergeable", *PROBLEMS)
     parameters = (ID, *_query(_SENT), KEY, WAIT)
-    return Call("post", f"/v1/jobs/{{id}}/{what}", title, says, ANSWERS, problems, parameters, _body(_SENT, file))
+    path, body = f"/v1/jobs/{{id}}/{what}", _body(_SENT, file)
+    return Call("post", path, title, says, ANSWERS, problems, parameters, body, need=Need.SUBMIT)
 
 
 AMENDMENTS = (

@@ -11,13 +11,17 @@ from aiohttp import web
 from protocol.config import Settings
 from protocol.files import Files
 from protocol.outbox import Outbox
+from protocol.signing import Signer
 from protocol.transports import Transport
+from service.keys import Keys
 from service.limits import Limits
 from service.live import Hub
 from service.metrics import Metrics
 from service.offers import Offers
 from service.reading import Reading
+from service.sessions import Sessions
 from service.store import Store
+from service.tickets import Tickets
 from service.uploads import Slots
 
 
@@ -31,6 +35,10 @@ class Service:
     offers: Offers
     slots: Slots
     records: Reading
+    signer: Signer
+    keys: Keys
+    sessions: Sessions
+    tickets: Tickets = field(default_factory=Tickets)
     limits: Limits = field(default_factory=Limits)
     hub: Hub = field(default_factory=Hub)
     metrics: Metrics = field(default_factory=Metrics)

@@ -17,6 +17,10 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 
+class Taken(config.BadConfig):
+    """The database is another process's."""
+
+
 class NoSpace(Exception):
     """The disk is full: nothing was written, and nothing is lost."""
 

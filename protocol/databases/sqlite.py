@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from protocol.config import BadConfig
-from protocol.databases import NoSpace, Row, soundness
+from protocol.databases import NoSpace, Row, Taken, soundness
 from protocol.databases.soundness import InUse, owned
 from protocol.findings import Finding
 
@@ -224,7 +224,7 @@ def _owned_by_us(path: Path) -> Iterator[None]:
         with owned(path):
             yield
     except InUse:
-        raise BadConfig(f"{path} is in use by another process; each one needs a data folder of its own") from None
+        raise Taken(f"{path} is in use by another process; each one needs a data folder of its own") from None
 
 
 async def examine(url: str) -> Sequence[Finding]:

@@ -6,6 +6,7 @@
 "use strict";
 
 const VEGA = document.currentScript?.dataset.vega ?? "";
+const CSRF = { "X-CSRF-Token": document.querySelector("meta[name=csrf]")?.getAttribute("content") ?? "" };
 const MARKS = [",", ";", "\t", "|"];
 
 /**
@@ -175,6 +176,7 @@ class Link {
 /** @param {string} id The part of the page to bring up to date. @returns {Promise<Response>} */
 async function renewPart(id) {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+  if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign(answer.url); // the session is over
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [now, next] = [byId(id), fresh.getElementById(id)];
   if (!now || !next) return answer;
@@ -334,7 +336,7 @@ async function act(job, button, expect) {
   button.disabled = true;
   byId("act-problem").hidden = true;
   const [method, path] = what === "delete" ? ["DELETE", ""] : ["POST", `/${what}`];
-  const answer = await fetch(`/v1/jobs/${job}${path}`, { method }).catch(() => null);
+  const answer = await fetch(`/v1/jobs/${job}${path}`, { method, headers: CSRF }).catch(() => null);
   button.disabled = false;
   if (!answer?.ok) {
     const problem = await answer?.json().catch(() => null);
@@ -526,7 +528,7 @@ function send(data, key) {
   const began = performance.now();
   request.open("POST", "/v1/jobs");
   request.responseType = "json";
-  request.setRequestHeader("Idempotency-Key", key);
+  for (const [name, value] of Object.entries({ ...CSRF, "Idempotency-Key": key })) request.setRequestHeader(name, value);
   request.upload.onprogress = (event) => showUpload(event.loaded, event.total, (performance.now() - began) / 1000);
   byId("upload").hidden = false;
   byId("start").disabled = true;

@@ -221,6 +221,15 @@ def test_there_are_links_exactly_when_the_public_address_is_known() -> None:
     assert "a" not in Reader(html_of(compose(finished()))).tags
 
 
+def test_with_a_token_every_link_opens_this_job_without_a_key() -> None:
+    job = finished(artefacts=(artefact("large.csv", 2**21),))
+    mail = compose(job, public_url="https://mill.example/", token="1.x")
+    for place in (f"https://mill.example/jobs/{ID}?link=1.x", f"https://mill.example{job.artefacts[0].url}?link=1.x"):
+        assert place in text_of(mail)
+        assert f'href="{place}"' in html_of(mail)
+    assert "1.x" not in text_of(compose(job, token="1.x"))
+
+
 def test_a_failed_table_gets_every_fault_with_its_place_and_what_to_do() -> None:
     faults = (
         Fault(code="missing_column", detail="there is no column revenue", column="revenue", line=1),

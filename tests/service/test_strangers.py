@@ -52,15 +52,21 @@ async def test_a_foreign_page_may_not_change_anything(house: House, origin: str)
 
 async def test_where_keys_are_set_one_is_needed_except_by_probes(tmp_path: Path) -> None:
     async with keep(tmp_path, api_keys="one,two") as house:
-        for path in ("/", "/v1/jobs", "/docs", "/metrics", "/nothing"):
+        for path in ("/", "/v1/jobs", "/v1/keys", "/docs", "/metrics", "/nothing"):
             async with house.http.get(path) as answer:
                 assert answer.status == 401
-                assert answer.headers["WWW-Authenticate"].startswith("Basic")
+                assert answer.headers["WWW-Authenticate"] == 'Bearer realm="rowmill"'
         assert (await house.get("/livez"))[0] == 200
         for right in ({"Authorization": "Bearer two"}, {"Authorization": f"Basic {b64encode(b'me:one').decode()}"}):
             assert (await house.get("/v1/jobs", headers=right))[0] == 200
         for wrong in ("Bearer three", "Bearer", "Basic one", "Bearer öne", "Digest one"):
             assert (await house.get("/v1/jobs", headers={"Authorization": wrong}))[0] == 401
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
+async def test_a_host_that_others_can_reach_is_refused_without_keys(tmp_path: Path, host: str) -> None:
+    with pytest.raises(BadConfig, match=r"^ROWMILL_HOST is .*rowmill keys add NAME.*ROWMILL_API_KEYS"):
+        await enter(tmp_path, 0, host=host, api_keys=" , ")
 
 
 async def test_every_answer_carries_the_headers_that_keep_browsers_careful(house: House) -> None:
@@ -179,8 +185,8 @@ async def test_a_port_that_is_taken_is_a_wrong_setting(house: House, tmp_path: P
         await enter(tmp_path / "other", taken)
 
 
-async def enter(folder: Path, port: int) -> None:
-    async with keep(folder, port=port):
+async def enter(folder: Path, port: int, **settings: str) -> None:
+    async with keep(folder, port=port, **settings):
         pass
 
 

@@ -1,0 +1,82 @@
+"""Logging in to the page with a key, and out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+
+from service.caller import Caller
+from service.pages import PAGES
+from service.problems import Refused
+from service.reception import BROKEN
+from service.recognition import by_key
+from service.sessions import hand_over, session_of, take_back
+from service.wiring import SERVICE, Service
+
+log = logging.getLogger(__name__)
+LARGEST = 4096  # bytes of the form
+
+
+async def show_login(request: web.Request) -> web.Response:
+    return _show(request, next_of(request.query.get("next", "")))
+
+
+async def log_in(request: web.Request) -> web.StreamResponse:
+    service = request.app[SERVICE]
+    fields = await _read(request, service)
+    following = next_of(str(fields.get("next", "")))
+    caller = await by_key(service, str(fields.get("key", "")).strip())
+    if caller is None or caller.key is None or not caller.may("read"):
+        log.warning("login refused", extra={"action": "login", "key": caller.name if caller else None})
+        return _show(request, following, _why(caller))
+    leave = web.HTTPSeeOther(following)
+    secure = request.headers.get("Origin", service.settings.public_url).startswith("https://")
+    hand_over(leave, await service.sessions.open(caller.key), secure=secure)
+    log.info("logged in", extra={"action": "login", "key": caller.name})
+    raise leave
+
+
+async def log_out(request: web.Request) -> web.StreamResponse:
+    if token := session_of(request):
+        await request.app[SERVICE].sessions.close(token)
+    leave = web.HTTPSeeOther("/login")
+    take_back(leave)
+    raise leave
+
+
+async def _read(request: web.Request, service: Service) -> dict[str, object]:
+    if (request.content_length or LARGEST + 1) > LARGEST:
+        raise Refused("malformed", "The form is too long.")
+    try:
+        async with asyncio.timeout(service.limits.read):
+            return dict(await request.post())
+    except TimeoutError:
+        raise Refused("timeout", "Nothing came for too long.") from None
+    except BROKEN:
+        raise Refused("malformed", "The form is not encoded as its headers say.") from None
+
+
+def next_of(text: str) -> str:
+    """Where to go then: a place of ours, or the first page."""
+    ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isascii() and text.isprintable()
+    return text if ours and not text.startswith(("/login", "/logout")) else "/"
+
+
+def _why(caller: Caller | None) -> str:
+    if caller and caller.key:
+        return "This key may not read; the page needs one that may."
+    return "This is no key that works."
+
+
+def _show(request: web.Request, following: str, problem: str | None = None) -> web.Response:
+    status = 401 if problem else 200
+    return request.app[PAGES].answer(request, "login.html", status, following=following, problem=problem)
+
+
+ROUTES = (
+    web.get("/login", show_login),
+    web.post("/login", log_in),
+    web.post("/logout", log_out),
+)

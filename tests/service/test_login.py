@@ -1,0 +1,211 @@
+"""The page's door: a key opens a session, and no page of another site can use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from service.login import next_of
+from tests.service.house import TABLE, House
+from tests.service.keyring import ROOT_KEY, ask, locked, make_key
+
+PAGE = {"Accept": "text/html"}
+
+
+@asynccontextmanager
+async def browsing(house: House) -> AsyncIterator[aiohttp.ClientSession]:
+    """A browser of sorts: it keeps cookies, and follows nothing by itself."""
+    async with aiohttp.ClientSession(house.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        yield browser
+
+
+async def log_in(browser: aiohttp.ClientSession, key: str, following: str = "/", **headers: str) -> tuple[int, Any]:
+    form = {"key": key, "next": following}
+    async with browser.post("/login", data=form, headers=headers, allow_redirects=False) as answer:
+        await answer.read()
+        return answer.status, answer.headers
+
+
+async def token_of(browser: aiohttp.ClientSession) -> str:
+    async with browser.get("/", headers=PAGE) as answer:
+        found = re.search(r'name="csrf" content="([0-9a-f]{64})"', await answer.text())
+        assert found
+        return found[1]
+
+
+async def say(browser: aiohttp.ClientSession, method: str, path: str, **options: Any) -> tuple[int, str]:
+    async with browser.request(method, path, allow_redirects=False, **options) as answer:
+        return answer.status, answer.headers.get("Location", "") or await answer.text()
+
+
+async def test_a_visitor_without_a_session_is_shown_the_door_and_comes_back_to_the_page(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        assert await say(browser, "GET", "/?state=failed", headers=PAGE) == (303, "/login?next=/?state%3Dfailed")
+        async with browser.get("/login?next=%2F%3Fstate%3Dfailed") as answer:
+            assert 'name="next" value="/?state=failed"' in await answer.text()
+        status, headers = await log_in(browser, ROOT_KEY, "/?state=failed")
+        assert (status, headers["Location"]) == (303, "/?state=failed")
+        assert (await say(browser, "GET", "/?state=failed", headers=PAGE))[0] == 200
+
+
+async def test_the_sessions_cookie_is_kept_from_scripts_and_from_other_sites(tmp_path: Path) -> None:
+    async with locked(tmp_path, public_url="https://mill.example") as house, browsing(house) as browser:
+        _, headers = await log_in(browser, ROOT_KEY, Origin=house.url)
+        words = set(headers["Set-Cookie"].split("; "))
+        assert {"HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=604800"} <= words
+        assert not [word for word in words if word.startswith("Domain")]
+        assert ROOT_KEY not in headers["Set-Cookie"]
+        _, headers = await log_in(browser, ROOT_KEY, Origin="https://mill.example", Host="mill.example")
+        assert headers["Set-Cookie"].startswith("__Host-rowmill_session=")
+        assert "Secure" in headers["Set-Cookie"].split("; ")
+
+
+@pytest.mark.parametrize("key", ["", "wrong", "rowmill_0_0", "ö", "x" * 3000])
+async def test_a_wrong_key_opens_nothing(tmp_path: Path, key: str) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        status, headers = await log_in(browser, key)
+        assert (status, "Set-Cookie" in headers) == (401, False)
+        assert (await say(browser, "GET", "/v1/jobs"))[0] == 401
+
+
+async def test_a_key_that_may_not_read_opens_no_session(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        key = (await make_key(house, "robot", "submit"))["Authorization"].split()[1]
+        assert (await log_in(browser, key))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (b"key=%", "application/x-www-form-urlencoded; charset=none"),
+        (b"key=\xff", "application/x-www-form-urlencoded"),
+        (b"nonsense", "multipart/form-data; boundary=x"),
+        (b"nonsense", "multipart/form-data"),
+        (b"key=" + b"x" * 5000, "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_a_login_that_is_no_form_is_the_clients_fault(tmp_path: Path, data: bytes, media_type: str) -> None:
+    async with locked(tmp_path) as house:
+        status, _ = await ask(house, "POST", "/login", {"Content-Type": media_type}, data=data)
+        assert 400 <= status < 500
+
+
+async def test_a_change_takes_the_pages_token_beside_the_cookie(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await log_in(browser, ROOT_KEY)
+        token = await token_of(browser)
+        calls: list[tuple[str, str, Any]] = [
+            ("POST", "/v1/jobs?filename=sales.csv&kind=sales", TABLE),
+            ("POST", "/jobs?filename=sales.csv&kind=sales", TABLE),
+            ("POST", "/v1/keys", b'{"name":"mallory","scopes":["admin"]}'),
+            ("POST", "/v1/tickets", b'{"path":"/v1/stream"}'),
+            ("DELETE", f"/v1/jobs/{'0' * 32}", b""),
+            ("POST", "/logout", b""),
+        ]
+        for method, path, data in calls:
+            for wrong in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "é"}, {"X-CSRF-Token": token[:-1] + "g"}):
+                status, problem = await say(browser, method, path, data=data, headers=wrong)
+                assert (status, "/problems/stale_page" in problem) == (403, True), (path, wrong)
+        assert (await ask(house, "GET", "/v1/jobs", {"Authorization": f"Bearer {ROOT_KEY}"}))[1]["jobs"] == []
+        for method, path, data in calls:
+            status, _ = await say(browser, method, path, data=data, headers={"X-CSRF-Token": token})
+            assert status != 403, path
+
+
+async def test_a_form_without_scripts_sends_the_token_in_its_address(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await log_in(browser, ROOT_KEY)
+        async with browser.get("/", headers=PAGE) as answer:
+            action = re.search(r'<form id="new" action="([^"]+)"', await answer.text())
+        assert action
+        form = aiohttp.FormData({"kind": "sales"})
+        form.add_field("file", TABLE, filename="sales.csv")
+        status, place = await say(browser, "POST", action[1], data=form)
+        assert (status, place.startswith("/jobs/")) == (303, True)
+
+
+async def test_a_foreign_page_can_neither_log_in_nor_use_the_session(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        assert (await log_in(browser, ROOT_KEY, Origin="https://evil.example"))[0] == 403
+        await log_in(browser, ROOT_KEY)
+        right = {"X-CSRF-Token": await token_of(browser), "Origin": "https://evil.example"}
+        assert (await say(browser, "POST", "/v1/jobs", data=TABLE, headers=right))[0] == 403
+        for path in ("/v1/stream", f"/v1/jobs/{'0' * 32}/stream"):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await browser.ws_connect(path, origin="https://evil.example")
+            assert refused.value.status == 403
+        async with browser.ws_connect("/v1/stream", origin=house.url):
+            pass
+
+
+async def test_a_name_pointed_at_us_sees_nothing_of_a_session(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await log_in(browser, ROOT_KEY)
+        evil = {"Host": "evil.example", "Origin": "http://evil.example"}
+        for method, path in (("GET", "/"), ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/login")):
+            assert (await say(browser, method, path, headers=evil))[0] == 421
+
+
+async def test_whoever_logs_out_is_out(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await log_in(browser, ROOT_KEY)
+        token = await token_of(browser)
+        kept = {"Cookie": "; ".join(f"{one.key}={one.value}" for one in browser.cookie_jar)}
+        assert (await ask(house, "GET", "/v1/jobs", kept))[0] == 200
+        assert await say(browser, "POST", f"/logout?csrf={token}") == (303, "/login")
+        assert list(browser.cookie_jar) == []
+        assert (await ask(house, "GET", "/v1/jobs", kept))[0] == 401
+
+
+async def test_a_session_ends_with_its_time_and_with_its_key(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        key = (await make_key(house, "ann"))["Authorization"].split()[1]
+        await log_in(browser, key)
+        assert (await say(browser, "GET", "/v1/jobs"))[0] == 200
+        ends = "UPDATE service_sessions SET ends = ends - 604800"
+        await house.consumer.database.write(lambda tx: tx.execute(ends))
+        assert (await say(browser, "GET", "/v1/jobs"))[0] == 401
+        await log_in(browser, key)
+        assert (await say(browser, "GET", "/v1/jobs"))[0] == 200
+        await ask(house, "DELETE", "/v1/keys/ann", {"Authorization": f"Bearer {ROOT_KEY}"})
+        assert (await say(browser, "GET", "/v1/jobs"))[0] == 401
+
+
+async def test_a_session_may_do_what_its_key_may_and_sees_its_jobs_alone(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        ann = await make_key(house, "ann", "read")
+        bob = await make_key(house, "bob")
+        _, job = await ask(house, "POST", "/v1/jobs", bob | {"Content-Type": "text/csv"}, data=TABLE)
+        await log_in(browser, ann["Authorization"].split()[1])
+        assert (await say(browser, "GET", f"/jobs/{job['id']}", headers=PAGE))[0] == 404
+        right = {"X-CSRF-Token": await token_of(browser)}
+        assert "/problems/forbidden" in (await say(browser, "POST", "/v1/jobs", data=TABLE, headers=right))[1]
+
+
+async def test_a_restart_keeps_sessions_and_a_stolen_database_opens_none(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await log_in(browser, ROOT_KEY)
+        [cookie] = browser.cookie_jar
+    async with locked(tmp_path) as house:
+        assert (await ask(house, "GET", "/v1/jobs", {"Cookie": f"{cookie.key}={cookie.value}"}))[0] == 200
+        [row] = await house.consumer.database.read("SELECT * FROM service_sessions")
+        assert cookie.value not in row.values()
+        assert (await ask(house, "GET", "/v1/jobs", {"Cookie": f"{cookie.key}={row['digest']}"}))[0] == 401
+
+
+async def test_without_keys_nobody_has_to_log_in(house: House) -> None:
+    status, page = await ask(house, "GET", "/", PAGE)
+    assert (status, "Log out" in page, 'name="csrf"' in page) == (200, False, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil", "script:x", "", "/login", "/é"]
+)
+def test_a_login_leads_to_a_place_of_ours_only(text: str) -> None:
+    assert next_of(text) == "/"
