@@ -14,8 +14,9 @@ from consumer.requests import Refusal, Request, refuse
 from consumer.submission_store import SubmissionStore
 from consumer.submitted import Asked
 from protocol import submission, tracing
+from protocol.config import SPACE_FLOOR
 from protocol.databases import NoSpace
-from protocol.files import SPACE_FLOOR, Files
+from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns
 from protocol.job import Job, LogEntry, Notify, Progress, Source, State
 from protocol.kinds import KindInfo
@@ -35,6 +36,7 @@ class Rules:
     max_upload: int  # bytes
     max_attempts: int
     emails: int = 20
+    disk_floor: int = SPACE_FLOOR  # bytes
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Acceptance:
 
     async def short_of_space(self) -> bool:
         free = await self._files.free_space()
-        return free is not None and free < SPACE_FLOOR
+        return free is not None and free < self._rules.disk_floor
 
     async def _discard(self, job_id: str) -> None:
         await self._files.remove(_key(job_id))

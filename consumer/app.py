@@ -66,7 +66,7 @@ async def run(
         office = Office(database, settings)
         mill = Mill(store, office, Sharing(slots), renderer, files.url, *sizes, settings.records_url, metrics=metrics)
         limits = Limits(settings.job_timeout, settings.retry_delay, settings.grace)
-        rules = Rules(settings.sources, settings.max_upload, settings.max_attempts)
+        rules = Rules(settings.sources, settings.max_upload, settings.max_attempts, disk_floor=settings.disk_floor)
         submissions = Submissions(SubmissionStore(database, store), files, rules, metrics)
         worker = Worker(transport, files, mill, submissions, limits, identity=await identify(database))
         async with asyncio.TaskGroup() as group:

@@ -25,6 +25,7 @@ from pydantic_settings import (
 PREFIX = "ROWMILL_"
 OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like read; no business of a server
 LEAST_SECRET = 32
+SPACE_FLOOR = 256 * 2**20
 SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -116,6 +117,10 @@ class Settings(BaseSettings):
     worker_memory: Size = Field(2 * 2**30, description="memory a worker process may allocate")
     api_keys: Words = Field((), description="admin keys, separated by commas, beside those of `rowmill keys`")
     secret: Words = Field((), description="signs links in mails, the same for both sides; `new,old` rotates it")
+    key_rate: int = Field(6000, ge=1, description="requests a minute of one key")
+    key_uploads: int = Field(16, ge=1, description="uploads of one key at a time")
+    key_queue: int = Field(10_000, ge=1, description="jobs of one key in the queue")
+    disk_floor: Size = Field(SPACE_FLOOR, description="how much of the disk new tables leave free, such as 256MiB")
     sources: Words = Field((), description="URL prefixes from which messages may name a source")
     fetch_hosts: Origins = Field(
         (), description="hosts that `fetch` may ask, such as api.example.org, example.org:8443 or http://10.0.0.5:8000"

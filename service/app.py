@@ -42,6 +42,7 @@ from service.metrics import Metrics, counted
 from service.offers import Offers
 from service.problems import explain
 from service.projection import project
+from service.quotas import Quotas
 from service.reading import Reading
 from service.reminders import remind
 from service.sessions import Sessions
@@ -76,7 +77,9 @@ async def serve(
     registry: Registry | None = None,
 ) -> AsyncIterator[str]:
     """A running service; its value is the address that was bound, such as http://127.0.0.1:8080."""
-    service = wire(settings, database, files, transport, limits=limits or Limits(), metrics=Metrics(registry))
+    service = wire(
+        settings, database, files, transport, limits=limits or Limits.of(settings), metrics=Metrics(registry)
+    )
     await service.store.prepare()
     await service.offers.prepare()
     await service.keys.prepare()
@@ -115,6 +118,7 @@ def wire(
         signer=signer,
         keys=Keys(database),
         sessions=Sessions(database, signer),
+        quotas=Quotas(settings),
         limits=limits,
         metrics=metrics,
     )

@@ -17,6 +17,7 @@ from service.call import Need
 from service.caller import CALLER, NOBODY, Caller
 from service.calls import CALLS
 from service.problems import Refused
+from service.quotas import ALLOWANCE
 from service.recognition import SAFE, identify
 from service.wiring import SERVICE
 
@@ -59,6 +60,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     caller = await identify(service, request)
     if caller is None and wants_page(request):
         return show_the_door(request)
+    if caller:
+        service.quotas.meter(request, caller)
     check_caller(request, caller, need)
     return await handler(request)
 
@@ -139,8 +142,10 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-async def harden_answer(_request: web.Request, response: web.StreamResponse) -> None:
+async def harden_answer(request: web.Request, response: web.StreamResponse) -> None:
     harden(response)
+    if allowance := request.get(ALLOWANCE):
+        response.headers.update(allowance.headers())
 
 
 def harden(response: web.StreamResponse) -> None:

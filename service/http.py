@@ -17,7 +17,6 @@ from service.problems import answer, describe
 from service.wiring import Service
 
 log = logging.getLogger(__name__)
-KEEPALIVE = 30.0  # seconds; the library's default would keep idle clients for an hour
 BROKEN = 400
 
 
@@ -50,7 +49,7 @@ async def listening(service: Service, app: web.Application) -> AsyncIterator[str
     runner = web.AppRunner(app, shutdown_timeout=service.limits.stop)
     await runner.setup()
     try:
-        server = await _bind(runner, service.settings.host, service.settings.port)
+        server = await _bind(runner, service)
         try:
             yield _address(service.settings.host, server)
         finally:
@@ -60,13 +59,13 @@ async def listening(service: Service, app: web.Application) -> AsyncIterator[str
         await runner.cleanup()
 
 
-async def _bind(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
+async def _bind(runner: web.AppRunner, service: Service) -> asyncio.Server:
+    loop, host, port = asyncio.get_running_loop(), service.settings.host, service.settings.port
     connect = partial(
         Connection,
         cast("web.Server", runner.server),
         loop=loop,
-        keepalive_timeout=KEEPALIVE,
+        keepalive_timeout=service.limits.idle,
         access_log=None,  # type: ignore[arg-type] # means none, as with the runner
     )
     try:

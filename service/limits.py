@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.files import SPACE_FLOOR
+from protocol.config import SPACE_FLOOR, Settings
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,8 @@ class Limits:
 
     read: float = 30.0  # one read of an upload
     upload: float = 3600.0  # a whole upload
+    pace: int = 1024  # bytes a second that a body brings at least, but for its first `read` seconds
+    idle: float = 30.0  # until a request's headers are there, from the connection's or the last answer's beginning
     send: float = 10.0  # one write to a client
     heartbeat: float = 20.0  # between two pings on a websocket
     wait: float = 60.0  # the longest `Prefer: wait`
@@ -30,3 +32,7 @@ class Limits:
     field: int = 64 * 2**10  # one form field
     fields: int = 64
     emails: int = 20
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        return cls(space_floor=settings.disk_floor)

@@ -12,14 +12,18 @@ from pydantic.json_schema import models_json_schema
 from protocol.access import KeyList, NewKey
 from protocol.job import Job, LogEntry, Problem
 from protocol.kinds import KindInfo
-from service.access import Ticket
+from service.access import PLACES, Ticket
 from service.call import Need
 from service.calls import CALLS, TEXT, Call, Parameter, Schema, ref
 from service.problems import MEDIA_TYPE, PROBLEMS
 from service.retention import Pruning
 
-ALWAYS = ("unauthorized", "forbidden", "foreign_origin", "stale_page", "misdirected", "internal")
-KEY: Schema = {"type": "http", "scheme": "bearer", "description": "An API key, where the service has any."}
+ALWAYS = ("unauthorized", "forbidden", "foreign_origin", "stale_page", "misdirected", "too_many_requests", "internal")
+SCHEMES: dict[str, Schema] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, where the service has any."},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Good once, from `POST /v1/tickets`."},
+    "link": {"type": "apiKey", "in": "query", "name": "link", "description": "From a mail: opens its job alone."},
+}
 MODELS = (Job, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket)
 EXTRA: dict[str, Schema] = {
     "Kinds": {
@@ -68,7 +72,7 @@ def document() -> dict[str, Any]:
         },
         "tags": [{"name": name} for name in dict.fromkeys(call.group for call in CALLS)],
         "paths": by_path,
-        "components": {"schemas": _schemas(), "securitySchemes": {"key": KEY}},
+        "components": {"schemas": _schemas(), "securitySchemes": SCHEMES},
     }
 
 
@@ -93,16 +97,22 @@ def _operation(call: Call) -> dict[str, Any]:
         "tags": [call.group],
         "summary": call.title,
         "description": call.says,
-        "security": _security(call.need),
+        "security": _security(call),
         "parameters": [_parameter(parameter) for parameter in call.parameters],
         "responses": _answers(call) | _problems(call.problems),
     }
     return operation | ({"requestBody": call.body} if call.body else {})
 
 
-def _security(need: Need) -> list[dict[str, list[str]]]:
-    """None is needed where there are no keys, hence the empty choice."""
-    return [] if need is Need.NOTHING else [{"key": [] if need is Need.KEY else [need]}, {}]
+def _security(call: Call) -> list[dict[str, list[str]]]:
+    """One of these. None is needed where there are no keys, hence the empty choice."""
+    if call.need is Need.NOTHING:
+        return []
+    ticket = PLACES.fullmatch(call.path.format(id="0" * 32, name="x", table="x"))
+    link = call.method == "get" and call.path.startswith("/v1/jobs/{id}")
+    ways: dict[str, list[str]] = {"key": [] if call.need is Need.KEY else [call.need.value]}
+    ways |= {name: [] for name, fits in (("ticket", ticket), ("link", link)) if fits}
+    return [*({name: scopes} for name, scopes in ways.items()), {}]
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -38,6 +38,7 @@ MIGRATIONS = (
     "CREATE INDEX service_jobs_ended ON service_jobs (ended)",
     "ALTER TABLE service_jobs ADD COLUMN owner TEXT",
     "CREATE INDEX service_jobs_owner ON service_jobs (owner, deleted, created, id)",
+    "CREATE INDEX service_jobs_queued ON service_jobs (owner) WHERE state = 'queued' AND deleted = 0",
 )
 INSERT = """INSERT INTO service_jobs (id, version, state, kind, owner, created, ended, held, body)
     VALUES (:id, :version, :state, :kind, :owner, :created, :ended, :held, :body)"""
@@ -50,6 +51,7 @@ DELETE = """UPDATE service_jobs SET deleted = 1, ended = NULL, body = ''
 GET = "SELECT version, state, body, owner FROM service_jobs WHERE id = :id AND deleted = 0"
 UNFINISHED = """SELECT id, version, state FROM service_jobs
     WHERE state IN ('queued', 'running', 'waiting') AND deleted = 0 LIMIT 10000"""
+QUEUED = "SELECT COUNT(*) AS jobs FROM service_jobs WHERE owner = :owner AND state = 'queued' AND deleted = 0"
 HELD = "SELECT id, ended, held FROM service_jobs WHERE ended IS NOT NULL ORDER BY ended, id LIMIT :limit"
 HELD_IN_ALL = "SELECT COALESCE(SUM(held), 0) AS bytes FROM service_jobs WHERE ended IS NOT NULL"
 UNMEASURED = "SELECT body FROM service_jobs WHERE held IS NULL AND deleted = 0"
@@ -59,6 +61,10 @@ KEYS_LIVE = 7 * 86400.0  # seconds
 
 class VersionMoved(Exception):
     """The job changed between looking at it and deleting it."""
+
+
+class QueueFull(Exception):
+    """The owner has as many jobs in the queue as there may be."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +107,16 @@ class Store:
     async def begun_uploads(self) -> list[str]:
         return [row["id"] for row in await self._database.read("SELECT id FROM service_uploads")]
 
-    async def create(self, job: Job, key: Key | None = None) -> None:
-        """Store the job with the message that has it run."""
+    async def count_queued(self, owner: str) -> int:
+        return int((await self._database.read(QUEUED, owner=owner))[0]["jobs"])
+
+    async def create(self, job: Job, key: Key | None = None, *, room: int | None = None) -> None:
+        """Store the job with the message that has it run; QueueFull where its owner has *room* jobs waiting already."""
         row = _row(job)
 
         def unit(tx: Transaction) -> None:
+            if room is not None and tx.rows(QUEUED, owner=job.submitted_by)[0]["jobs"] >= room:
+                raise QueueFull
             tx.execute(INSERT, **row)
             _end_upload(tx, job.id)
             if key:

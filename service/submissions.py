@@ -25,7 +25,7 @@ from service.api import answer_job
 from service.caller import CALLER
 from service.problems import Refused, refuse_faults
 from service.reception import Received
-from service.store import Key
+from service.store import Key, QueueFull
 from service.uploads import Place, Upload, Uploading
 from service.wiring import SERVICE, Service
 
@@ -92,7 +92,7 @@ async def take(request: web.Request, making: Making) -> web.Response:
     """Receive a file and have a job made of it; the answer to whoever sent it."""
     service = making.service
     wait = waiting.wished(request, service.limits.wait)
-    with _held(service, request) as key:
+    with service.quotas.upload(request[CALLER].name), _held(service, request) as key:
         async with service.slots.one():
             await _invite(request)
             with lines.about(job=making.job_id):
@@ -107,6 +107,9 @@ async def admit(service: Service, request: web.Request) -> None:
     if not service.offers.kinds():
         raise Refused("starting", "No consumer has said yet which kinds there are.", headers={"Retry-After": "2"})
     overhead = FORM_OVERHEAD if request.content_type == reception.FORM else 0
+    owner = request[CALLER].name
+    if owner and await service.store.count_queued(owner) >= service.quotas.queued:
+        raise service.quotas.full()
     uploads.check_size((request.content_length or 0) - overhead, service.settings.max_upload)
     await uploads.check_space(service.files, request.content_length or 0, service.limits.space_floor)
 
@@ -223,6 +226,9 @@ async def _keep(service: Service, job: Job, key: Key | None) -> None:
         if earlier != key:
             raise Refused("key_reused", "This Idempotency-Key was used for something else.")
         raise Repeated(job_id)
-    await service.store.create(job, key)
+    try:
+        await service.store.create(job, key, room=service.quotas.queued if job.submitted_by else None)
+    except QueueFull:
+        raise service.quotas.full() from None
     service.hub.publish(job)
     log.info("accepted", extra={"action": "accept", "job": job.id, "kind": job.kind, "bytes": job.source.size})

@@ -24,7 +24,7 @@ READING: Schema = {
 }
 PROBLEMS = (
     *("malformed", "bad_parameter", "no_file", "timeout", "in_progress", "too_large", "not_a_table"),
-    *("invalid", "key_reused", "starting", "busy", "no_space"),
+    *("invalid", "key_reused", "too_many_uploads", "queue_full", "starting", "busy", "no_space"),
 )
 KEY = Parameter("Idempotency-Key", "header", "The same key and content again answer with the same job.", TEXT)
 

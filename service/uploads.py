@@ -70,18 +70,24 @@ class Slots:
 
 
 class Patience:
-    """How long a client may take for one read, and for all of them."""
+    """How long a client may take for one read, and for all of them: also one that never quite stops."""
 
     def __init__(self, limits: Limits) -> None:
-        self._read = limits.read
-        self._end = asyncio.get_running_loop().time() + limits.upload
+        self._read, self._pace = limits.read, limits.pace
+        self._clock = asyncio.get_running_loop().time
+        self._end = self._clock() + limits.upload
+        self._left = limits.read  # seconds: waiting uses them up, what comes brings new ones
 
     async def wait(self, reading: Awaitable[T]) -> T:
+        began = self._clock()
         try:
-            async with asyncio.timeout_at(min(self._end, asyncio.get_running_loop().time() + self._read)):
-                return await reading
+            async with asyncio.timeout_at(min(self._end, began + min(self._left, self._read))):
+                got = await reading
         except TimeoutError:
-            raise Refused("timeout", "Nothing came for too long, or the upload as a whole took too long.") from None
+            raise Refused("timeout", "Nothing or too little came for too long.") from None
+        size = len(got) if isinstance(got, bytes | bytearray) else 0
+        self._left += size / self._pace - (self._clock() - began)
+        return got
 
 
 class Uploading:

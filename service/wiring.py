@@ -18,6 +18,7 @@ from service.limits import Limits
 from service.live import Hub
 from service.metrics import Metrics
 from service.offers import Offers
+from service.quotas import Quotas
 from service.reading import Reading
 from service.sessions import Sessions
 from service.store import Store
@@ -38,6 +39,7 @@ class Service:
     signer: Signer
     keys: Keys
     sessions: Sessions
+    quotas: Quotas
     tickets: Tickets = field(default_factory=Tickets)
     limits: Limits = field(default_factory=Limits)
     hub: Hub = field(default_factory=Hub)

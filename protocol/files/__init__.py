@@ -10,7 +10,6 @@ from protocol import config
 from protocol.findings import Finding
 
 PIECE = 2**20
-SPACE_FLOOR = 256 * 2**20  # bytes that new tables must leave free
 
 
 class FileMissing(Exception):

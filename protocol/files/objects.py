@@ -9,7 +9,8 @@ from typing import Any
 
 import obstore
 
-from protocol.files import PIECE, SPACE_FLOOR, FileMissing, Files
+from protocol.config import SPACE_FLOOR
+from protocol.files import PIECE, FileMissing, Files
 from protocol.findings import Finding, fault, weigh_space
 
 ADVICE = "See that the place is there and may be written to, or correct ROWMILL_FILES_URL."

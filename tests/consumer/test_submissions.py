@@ -18,8 +18,9 @@ from consumer.store import ConsumerStore
 from consumer.submission_store import SubmissionStore
 from consumer.submissions import Submissions
 from protocol import envelopes
+from protocol.config import SPACE_FLOOR
 from protocol.databases import Database
-from protocol.files import SPACE_FLOOR, Files
+from protocol.files import Files
 from protocol.job import Job
 from protocol.kinds import KindInfo
 from protocol.messages import JOBS, Reply, RunJob, SubmitJob, Unusable

@@ -64,6 +64,18 @@ async def test_answers_are_as_the_contract_says(house: House) -> None:
         check((await house.get(path))[1], schema)
 
 
+def test_each_call_says_what_opens_it() -> None:
+    paths = document()["paths"]
+    assert paths["/livez"]["get"]["security"] == []
+    assert paths["/v1/jobs"]["post"]["security"] == [{"key": ["submit"]}, {}]
+    assert paths["/v1/jobs/{id}"]["get"]["security"] == [{"key": ["read"]}, {"link": []}, {}]
+    assert paths["/v1/jobs/{id}/stream"]["get"]["security"] == [{"key": ["read"]}, {"ticket": []}, {"link": []}, {}]
+    assert paths["/v1/stream"]["get"]["security"] == [{"key": ["read"]}, {"ticket": []}, {}]
+    assert paths["/v1/keys"]["post"]["security"] == [{"key": ["admin"]}, {}]
+    used = {name for path in paths.values() for call in path.values() for one in call["security"] for name in one}
+    assert used == set(document()["components"]["securitySchemes"])
+
+
 async def test_the_contract_is_served_and_shown_without_anything_from_elsewhere(house: House) -> None:
     status, body, _ = await house.get("/openapi.json")
     assert (status, body) == (200, json.loads(json.dumps(document())))

@@ -1,0 +1,226 @@
+"""Hostile clients over real sockets: each gets the right refusal, and the others their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from service.limits import Limits
+from tests.service.house import TABLE, House, keep
+from tests.service.keyring import ROOT, ask, locked
+
+DEADLINE = 60.0
+SLOW = 300
+HEAD = b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+UPLOAD = (
+    b"POST /v1/jobs?kind=sales HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 100000\r\n\r\n"
+)
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def connected(house: House, count: int) -> AsyncIterator[list[Streams]]:
+    port = int(house.url.rpartition(":")[2])
+    streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
+    try:
+        yield streams
+    finally:
+        for _, writer in streams:
+            writer.close()
+        for _, writer in streams:
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+@pytest.fixture
+def _many_files() -> Iterator[None]:
+    """Both ends of every connection are this process's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("_many_files")
+async def test_beside_300_slow_connections_everybody_else_is_answered(tmp_path: Path) -> None:
+    async with keep(tmp_path, Limits(idle=3600.0)) as house, connected(house, SLOW) as slow:
+        dribbling = asyncio.create_task(dribble(slow))
+        for _ in range(20):
+            assert (await house.get("/v1/jobs"))[0] == 200
+        await house.submit()
+        assert not any(reader.at_eof() for reader, _ in slow)
+        dribbling.cancel()
+
+
+async def test_a_request_whose_headers_do_not_end_is_cut_off_although_they_never_stop(tmp_path: Path) -> None:
+    async with keep(tmp_path, Limits(idle=0.5)) as house, connected(house, 10) as slow:
+        dribbling = asyncio.create_task(dribble(slow))
+        async with asyncio.timeout(DEADLINE):
+            assert set(await asyncio.gather(*(rest(reader) for reader, _ in slow))) == {b""}
+        dribbling.cancel()
+
+
+async def dribble(streams: list[Streams]) -> None:
+    """A byte of a header now and then, for ever."""
+    for _, writer in streams:
+        writer.write(HEAD)
+    while True:
+        for _, writer in streams:
+            writer.write(b"x")
+        await asyncio.sleep(0.1)
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+async def test_a_body_that_comes_too_slowly_is_cut_off_although_it_never_stops(tmp_path: Path) -> None:
+    async with keep(tmp_path, Limits(read=0.5)) as house, connected(house, 1) as [(reader, writer)]:
+        writer.write(UPLOAD + TABLE)
+
+        async def feed() -> None:
+            while True:
+                writer.write(b"N")
+                await asyncio.sleep(0.05)
+
+        feeding = asyncio.create_task(feed())
+        async with asyncio.timeout(DEADLINE):
+            head = await reader.readuntil(b"\r\n\r\n")
+        feeding.cancel()
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert house.stored() == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/..%2f..%2fservice%2fapp.py",
+        "/static/%2e%2e/app.py",
+        "/static//etc/passwd",
+        "/static/..%5capp.py",
+        "/static/rowmill.js%00.css",
+        "/jobs/..%2f..%2fetc%2fpasswd",
+        "/v1/jobs/..%2f..%2fsecret",
+        "/v1/jobs/../../secret",
+        "/v1/jobs/{id}/artefacts/..%2f..%2f..%2fsecret",
+        "/v1/jobs/{id}/artefacts/..",
+        "/v1/jobs/{id}/artefacts/summary.csv%00",
+        "/v1/records/..%2fsecret",
+        "/v1/keys/..%2f..%2fsecret",
+    ],
+)
+async def test_no_path_leads_out(tmp_path: Path, path: str) -> None:
+    async with locked(tmp_path) as house, connected(house, 1) as [(reader, writer)]:
+        _, job = await ask(house, "POST", "/v1/jobs?kind=sales", ROOT | {"Content-Type": "text/csv"}, data=TABLE)
+        asked = path.replace("{id}", job["id"])
+        lines = (
+            f"GET {asked} HTTP/1.1",
+            "Host: localhost",
+            f"Authorization: {ROOT['Authorization']}",
+            "Connection: close",
+        )
+        writer.write("\r\n".join((*lines, "", "")).encode())
+        async with asyncio.timeout(DEADLINE):
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert int(head.split()[1]) in {400, 404, 405}, head
+        assert b"/problems/" in body or b"There is no such" in body
+        for secret in ((tmp_path / "secret").read_bytes().strip(), b"root:", b"import"):
+            assert secret not in body
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "%0d%0a", "\u010d\u010a", "\u560d\u560a"])
+async def test_nothing_that_a_client_says_becomes_a_header(tmp_path: Path, end: str) -> None:
+    forged = f"x{end}Set-Cookie: forged=1{end}{end}<html>"
+    async with locked(tmp_path) as house:
+        asked = [
+            ("GET", "/", {"state": forged}, {"Accept": "text/html"}),
+            ("GET", "/login", {"next": "/" + forged}, {}),
+            ("GET", "/v1/jobs", {"cursor": forged}, ROOT),
+            ("GET", "/v1/jobs", {"link": forged, "ticket": forged}, {}),
+            ("POST", "/v1/jobs", {"kind": "sales", "filename": forged + ".csv"}, ROOT | {"Content-Type": "text/csv"}),
+            ("POST", "/v1/jobs", {"kind": forged, "filename": "a.csv"}, ROOT | {"Content-Type": "text/csv"}),
+        ]
+        for method, path, params, headers in asked:
+            data = TABLE if method == "POST" else None
+            async with house.http.request(
+                method, path, params=params, headers=headers, data=data, allow_redirects=False
+            ) as answer:
+                assert "Set-Cookie" not in answer.headers
+                assert not any("\n" in value or "\r" in value for value in answer.headers.values())
+                assert answer.status < 500
+        form = {"key": ROOT["Authorization"].removeprefix("Bearer "), "next": "/" + forged}
+        async with house.http.post("/login", data=form, allow_redirects=False) as answer:
+            assert answer.status == 303
+            assert [cookie.partition("=")[0] for cookie in answer.headers.getall("Set-Cookie")] == ["rowmill_session"]
+
+
+async def test_a_name_in_a_header_cannot_break_it(house: House) -> None:
+    await house.submit(filename='a"; filename="b.html\\"é.csv')
+    job = await house.consumer.start(await house.consumer.next_job())
+    artefact = await house.consumer.make(job, "summary.csv", b"a\n1\n")
+    await house.consumer.finish(job, artefacts=(artefact,))
+    async with house.http.get(artefact.url) as answer:
+        given = answer.headers["Content-Disposition"]
+        assert given.startswith('attachment; filename="')
+        assert given.isascii()
+        assert given.count('"') == 2
+
+
+async def test_a_frame_larger_than_anybody_needs_ends_the_websocket(house: House) -> None:
+    async with house.http.ws_connect("/v1/stream") as socket:
+        await socket.send_bytes(b"x" * 2**20)
+        async with asyncio.timeout(DEADLINE):
+            message = await socket.receive()
+        assert message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
+    assert (await house.get("/v1/jobs"))[0] == 200
+
+
+async def test_every_answer_is_careful_whatever_went_wrong(tmp_path: Path) -> None:
+    async with locked(tmp_path, Limits(read=0.2)) as house:
+        stopped = UPLOAD.replace(b"\r\nHost", f"\r\nAuthorization: {ROOT['Authorization']}\r\nHost".encode())
+        evil = {"Origin": "https://evil.example"}
+        cases: list[tuple[int, bytes]] = [
+            (400, b"nonsense\r\n\r\n"),
+            (400, b"GET / HTTP/1.1\r\nA: " + b"x" * 100_000 + b"\r\n\r\n"),
+            (408, stopped),
+            (303, request("GET", "/", {"Accept": "text/html"})),
+            (200, request("GET", "/login", {})),
+            (200, request("GET", "/static/icon.svg", {})),
+            (401, request("GET", "/v1/jobs", {})),
+            (403, request("POST", "/v1/jobs", ROOT | evil)),
+            (404, request("GET", "/nothing", ROOT)),
+            (405, request("PUT", "/v1/jobs", ROOT)),
+            (415, request("POST", "/v1/jobs", ROOT | {"Content-Type": "application/json"})),
+            (421, request("GET", "/v1/jobs", {"Host": "evil.example"})),
+            (426, request("GET", "/v1/stream", ROOT)),
+        ]
+        for status, data in cases:
+            head = await answer_to(house, data)
+            assert head.split()[1] == str(status), (data[:200], head)
+            for name in ("content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"):
+                assert f"\r\n{name}: " in head.lower(), (name, head)
+            assert "\r\nserver: rowmill\r\n" in head.lower()
+            assert "unsafe" not in head
+
+
+def request(method: str, path: str, headers: dict[str, str]) -> bytes:
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in ({"Host": "localhost"} | headers).items()),
+    ]
+    return "\r\n".join((*lines, "Content-Length: 0", "", "")).encode()
+
+
+async def answer_to(house: House, data: bytes) -> str:
+    async with connected(house, 1) as [(reader, writer)], asyncio.timeout(DEADLINE):
+        writer.write(data)
+        return (await reader.readuntil(b"\r\n\r\n")).decode()
