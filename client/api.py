@@ -94,7 +94,7 @@ class Api:
             async with asyncio.timeout(STALL) as patience:
                 body = upload.pieces(count)
                 async with self.call(
-                    "POST", "/v1/jobs", params=upload.query, data=body, headers=headers, expect100=True
+                    "POST", upload.to, params=upload.query, data=body, headers=headers, expect100=True
                 ) as answer:
                     return parse(Job, await answer.read())
         except TimeoutError as exc:

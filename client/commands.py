@@ -1,4 +1,4 @@
-"""The commands for people and scripts who have a table and a server: submit, watch, kinds.
+"""The commands for people and scripts who have a table and a server: submit, repair, append, watch, kinds.
 
 Only their spelling is here. What they do is imported when one runs, because --help must be instant.
 """
@@ -26,6 +26,14 @@ KindName = Annotated[str | None, typer.Option("--kind", "-k", help="What to do w
 Param = Annotated[
     list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter; JSON if it parses, else text.")
 ]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option("-p", metavar="NAME=VALUE", help="How to read the file: encoding, delimiter."),
+]
+Email = Annotated[list[str] | None, typer.Option("--email", "-e", help="Who gets the result; repeatable.")]
+Priority = Annotated[Literal["high", "normal", "low"], typer.Option("--priority", help="Which jobs go first.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show how it goes, then the result.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait in silence, then show the result.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Wait, and save the result files here.")]
 
 
@@ -35,12 +43,10 @@ def submit(
     *,
     kind: KindName = None,
     param: Param = None,
-    email: Annotated[list[str] | None, typer.Option("--email", "-e", help="Who gets the result; repeatable.")] = None,
-    priority: Annotated[Literal["high", "normal", "low"], typer.Option("--priority", help="Which jobs go first.")] = (
-        "normal"
-    ),
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show how it goes, then the result.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait in silence, then show the result.")] = False,
+    email: Email = None,
+    priority: Priority = "normal",
+    watch: Watch = False,
+    wait: Wait = False,
     out: Out = None,
     as_json: Json = False,
     server: Server = DEFAULT_SERVER,
@@ -53,6 +59,57 @@ def submit(
     from client import errands, exits  # noqa: PLC0415
 
     asked = errands.Asked(file=file, kind=kind, params=param or [], emails=email or [], priority=priority)
+    wishes = errands.Wishes(watch=watch, wait=wait or out is not None, out=out, as_json=as_json)
+    exits.run(errands.submit(server, key_file, asked, wishes))
+
+
+@app.command()
+def repair(
+    job: Annotated[str, typer.Argument(metavar="ID", help="The job that rejected rows.")],
+    file: Annotated[Path, typer.Argument(help="Its rejected.csv with rows put right; - reads stdin.")],
+    *,
+    param: Reading = None,
+    email: Email = None,
+    priority: Priority = "normal",
+    watch: Watch = False,
+    wait: Wait = False,
+    out: Out = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    key_file: KeyFile = None,
+) -> None:
+    """Merge repaired rows into a job's result: a new job, which reads no more than it must.
+
+    Rows that come back unchanged, or not at all, stay rejected. Only rejected_line and the table's own columns count.
+    """
+    from client import errands, exits  # noqa: PLC0415
+
+    asked = errands.Asked(file=file, amends=(job, "repairs"), params=param or [], emails=email or [], priority=priority)
+    wishes = errands.Wishes(watch=watch, wait=wait or out is not None, out=out, as_json=as_json)
+    exits.run(errands.submit(server, key_file, asked, wishes))
+
+
+@app.command()
+def append(
+    job: Annotated[str, typer.Argument(metavar="ID", help="The job whose table goes on.")],
+    file: Annotated[Path, typer.Argument(help="More rows, with the same header; - reads stdin.")],
+    *,
+    param: Reading = None,
+    email: Email = None,
+    priority: Priority = "normal",
+    watch: Watch = False,
+    wait: Wait = False,
+    out: Out = None,
+    as_json: Json = False,
+    server: Server = DEFAULT_SERVER,
+    key_file: KeyFile = None,
+) -> None:
+    """Merge more rows into a job's result: a new job, as if both files had been one."""
+    from client import errands, exits  # noqa: PLC0415
+
+    asked = errands.Asked(
+        file=file, amends=(job, "additions"), params=param or [], emails=email or [], priority=priority
+    )
     wishes = errands.Wishes(watch=watch, wait=wait or out is not None, out=out, as_json=as_json)
     exits.run(errands.submit(server, key_file, asked, wishes))
 

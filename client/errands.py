@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -20,24 +21,33 @@ from protocol.kinds import KindInfo
 
 @dataclass(frozen=True)
 class Asked:
-    """A job as it was typed."""
+    """A job as it was typed. Where it `amends` another, those are that one's id and what the file holds."""
 
     file: Path
     kind: str | None = None
     params: Sequence[str] = ()
     emails: Sequence[str] = ()
     priority: str = "normal"
+    amends: tuple[str, Literal["repairs", "additions"]] | None = None
 
     def upload(self) -> uploads.Upload:
         if self.file != uploads.STDIN and not self.file.is_file():
             raise Usage(f"{self.file} is no file")
         return uploads.Upload(
             path=self.file,
+            to=self._to(),
             kind=self.kind,
             params=uploads.parse_params(self.params),
             emails=tuple(self.emails),
             priority=self.priority,
         )
+
+    def _to(self) -> str:
+        if self.amends is None:
+            return "/v1/jobs"
+        job_id, what = self.amends
+        check_id(job_id)
+        return f"/v1/jobs/{job_id}/{what}"
 
 
 @dataclass(frozen=True)
@@ -67,8 +77,7 @@ async def submit(server: str, key_file: Path | None, asked: Asked, wishes: Wishe
 
 
 async def watch(server: str, key_file: Path | None, job_id: str, wishes: Wishes) -> int:
-    if not re.fullmatch(r"[0-9a-f]{32}", job_id):
-        raise Usage(f"{job_id} is no job id: that is 32 hexadecimal digits")
+    check_id(job_id)
     make_folder(wishes.out)
     async with connect(server, key_file) as there:
         return await follow(there, job_id, wishes)
@@ -110,6 +119,11 @@ async def save(there: api.Api, job: Job, folder: Path) -> None:
     for artefact in job.artefacts:
         path = await there.download(artefact, folder)
         screen.note(f"saved {path} ({artefact.size:,} bytes)")
+
+
+def check_id(job_id: str) -> None:
+    if not re.fullmatch(r"[0-9a-f]{32}", job_id):
+        raise Usage(f"{job_id} is no job id: that is 32 hexadecimal digits")
 
 
 def make_folder(path: Path | None) -> None:

@@ -21,9 +21,13 @@ STDIN = Path("-")
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """`size` is None where nobody can know it beforehand: a pipe. `kind` None leaves the choice to the server."""
+    """`size` is None where nobody can know it beforehand: a pipe. `kind` None leaves the choice to the server.
+
+    It goes `to` the call that makes a job of it.
+    """
 
     path: Path
+    to: str = "/v1/jobs"
     kind: str | None = None
     params: dict[str, Any]
     emails: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ OF_PAGES = {
     ("get", "/jobs/{id}"): Need.READ,
     ("get", "/records/{table}"): Need.ADMIN,  # everybody's rows
     ("post", "/jobs"): Need.SUBMIT,
+    ("post", "/jobs/{id}/{what}"): Need.SUBMIT,
     ("get", "/login"): Need.NOTHING,
     ("post", "/login"): Need.NOTHING,
     ("post", "/logout"): Need.KEY,

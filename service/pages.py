@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from protocol.job import Job, Problem, State
 from protocol.kinds import KindInfo
 from protocol.submission import DEFAULT_KIND
-from service import submissions, wording
+from service import amendments, submissions, wording
 from service.caller import CALLER
 from service.forms import Form, form_of
 from service.problems import Refused
@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 STATIC = ("rowmill.css", "rowmill.js", "icon.svg")
 PER_PAGE = 30
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in State if state != State.WAITING))
+AMEND = {"repairs": amendments.repair, "additions": amendments.append}
 UNSENT = frozenset({"pending", "sending"})
 NEVER = {"Cache-Control": "no-store"}
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -56,6 +57,7 @@ def add_pages(app: web.Application) -> None:
     app.router.add_get("/", show_jobs)
     app.router.add_post("/jobs", take_form)
     app.router.add_get("/jobs/{id}", show_job)
+    app.router.add_post("/jobs/{id}/{what:repairs|additions}", take_rows)
     app.router.add_get(f"/static/{app[PAGES].bundle.name}", send_vega)
     app.router.add_get("/static/{name}", send_static)
 
@@ -138,6 +140,21 @@ def _chosen(wanted: str, names: Sequence[str]) -> str:
 
 
 async def show_job(request: web.Request) -> web.Response:
+    return await _show_job(request, {})
+
+
+async def take_rows(request: web.Request) -> web.Response:
+    """Rows to merge into a result, as a browser without scripts sends them: the public call, answered with a page."""
+    what = request.match_info["what"]
+    try:
+        accepted = await AMEND[what](request)
+    except Refused as refused:
+        return await _show_job(request, {what: refused.problem})
+    raise web.HTTPSeeOther(accepted.headers["Location"].removeprefix("/v1"))
+
+
+async def _show_job(request: web.Request, problems: Mapping[str, Problem]) -> web.Response:
+    """*problems* are those of rows that were sent here, by what they were."""
     service, pages = request.app[SERVICE], request.app[PAGES]
     stored = await service.store.get(request.match_info["id"])
     if stored is None or not request[CALLER].sees(stored.owner, request.match_info["id"]):
@@ -148,7 +165,9 @@ async def show_job(request: web.Request) -> web.Response:
     response = pages.answer(
         request,
         "job.html",
+        next((problem.status for problem in problems.values()), 200),
         job=job,
+        problems=problems,
         kind=kind,
         labels=_labels(kind),
         unsettled=not job.final or any(mail.state in UNSENT for mail in job.mail),

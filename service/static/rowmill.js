@@ -312,6 +312,10 @@ function startJob(main) {
     const button = event.target instanceof Element ? event.target.closest("[data-act]") : null;
     if (button instanceof HTMLButtonElement) act(main.dataset.job ?? "", button, expect);
   });
+  document.addEventListener("change", (event) => {
+    const form = event.target instanceof Element ? event.target.closest("[data-amend]") : null;
+    if (form instanceof HTMLFormElement) amend(form);
+  });
   if (settled()) link.say("done", "complete");
   else link.connect();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -346,6 +350,29 @@ async function act(job, button, expect) {
   if (what === "delete") return location.assign("/");
   announce(what === "cancel" ? "Cancelling." : "Queued again.");
   expect();
+}
+
+/** Send rows to merge into the job's result; that is a new job, and the page goes there. @param {HTMLFormElement} form */
+async function amend(form) {
+  const input = /** @type {HTMLInputElement} */ (form.querySelector("input[type=file]"));
+  const [file] = input.files ?? [];
+  if (!file) return;
+  const problem = byId(`${form.dataset.amend}-problem`);
+  problem.hidden = input.disabled = true;
+  announce("Sending the rows.");
+  const body = new FormData();
+  body.set("file", file, file.name);
+  const headers = { ...CSRF, "Idempotency-Key": newKey() };
+  const answer = await fetch(`/v1${form.getAttribute("action")}`, { method: "POST", body, headers }).catch(() => null);
+  const found = await answer?.json().catch(() => null);
+  if (answer?.ok && found?.id) return location.assign(`/jobs/${found.id}`);
+  input.disabled = false;
+  input.value = ""; // so that the same file, put right, can be chosen again
+  /** @type {Problem} */
+  const { detail, errors = [] } = found?.title ? found : NO_ANSWER;
+  problem.querySelector("p").textContent = errors.length ? "" : detail;
+  problem.querySelector("ul").replaceChildren(...errors.map((fault) => element("li", {}, fault.detail)));
+  problem.hidden = false;
 }
 
 /** @returns {Promise<boolean>} */

@@ -79,6 +79,28 @@ def test_watch_shows_the_report_and_saves_the_files(server: Server, sales: Path,
     assert (tmp_path / "out/here/summary.csv").read_text().splitlines()[1] == "East,1090,545,20,0.15"
 
 
+def test_repair_and_append_make_new_jobs_with_the_whole_result(server: Server, sales: Path, tmp_path: Path) -> None:
+    there = ("--wait", "--json", "--server", server.url)
+    first = run("submit", sales, "--kind", "sales", *there, cwd=tmp_path).json
+    fixed = tmp_path / "fixed.csv"
+    fixed.write_text("region,product,revenue,quantity,discount,rejected_line\nWest,A,50,5,0.10,8\n")
+    repaired = run("repair", first["id"], fixed, *there, cwd=tmp_path).json
+    assert repaired["report"]["account"] == {"read": 10, "used": 8, "rejected": 2, "skipped": 0}
+    words = (repaired["id"], "-", "-p", "delimiter=;", *there)
+    more = run("append", *words, cwd=tmp_path, stdin=SALES.replace(",", ";")).json
+    assert more["report"]["account"] == {"read": 20, "used": 15, "rejected": 5, "skipped": 0}
+    assert (more["based_on"]["job"], more["based_on"]["name"]) == (repaired["id"], "sales.csv")
+
+
+def test_rows_that_cannot_be_merged_are_refused_in_a_sentence(server: Server, sales: Path, tmp_path: Path) -> None:
+    job = run("submit", sales, "--kind", "sales", "--wait", "--json", "--server", server.url, cwd=tmp_path).json
+    ended = run("repair", job["id"], sales, "--server", server.url, cwd=tmp_path)
+    assert (ended.code, ended.out) == (3, "")
+    assert "rejected_line" in ended.err
+    ended = run("append", "x", sales, "--server", server.url, cwd=tmp_path)
+    assert (ended.code, ended.err) == (2, "x is no job id: that is 32 hexadecimal digits\n")
+
+
 def test_wait_with_json_is_one_object_and_watch_with_json_a_line_for_each_version(
     server: Server, sales: Path, tmp_path: Path
 ) -> None:
