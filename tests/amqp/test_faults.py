@@ -15,6 +15,7 @@ from tests.rabbitmq import Node
 
 JOBS_UNDER_LOAD = 200
 MORE_THAN_IN_HAND = 80
+MOST_GROWTH = 100 * 2**20  # bytes, of a consumer with much to do
 
 
 async def results(fleet: Fleet, job_ids: list[str], *, within: float = 60) -> None:
@@ -183,6 +184,7 @@ async def test_no_message_is_held_while_jobs_run_however_many_and_long(launch, n
     await node.control("eval", "application:set_env(rabbit, consumer_timeout, 8000).")
     try:
         fleet = await launch(CHARTS="false", WORKERS="2")
+        at_rest = fleet.consumer.memory
         slow = {"value_column": "revenue", "simulate_seconds": 12}
         jobs = [await fleet.submit(table, kind="summary", params=slow)]
         quick = slow | {"simulate_seconds": 0.1}
@@ -190,6 +192,7 @@ async def test_no_message_is_held_while_jobs_run_however_many_and_long(launch, n
         for job in await fleet.all_finished(jobs):
             assert job["state"] == "succeeded"
             assert [entry["state"] for entry in job["log"]] == ["queued", "running", "succeeded"]
+        assert fleet.consumer.memory < at_rest + MOST_GROWTH
         said = [line["message"] for line in fleet.consumer.lines() if "transports" in line["logger"]]
         assert not [line for line in said if "anew" in line or "not reached" in line], said
     finally:

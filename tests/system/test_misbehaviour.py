@@ -9,6 +9,7 @@ import pytest
 
 HERE = Path(__file__).parent
 NEIGHBOUR = b"region,value_column\n" + b"North,1\n" * 2000
+REPLACED = {"loops": "overdue", "crashes": "died"}  # why a worker had to be replaced
 KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes", "loses")
 
 
@@ -47,6 +48,8 @@ async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, k
     assert (job["state"], job["problem"]["type"]) == ("failed", problem)
     assert says in job["problem"]["detail"]
     assert job["attempt"] == (1 if kind == "refuses" else 2)
+    if kind in REPLACED:
+        assert await restarts(rowmill, REPLACED[kind]) >= job["attempt"]
     after = await rowmill.finished((await rowmill.submit(NEIGHBOUR, kind="summary"))["id"])
     assert after["state"] == "succeeded"
 
@@ -60,6 +63,14 @@ async def test_a_worker_killed_in_mid_chunk_costs_no_attempt(start):
     job = await rowmill.finished(job["id"])
     assert (job["state"], job["attempt"]) == ("succeeded", 1)
     assert job["report"]["numbers"]["total_rows"] == 2000
+
+
+async def restarts(rowmill, reason: str) -> float:
+    """How many workers had to be replaced for this *reason*, as Prometheus is told."""
+    async with rowmill.session.get(f"{rowmill.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    name = f'rowmill_consumer_slot_restarts_total{{reason="{reason}"}} '
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 
 async def test_workers_killed_while_idle_are_not_noticed(start):
@@ -84,6 +95,7 @@ async def test_cancelling_frees_the_slots_and_keeps_nothing_but_the_log(start):
     cancelled = await rowmill.job(slow["id"])
     assert (cancelled["state"], cancelled["report"], cancelled["artefacts"]) == ("cancelled", None, [])
     assert [entry["state"] for entry in cancelled["log"]][-1] == "cancelled"
+    assert await restarts(rowmill, "cancelled") == 1
     await rowmill.until(lambda: not [f for f in rowmill.files() if f.startswith(f"results/{slow['id']}")], "tidied")
 
 
