@@ -27,7 +27,7 @@ FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/opt/rabbitmq/sbin"
 RIGHTS = {"poor": ("^$", "^$", "^$"), "lean": ("^rowmill", r"^(rowmill|amq\.default)", "^rowmill")}
 HOSTS = 90  # virtual hosts that are there from the start
 TICK = "[{rabbit, [{channel_tick_interval, 1000}]}]."  # so that consumer_timeout is looked at every second
-DEADLINE = 90.0
+DEADLINE = 180.0
 
 
 def _free_ports(count: int) -> list[int]:

@@ -20,7 +20,7 @@ import psutil
 
 from tests.leash import Leash
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 FINAL = {"succeeded", "failed", "cancelled"}
 LOOK = 0.05  # seconds between two looks
 

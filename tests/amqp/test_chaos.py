@@ -23,6 +23,7 @@ from tests.rabbitmq import Node
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
 SEED = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
 CALM = (0.2, 2.0)  # seconds between two kills
+ENOUGH = 10  # jobs: on a busy machine no service may be up for long before the last kill
 
 
 class Chaos:
@@ -39,10 +40,11 @@ class Chaos:
             while asyncio.get_running_loop().time() < self.end:
                 await asyncio.sleep(self.random.uniform(*CALM))
                 await self._strike()
+            await self._all_up()
+            await self.fleet.until(lambda: len(self.accepted) >= ENOUGH, "enough jobs")
         finally:
             submitting.cancel()
             await asyncio.gather(submitting, return_exceptions=True)
-        await self._all_up()
 
     async def _strike(self) -> None:
         what = self.random.choice([self._kill_service, self._kill_consumer, self._kill_worker, self._kill_broker])
@@ -99,7 +101,7 @@ class Chaos:
         await self.fleet.ready()
 
 
-@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.timeout(SECONDS + 900)
 @pytest.mark.parametrize("seed", [SEED])
 async def test_chaos(launch, node: Node, table: bytes, big_table: bytes, seed: str):
     print(f"CHAOS_SEED={seed} CHAOS_SECONDS={SECONDS:g}")  # noqa: T201 - for who repeats it
@@ -107,8 +109,7 @@ async def test_chaos(launch, node: Node, table: bytes, big_table: bytes, seed: s
     chaos = Chaos(fleet, node, {"small": table, "big": big_table})
     await chaos.run()
     print(f"{len(chaos.accepted)} jobs, {Counter(chaos.done)}")  # noqa: T201
-    assert len(chaos.accepted) > 3
-    jobs = {job["id"]: job for job in await fleet.all_finished(list(chaos.accepted), within=120)}
+    jobs = {job["id"]: job for job in await fleet.all_finished(list(chaos.accepted), within=300)}
     assert Counter(job["state"] for job in jobs.values()) == {"succeeded": len(jobs)}
     for job_id, name in chaos.accepted.items():
         assert jobs[job_id]["report"]["numbers"]["kept"] == 7 * (chaos.tables[name].count(b"\n") // 10)

@@ -20,7 +20,7 @@ from protocol.transports.amqp import examination, topology
 from tests.amqp.fleet import Fleet, until
 from tests.amqp.test_transport import dead, depth, has, published, send, take
 
-WAIT = 30.0
+WAIT = 90.0
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +56,10 @@ async def test_a_broker_that_nobody_has_used_is_well_and_stays_unused(url):
             await channel.declare_queue("rowmill.jobs.v1", passive=True)
 
 
-async def test_looking_sends_nothing_and_takes_nothing(url, new_job):
+async def test_looking_sends_nothing_and_takes_nothing(eventually, url, new_job):
     async with open_transport(url) as transport:
         await published(transport, RunJob(job=new_job()))
+        await eventually(partial(has, url, "rowmill.jobs.v1", 1), WAIT)
         found = await examined(url)
         assert (found["topology"].verdict, found["permissions"].verdict) == (Verdict.OK, Verdict.OK)
         assert [await depth(url, queue.name) for queue in topology.QUEUES] == [0, 1, 0, 0, 0, 0]

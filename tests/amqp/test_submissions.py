@@ -14,7 +14,7 @@ import pytest
 
 from tests.amqp.fleet import Fleet, until
 
-WAIT = 30.0
+WAIT = 90.0
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 

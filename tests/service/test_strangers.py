@@ -173,10 +173,18 @@ async def test_a_silent_consumer_is_not_ready_but_its_kinds_stay_known(tmp_path:
 
 async def test_metrics_count_jobs_and_requests_by_route(house: House) -> None:
     await house.submit()
-    async with house.http.get("/metrics") as answer:
-        text = await answer.text()
+    text = await figures(house)
     assert 'rowmill_jobs{state="queued"} 1.0' in text
     assert 'rowmill_http_request_seconds_count{method="POST",route="/v1/jobs",status="202"} 1.0' in text
+    await house.consumer.finish(await house.consumer.next_job())
+    text = await figures(house)
+    assert 'rowmill_jobs{state="queued"} 0.0' in text
+    assert 'rowmill_jobs{state="succeeded"} 1.0' in text
+
+
+async def figures(house: House) -> str:
+    async with house.http.get("/metrics") as answer:
+        return await answer.text()
 
 
 async def test_a_port_that_is_taken_is_a_wrong_setting(house: House, tmp_path: Path) -> None:
@@ -214,6 +222,5 @@ async def count_rest(reader: asyncio.StreamReader) -> int:
 
 
 async def dropped(house: House) -> str:
-    async with house.http.get("/metrics") as answer:
-        lines = (await answer.text()).splitlines()
+    lines = (await figures(house)).splitlines()
     return next(line for line in lines if line.startswith("rowmill_clients_dropped_total"))
