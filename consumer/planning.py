@@ -16,6 +16,7 @@ from protocol.intake import ReadOptions
 from protocol.records import open_records
 
 MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
+MOST_LOADED = 200_000  # of one that is loaded: it is one transaction, for which others may have to wait
 
 
 def plan(task: Task) -> Plan:
@@ -55,7 +56,9 @@ def _most(kind: Kind, found: survey.Survey, size: int) -> tuple[int, int | None]
     """How many bytes and lines a chunk may have."""
     if kind.each is not None:
         return min(size, results.LARGEST), results.MOST_ROWS
-    return (found.size + 1, None) if kind.frame is not None or size == WHOLE else (size, MOST_LINES)
+    if kind.frame is not None or size == WHOLE:
+        return found.size + 1, None
+    return size, MOST_LOADED if kind.load else MOST_LINES
 
 
 def _source(task: Task, kind: Kind, params: Any) -> tuple[str, ReadOptions]:
