@@ -88,28 +88,35 @@ class Instance:
 @contextlib.asynccontextmanager
 async def instance(**settings: str) -> AsyncIterator[tuple[Instance, Path]]:
     """A running instance and a folder for the benchmark's files; both go away."""
-    with tempfile.TemporaryDirectory(prefix="rowmill-bench-") as folder, socket.socket() as probe:
+    with tempfile.TemporaryDirectory(prefix="rowmill-bench-") as folder:
+        async with running(Path(folder), **settings) as rowmill:
+            yield rowmill, Path(folder)
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, **settings: str) -> AsyncIterator[Instance]:
+    """An instance whose data stay in *folder*, for another one to take up."""
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
-        own = {"DATA_DIR": f"{folder}/data", "PORT": str(port), "LOG_FORMAT": "json", **settings}
-        environment = os.environ | {f"ROWMILL_{name}": value for name, value in own.items()}
-        with Path(folder, "log").open("wb") as log:  # noqa: ASYNC230 - nothing else runs yet
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "rowmill", "up", cwd=folder, env=environment, stdout=log, stderr=log
-            )
-        timeout = aiohttp.ClientTimeout(total=None)
-        try:
-            async with aiohttp.ClientSession(timeout=timeout) as session:
-                await _ready(session, f"http://127.0.0.1:{port}")
-                yield Instance(f"http://127.0.0.1:{port}", process.pid, session), Path(folder)
-        finally:
+    own = {"DATA_DIR": f"{folder}/data", "PORT": str(port), "LOG_FORMAT": "json", **settings}
+    environment = os.environ | {f"ROWMILL_{name}": value for name, value in own.items()}
+    with (folder / "log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "rowmill", "up", cwd=folder, env=environment, stdout=log, stderr=log
+        )
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+            await _ready(session, f"http://127.0.0.1:{port}")
+            yield Instance(f"http://127.0.0.1:{port}", process.pid, session)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # the benchmark may have killed it
             process.terminate()
-            await process.wait()
+        await process.wait()
 
 
 async def _ready(session: aiohttp.ClientSession, url: str) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 async with session.get(f"{url}/readyz") as answer:
