@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -23,7 +23,24 @@ BROKEN = 400
 class Connection(web.RequestHandler):
     """A client's connection. What the library refuses before there is a request gets a problem too."""
 
-    __slots__ = ()
+    __slots__ = ("_service",)
+
+    def __init__(self, service: Service, server: web.Server, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._service = service
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; whoever does not read it is let go."""
+        try:
+            async with asyncio.timeout(self._service.limits.answer):
+                return await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            self._service.metrics.dropped.inc()
+            if self.transport:
+                self.transport.abort()
+            raise ConnectionError("the client does not read") from None
 
     def handle_error(
         self,
@@ -63,10 +80,11 @@ async def _bind(runner: web.AppRunner, service: Service) -> asyncio.Server:
     loop, host, port = asyncio.get_running_loop(), service.settings.host, service.settings.port
     connect = partial(
         Connection,
+        service,
         cast("web.Server", runner.server),
         loop=loop,
         keepalive_timeout=service.limits.idle,
-        access_log=None,  # type: ignore[arg-type] # means none, as with the runner
+        access_log=None,  # means none, as with the runner
     )
     try:
         return await loop.create_server(connect, host, port, backlog=128)

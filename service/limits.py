@@ -16,6 +16,7 @@ class Limits:
     pace: int = 1024  # bytes a second that a body brings at least, but for its first `read` seconds
     idle: float = 30.0  # until a request's headers are there, from the connection's or the last answer's beginning
     send: float = 10.0  # one write to a client
+    answer: float = 300.0  # a whole answer that is no stream and no download
     heartbeat: float = 20.0  # between two pings on a websocket
     wait: float = 60.0  # the longest `Prefer: wait`
     silence: float = 60.0  # a consumer that said nothing for so long is gone

@@ -34,10 +34,11 @@ async def test_a_key_opens_the_page_and_a_mailed_link_one_job(
     async with visiting(browser, service) as guest:
         page = await guest.open()
         await page.wait_for_url(DOOR)
-        await page.keyboard.type("wrong")  # the field has the focus
+        await expect(page.locator("#key")).to_be_focused()
+        await page.keyboard.type("wrong")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("alert")).to_contain_text("no key that works")
-        guest.trouble.clear()  # the browser writes each 401 to the console
+        await expect(page.locator("#key")).to_be_focused()
         await page.keyboard.type(KEY)
         await page.keyboard.press("Enter")
         await guest.see("#new")
@@ -58,7 +59,7 @@ async def test_a_key_opens_the_page_and_a_mailed_link_one_job(
         await page.wait_for_url("**/login")
         await guest.open()
         await page.wait_for_url(DOOR)
-        assert guest.trouble == []
+        assert [one for one in guest.trouble if "401" not in one] == []  # the browser itself writes each of those
 
 
 def mailed_link(service: Server) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from base64 import b64encode
 from pathlib import Path
@@ -210,6 +211,22 @@ async def test_a_slow_reader_of_a_download_is_let_go(tmp_path: Path) -> None:
             while "1.0" not in await dropped(house):
                 pass
             assert await count_rest(reader) < artefact.size
+        writer.close()
+
+
+async def test_a_slow_reader_of_an_answer_is_let_go(tmp_path: Path) -> None:
+    size = 20_000_000
+    async with keep(tmp_path, Limits(answer=0.3)) as house:
+        job = await house.submit()
+        longer = json.dumps(job | {"source": job["source"] | {"name": "x" * size}})
+        sql = "UPDATE service_jobs SET body = :body"
+        await house.consumer.database.write(lambda tx: tx.execute(sql, body=longer))
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]), limit=4096)
+        writer.write(f"GET /v1/jobs/{job['id']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        async with asyncio.timeout(DEADLINE):
+            while "1.0" not in await dropped(house):
+                pass
+            assert await count_rest(reader) < size
         writer.close()
 
 
