@@ -27,6 +27,14 @@ South,30.25
 North,
 West,50.25
 """
+PROFILE = """city,price,day
+Bonn,1.5,2024-01-31
+Bonn,2,2024-02-01
+Köln,4,2024-02-03
+,8.5,
+Bonn,2,2024-02-01
+short
+""".encode()
 USERS = b"Ann,a@x.org\nBob,\nCyd,a@x.org\nDan,d@x.org,extra\n"
 PLAYERS = b"""Name, Team, Position, Height(inches), Weight(lbs), Age
 Ann, BAL, Catcher, 70, 180, 22.99
@@ -96,6 +104,34 @@ VECTORS = (
         SUMMARY,
         {"total_rows": 5, "average": close(27.625), "top_group": "South", "top_group_total": 50.25},
         (5, 5, 0, 0),
+    ),
+    Vector(
+        "profile",
+        PROFILE,
+        {
+            "rows": 5,
+            "columns": 3,
+            "rejected": 1,
+            "blank_cells": 2,
+            "duplicate_rows": 1,
+            "duplicates_are": "exact",
+            "warnings": 2,
+        },
+        (6, 5, 1, 0),
+        {
+            "columns.csv": b"column,type,count,missing,distinct,distinct_is,min,max,mean,std,p5,p25,median,p75,p95,"
+            b"quantiles_are,shortest,longest,mean_length\n"
+            b"city,text,4,1,2,exact,,,,,,,,,,,4,4,4\n"
+            b"price,number,5,0,4,exact,1.5,8.5,3.6,2.90258505474,1.6,2,2,4,7.6,exact,1,3,1.8\n"
+            b"day,date,4,1,3,exact,2024-01-31,2024-02-03,,,2024-01-31,2024-01-31,2024-02-01,2024-02-01,2024-02-02,"
+            b"exact,10,10,10\n",
+            "values.csv": b"column,value,count,share,counted\n"
+            b"city,Bonn,3,0.75,exact\nprice,2,2,0.4,exact\nday,2024-02-01,2,0.5,exact\n",
+            "warnings.csv": b"column,line,warning,detail\n"
+            b",,rejected_rows,1 row left out: the number of cells is not the header's. See rejected.csv.\n"
+            b",,duplicate_rows,1 row repeated: the same was there before.\n",
+            "rejected.csv": b"city,price,day,rejected_line,rejected_reason\nshort,,,7,short_row: 1 of 3 cells\n",
+        },
     ),
     Vector(
         "users",

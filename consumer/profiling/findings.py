@@ -134,8 +134,8 @@ def _exactly(*, exact: bool) -> str:
     return "exact" if exact else "estimated"
 
 
-def _mean(total: int, count: int) -> float:
-    return round(total / count, 2)
+def _mean(total: int, count: int) -> float | int | None:
+    return plain(round(total / count, 2))
 
 
 def plain(value: float | None) -> float | int | None:
