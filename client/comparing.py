@@ -77,7 +77,8 @@ def _show(laps: Sequence[Lap], unequal: Sequence[str]) -> None:
     screen.say("The results are equal, to the last bit." if not unequal else "The results are not equal:")
     for line in unequal:
         screen.say(f"- {line}")
-    screen.say("Memory is the sum over all processes of what each held at most. Starting them is not in the seconds.")
+    screen.say("Memory is what each process held at most, added up; what they share counts in each.")
+    screen.say("The seconds are the job's own: starting the processes is not in them.")
 
 
 def _row(lap: Lap, first: Lap, *, same: bool) -> tuple[Any, ...]:
@@ -85,7 +86,15 @@ def _row(lap: Lap, first: Lap, *, same: bool) -> tuple[Any, ...]:
     faster = first.seconds / lap.seconds if lap.seconds else None
     verdict = "the measure" if lap is first else "equal" if same else "NOT EQUAL"
     speed = values["rows_per_second"] and round(values["rows_per_second"])
-    return lap.name, lap.seconds, faster and round(faster, 2), round(lap.peak / MIB), values["rows"], speed, verdict
+    return (
+        lap.name,
+        round(lap.seconds, 2),
+        faster and round(faster, 2),
+        round(lap.peak / MIB),
+        values["rows"],
+        speed,
+        verdict,
+    )
 
 
 def _as_values(lap: Lap) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from protocol.config import Settings
 from protocol.databases import Database
 from protocol.databases.identity import identify
 from protocol.files import Files
+from protocol.intake import prepare
 from protocol.metrics import Registry
 from protocol.records import check_url
 from protocol.signing import load_signer
@@ -74,6 +75,7 @@ async def run(
                 group.create_task(store.outbox.relay(transport), name="consumer relay"),
                 group.create_task(mailer.run(), name="mailer"),
                 group.create_task(measure(metrics, store, database), name="metrics"),
+                group.create_task(asyncio.to_thread(prepare), name="intake"),
             ]
             if renderer:
                 chores.append(group.create_task(renderer.retire(), name="renderer"))

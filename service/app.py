@@ -13,6 +13,7 @@ from protocol.config import PREFIX, BadConfig, Settings, is_loopback
 from protocol.databases import Database
 from protocol.databases.identity import identify
 from protocol.files import Files
+from protocol.intake import prepare
 from protocol.metrics import Registry
 from protocol.outbox import Outbox
 from protocol.records import check_url
@@ -93,6 +94,7 @@ async def serve(
             group.create_task(view(), name="service view"),
             group.create_task(remind(service), name="service reminders"),
             group.create_task(retention.retain(service), name="service retention"),
+            group.create_task(asyncio.to_thread(prepare), name="service intake"),
         ]
         try:
             yield url

@@ -55,6 +55,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 PARTS = {"aiormq": "aio_pika", "markupsafe": "jinja2", "multidict": "aiohttp", "yarl": "aiohttp"}
 COMES_WITH = {"numpy": "pandas"}
 LONGEST_FILE, LONGEST_BODY, USUAL_BODY, MEDIAN_BODY = 250, 40, 20, 6
+PANDAS_AND_MORE = {"numpy", "pandas", "pyarrow", "vl_convert"}
 EMPTY_WORDS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -160,6 +161,29 @@ def test_importing_the_command_is_cheap() -> None:
         "heavy = {'pandas', 'numpy', 'pyarrow', 'aiohttp', 'aio_pika', 'pydantic', 'rich', 'structlog'};"
         "print(*heavy & {*sys.modules})"
     )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+PARENT = ("rowmill", "client.exits", "protocol.log", "protocol.metrics", "service.app", "consumer.app")
+ADAPTERS = (
+    "protocol.transports.embedded",
+    "protocol.databases.sqlite",
+    "protocol.files.objects",
+    "consumer.mailers.file",
+)
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ((*PARENT, *ADAPTERS), PANDAS_AND_MORE | {"aio_pika", "aiosmtplib", "clevercsv", "sqlalchemy"}),
+        (("consumer.work",), {"aiohttp", "clevercsv", "sqlalchemy", "structlog", "vl_convert"}),
+    ],
+    ids=["rowmill up", "a worker"],
+)
+def test_starting_loads_nothing_that_not_every_start_needs(modules: tuple[str, ...], heavy: set[str]) -> None:
+    code = f"import sys, {', '.join(modules)}; print(*{heavy!r} & {{*sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
 

@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 from protocol.intake import disguises, heading, scanning
 from protocol.intake.decoding import UTF8, Decoder, Undecodable
+from protocol.intake.heading import prepare
 from protocol.intake.layout import MAX_HEADER, BadTable, Layout, ReadOptions
 from protocol.intake.watching import Watch
 from protocol.job import Fault
 from protocol.kinds import NeededColumn
 
-__all__ = ["BadTable", "Inspector", "Layout", "ReadOptions", "check_columns"]
+__all__ = ["BadTable", "Inspector", "Layout", "ReadOptions", "check_columns", "prepare"]
 
 _WINDOW = 256 * 1024  # judged at fixed places, so that the verdict does not depend on how the blocks came
 _HEAD = MAX_HEADER + _WINDOW

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections import Counter
 from dataclasses import dataclass
-
-from clevercsv.detect import Detector
 
 from protocol.intake import scanning
 from protocol.intake.layout import CANDIDATES, MAX_COLUMNS, MAX_HEADER, ReadOptions
@@ -35,6 +34,11 @@ class Heading:
     line: int
     next_line: int
     findings: tuple[Finding, ...]
+
+
+def prepare() -> None:
+    """Load what few headers need: it takes a good while, too long for an event loop."""
+    importlib.import_module("clevercsv.detect")
 
 
 def find(head: bytes, options: ReadOptions) -> Heading | Fault:
@@ -120,6 +124,8 @@ def _delimiter(text: bytes) -> tuple[str, str]:
 def _clever(text: bytes, found: dict[str, int]) -> str:
     sample = text[: 4 * _SAMPLE].decode(errors="ignore")[:_SAMPLE]
     whole = sample[: max(sample.rfind("\n"), sample.rfind("\r")) + 1] or sample
+    from clevercsv.detect import Detector  # noqa: PLC0415 - as slow to load as all the rest, and seldom asked
+
     dialect = Detector().detect(whole, delimiters=list(found))
     if dialect and dialect.delimiter in found:
         return str(dialect.delimiter)
