@@ -64,15 +64,20 @@ def _append(task: Task, kind: Kind, files: BlockingFiles, state: State) -> Plan:
         for chunk in cut.cut(files, found, task.chunk_size, most_lines=MOST_LINES)
     ]
     table, end = len(state.surveys), state.runs[-1].stop
-    after = replace(state, next_line=keeping.line_after(files, found) + shift)
+    line_after = keeping.line_after(files, found)
+    after = replace(state, next_line=line_after + shift)
     if keeping.needs_source(kind):
         more = tuple((table, chunk) for chunk in chunks)
         after = replace(after, surveys=(*state.surveys, found), chunks=(*state.chunks, *more))
     parts = [Part(table, chunk) for chunk in chunks]
     places = tuple(range(end, end + len(parts)))
     todo = Todo(parts, places, state.runs, (*state.surveys, found), begin=found.layout.rows_begin)
-    value = f"{found.layout.lines - found.layout.first_line + 1:,} lines"
-    told = Finding(what="appended", value=value, why=f"they follow on line {state.next_line:,} of the table")
+    lines = line_after - first_line
+    told = Finding(
+        what="appended",
+        value=f"{lines:,} line{'' if lines == 1 else 's'}",
+        why=f"they follow on line {state.next_line:,} of the table",
+    )
     return _plan(task, kind, after, todo, (*found.layout.findings, told))
 
 

@@ -56,6 +56,8 @@ async def test_repaired_and_appended_rows_are_loaded_and_counted_with_those_befo
     assert counted(repaired) == (3, 1, 1)
     appended = await amend(rowmill, repaired, "additions", b"Fay,f@x.org\nGus,b@x.org\nHal,\n")
     assert counted(appended) == (4, 2, 2)
+    told = [one["value"] for one in appended["findings"] if one["what"] == "appended"]
+    assert told == ["3 lines"]
     assert await rowmill.artefact(appended["id"], "rejected.csv") == (
         b"real_name,email,rejected_line,rejected_reason\nEve,@,5,email: not_an_address\nHal,,8,email: missing\n"
     )
