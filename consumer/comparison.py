@@ -26,7 +26,7 @@ from protocol.lap import Lap, name_of
 
 KEPT = ("chunk_timeout", "job_timeout", "worker_memory")
 LONGEST_LINE = 2**26  # bytes; a job comes with its report
-PATIENCE = 10.0  # seconds for a way that is given up on to clean up
+PATIENCE = 30.0  # seconds for a way that is given up on to clean up
 WORDS: TypeAdapter[Job | Lap] = TypeAdapter(Word)
 
 
@@ -77,11 +77,13 @@ async def _end_of(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     try:
-        async with asyncio.timeout(PATIENCE):
-            await process.communicate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await process.communicate()
     finally:
         with suppress(ProcessLookupError):
             process.kill()
+        await process.wait()
 
 
 def _environment(folder: Path, slots: int, settings: Settings) -> dict[str, str]:

@@ -24,7 +24,7 @@ from protocol import config
 from protocol.config import Settings
 from protocol.databases import open_database
 from protocol.files import PIECE, open_blocking, open_files
-from protocol.job import Job, Source
+from protocol.job import Job, Problem, Source, State
 from protocol.lap import Lap
 from protocol.messages import EVENTS, JobChanged, RunJob
 from protocol.transports import Transport, open_transport
@@ -55,6 +55,9 @@ class Here:
 async def run(course: Course, settings: Settings) -> None:
     """Run the job to its end, in the folder that the settings name."""
     job = _job(course)
+    if not course.slots and child.perform("runs_errands", (course.kind,)) == Done(value=True):
+        _say(Lap(slots=course.slots, seconds=0.0, peak=0, job=_refused(job)))
+        return
     stop = asyncio.Event()
     async with (
         open_database(settings.database_url) as database,
@@ -76,6 +79,14 @@ def _job(course: Course) -> Job:
     source = Source(name=course.table.name, size=course.table.stat().st_size, sha256="")
     now, name = datetime.now(UTC), uuid.uuid4().hex
     return Job(id=name, kind=course.kind, params=course.params, source=source, created_at=now, max_attempts=1)
+
+
+def _refused(job: Job) -> Job:
+    detail = (
+        f"The kind {job.kind} runs errands, such as mails and requests: to compare would be to run them several times."
+    )
+    problem = Problem(type="/problems/not_comparable", title="That cannot be compared", status=422, detail=detail)
+    return job.model_copy(update={"state": State.FAILED, "problem": problem})
 
 
 @asynccontextmanager

@@ -33,6 +33,10 @@ def describe(kind: str) -> KindInfo:
     return catalogue.describe(kind)
 
 
+def runs_errands(kind: str) -> bool:
+    return catalogue.find(kind).each is not None
+
+
 def peak() -> int:
     return weight.peak()
 

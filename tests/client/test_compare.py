@@ -74,6 +74,14 @@ def test_what_is_wrong_with_the_job_is_said_once_and_no_other_way_is_tried(folde
     assert left() == ([], ["t.csv"])
 
 
+def test_errands_are_not_run_for_a_comparison(folder, left) -> None:
+    (folder / "t.csv").write_text("email,subject,message\na@example.org,Hello,There\n")
+    ended = run("compare", "t.csv", "--kind", "mailing", cwd=folder, within=PATIENT)
+    assert (ended.code, "runs errands" in ended.err) == (1, True), ended.err
+    assert "running errands" not in ended.err
+    assert left() == ([], ["t.csv"])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
