@@ -87,14 +87,14 @@ class Api:
             patience.reschedule(loop.time() + STALL)
             sent(total)
 
-        headers = {"Content-Type": "text/csv", "Idempotency-Key": key}
-        if upload.size is not None:
+        headers = {"Idempotency-Key": key} | ({"Content-Type": "text/csv"} if upload.path else {})
+        if upload.path and upload.size is not None:
             headers["Content-Length"] = str(upload.size)
         try:
             async with asyncio.timeout(STALL) as patience:
-                body = upload.pieces(count)
+                body = upload.pieces(count) if upload.path else None
                 async with self.call(
-                    "POST", upload.to, params=upload.query, data=body, headers=headers, expect100=True
+                    "POST", upload.to, params=upload.query, data=body, headers=headers, expect100=body is not None
                 ) as answer:
                     return parse(Job, await answer.read())
         except TimeoutError as exc:

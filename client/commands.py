@@ -22,6 +22,10 @@ KeyFile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the job as JSON on stdout, and all else on stderr.")]
 File = Annotated[Path, typer.Argument(help="A table, such as sales.csv; - reads stdin.")]
+PerhapsFile = Annotated[
+    Path | None,
+    typer.Argument(help="A table, such as sales.csv; - reads stdin. None where parameters stand in for one (fetch)."),
+]
 KindName = Annotated[str | None, typer.Option("--kind", "-k", help="What to do with it (see: rowmill kinds).")]
 Param = Annotated[
     list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter; JSON if it parses, else text.")
@@ -39,7 +43,7 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Wa
 
 @app.command()
 def submit(
-    file: File,
+    file: PerhapsFile = None,
     *,
     kind: KindName = None,
     param: Param = None,

@@ -45,6 +45,8 @@ async def compare(asked: Asked, plan: Callable[[Settings], Sequence[int]], run: 
 
 def _job(asked: Asked) -> tuple[Path, str, dict[str, Any]]:
     job = asked.upload()
+    if job.path is None:
+        raise Usage("compare reads a table: name a FILE")
     if not job.again:
         raise Usage("compare reads the table several times, and stdin can be read only once")
     return job.path.absolute(), job.kind or KIND, job.params

@@ -23,7 +23,7 @@ from protocol.kinds import KindInfo
 class Asked:
     """A job as it was typed. Where it `amends` another, those are that one's id and what the file holds."""
 
-    file: Path
+    file: Path | None  # none where parameters stand in for it
     kind: str | None = None
     params: Sequence[str] = ()
     emails: Sequence[str] = ()
@@ -31,7 +31,9 @@ class Asked:
     amends: tuple[str, Literal["repairs", "additions"]] | None = None
 
     def upload(self) -> uploads.Upload:
-        if self.file != uploads.STDIN and not self.file.is_file():
+        if self.file is None and not self.params:
+            raise Usage("name a FILE, or with -p the parameters that stand in for one")
+        if self.file not in {None, uploads.STDIN} and not Path(self.file or "").is_file():
             raise Usage(f"{self.file} is no file")
         return uploads.Upload(
             path=self.file,

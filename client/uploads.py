@@ -23,10 +23,10 @@ STDIN = Path("-")
 class Upload:
     """`size` is None where nobody can know it beforehand: a pipe. `kind` None leaves the choice to the server.
 
-    It goes `to` the call that makes a job of it.
+    It goes `to` the call that makes a job of it. `path` is None where parameters stand in for a table.
     """
 
-    path: Path
+    path: Path | None
     to: str = "/v1/jobs"
     kind: str | None = None
     params: dict[str, Any]
@@ -35,10 +35,14 @@ class Upload:
 
     @property
     def name(self) -> str:
+        if self.path is None:
+            return self.kind or ""
         return "stdin.csv" if self.path == STDIN else self.path.name
 
     @property
     def size(self) -> int | None:
+        if self.path is None:
+            return 0
         return None if self.path == STDIN else self.path.stat().st_size
 
     @property
@@ -51,10 +55,13 @@ class Upload:
         kind = [("kind", self.kind)] if self.kind else []
         params = [("params", json.dumps(self.params))] if self.params else []
         emails = [("email", address) for address in self.emails]
-        return [*kind, *params, *emails, ("priority", self.priority), ("filename", self.name)]
+        name = [("filename", self.name)] if self.path else []
+        return [*kind, *params, *emails, ("priority", self.priority), *name]
 
     async def pieces(self, sent: Callable[[int], object]) -> AsyncIterator[bytes]:
         """The bytes; *sent* is called with the length of each piece once the next one is asked for."""
+        if self.path is None:
+            return
         handle = sys.stdin.fileno() if self.path == STDIN else os.open(self.path, os.O_RDONLY)
         try:
             while piece := await _in_thread(os.read, handle, PIECE):

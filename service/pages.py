@@ -73,13 +73,18 @@ def load_templates() -> Environment:
     )
     templates.filters.update(wording.FILTERS)
     digests = {name: hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12] for name in STATIC}
-    templates.globals.update(static=lambda name: f"/static/{name}?{digests[name]}", needs=needs)
+    templates.globals.update(static=lambda name: f"/static/{name}?{digests[name]}", needs=needs, stand_in=stand_in)
     return templates
 
 
 def needs(kind: KindInfo) -> str:
     """The columns a kind needs, for the script, which knows what was answered."""
     return json.dumps([{"name": column.name, "param": column.param} for column in kind.columns])
+
+
+def stand_in(kind: KindInfo) -> str:
+    """The parameters that spare a table, for the script."""
+    return json.dumps(kind.stands_in)
 
 
 async def show_jobs(request: web.Request) -> web.Response:

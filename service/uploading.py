@@ -29,10 +29,10 @@ PROBLEMS = (
 KEY = Parameter("Idempotency-Key", "header", "The same key and content again answer with the same job.", TEXT)
 
 
-def _body(fields: Mapping[str, Schema], file: str) -> Schema:
+def _body(fields: Mapping[str, Schema], file: str, *, required: bool = True) -> Schema:
     table: Schema = {"type": "string", "format": "binary", "description": file}
-    form = {"type": "object", "properties": {"file": table, **fields}, "required": ["file"]}
-    return {"required": True, "content": {"multipart/form-data": {"schema": form}, "text/csv": {"schema": table}}}
+    form = {"type": "object", "properties": {"file": table, **fields}} | ({"required": ["file"]} if required else {})
+    return {"required": required, "content": {"multipart/form-data": {"schema": form}, "text/csv": {"schema": table}}}
 
 
 def _query(fields: Mapping[str, Schema]) -> tuple[Parameter, ...]:
@@ -50,11 +50,12 @@ SUBMIT = Call(
     "post",
     "/v1/jobs",
     "Submit a table",
-    "Send a form, or the table itself as the body with the fields in the address. The table streams to storage.",
+    "Send a form, or the table itself as the body with the fields in the address. The table streams to storage. "
+    "Without a table where the kind's `stands_in` parameters are given.",
     ANSWERS,
     PROBLEMS,
     (*_query(FIELDS), KEY, WAIT),
-    _body(FIELDS, "The table, as CSV or the like."),
+    _body(FIELDS, "The table, as CSV or the like.", required=False),
     need=Need.SUBMIT,
 )
 _SENT = {"params": READING, **WHO}

@@ -488,6 +488,14 @@ function answers(form) {
   return given;
 }
 
+/** Whether the answers spare a table. @param {HTMLFormElement} form */
+function standIn(form) {
+  /** @type {string[]} */
+  const names = JSON.parse(chosen(form)?.dataset.standsIn ?? "[]");
+  const given = answers(form);
+  return names.length > 0 && names.every((name) => given[name] !== undefined);
+}
+
 /** @param {HTMLInputElement} field @returns {unknown} */
 function typed(field) {
   const { type } = field.dataset;
@@ -529,7 +537,7 @@ function startUpload(form) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearProblem(form);
-    if (!byId("file").files.length) return showProblem(form, NO_FILE);
+    if (!byId("file").files.length && !standIn(form)) return showProblem(form, NO_FILE);
     const sent = (request = send(submission(form), key));
     sent.onload = end(() => settle(form, sent));
     sent.onerror = end(() => showProblem(form, NO_ANSWER));

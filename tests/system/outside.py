@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiosmtpd import smtp as aiosmtpd
@@ -26,6 +26,9 @@ def person(number: int) -> dict[str, Any]:
         "location": {"city": "Köln, am Rhein", "country": "Germany", "countryCode": "DE"},
         "bio": f'Says "{number}"\nand more',
     }
+
+
+A = TypeVar("A", bound="Api")
 
 
 @dataclass
@@ -72,8 +75,8 @@ async def serving(app: web.Application) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def open_api(fate: Callable[[int], str], latency: float = 0.0) -> AsyncIterator[Api]:
-    api = Api(fate, latency)
+async def open_api(fate: Callable[[int], str], latency: float = 0.0, make: type[A] = Api) -> AsyncIterator[A]:  # type: ignore[assignment]
+    api = make(fate, latency)
     app = web.Application()
     app.router.add_get("/item/{n}", api.item)
     async with serving(app) as api.url:
@@ -87,7 +90,7 @@ class Post:
     fate: Callable[[str], str] = lambda _to: "ok"
     port: int = 0
     tries: Counter[str] = field(default_factory=Counter)
-    taken: list[EmailMessage] = field(default_factory=list)
+    taken: list[tuple[str, bytes]] = field(default_factory=list)
     connections: int = 0
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
@@ -101,16 +104,21 @@ class Post:
         return OK
 
     async def handle_DATA(self, server: aiosmtpd.SMTP, _session: Any, envelope: Any) -> str:
-        message = message_from_bytes(bytes(envelope.content), policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        self.taken.append(message)
-        if self.fate(envelope.rcpt_tos[0]) == "drop":
+        [recipient] = envelope.rcpt_tos
+        self.taken.append((recipient, bytes(envelope.content)))
+        if self.fate(recipient) == "drop":
             server.transport.abort()
         return OK
 
     @property
     def delivered(self) -> Counter[str]:
-        return Counter(str(message["To"]) for message in self.taken)
+        return Counter(recipient for recipient, _ in self.taken)
+
+    def mail_to(self, recipient: str) -> EmailMessage:
+        [content] = [content for to, content in self.taken if to == recipient]
+        message = message_from_bytes(content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        return message
 
 
 @asynccontextmanager
