@@ -32,6 +32,7 @@ class Chaos:
         self.random = random.Random(SEED)
         self.accepted: dict[str, str] = {}  # by job: which table
         self.done: list[str] = []
+        self.over = False
         self.end = asyncio.get_running_loop().time() + SECONDS
 
     async def run(self) -> None:
@@ -42,6 +43,8 @@ class Chaos:
                 await self._strike()
             await self._all_up()
             await self.fleet.until(lambda: len(self.accepted) >= ENOUGH, "enough jobs")
+            self.over = True
+            await submitting  # cut off in the middle, it could leave a job that nobody here knows of
         finally:
             submitting.cancel()
             await asyncio.gather(submitting, return_exceptions=True)
@@ -69,7 +72,7 @@ class Chaos:
         self.node.start()
 
     async def _submit_on_and_on(self) -> None:
-        while True:
+        while not self.over:
             name = self.random.choice(list(self.tables))
             if (job_id := await self._submit(name, secrets.token_hex(8))) is not None:
                 self.accepted[job_id] = name
@@ -104,6 +107,7 @@ class Chaos:
 @pytest.mark.timeout(SECONDS + 900)
 @pytest.mark.parametrize("seed", [SEED])
 async def test_chaos(launch, node: Node, table: bytes, big_table: bytes, seed: str):
+    before = children()
     print(f"CHAOS_SEED={seed} CHAOS_SECONDS={SECONDS:g}")  # noqa: T201 - for who repeats it
     fleet = await launch(CHUNK_SIZE="256KiB", CHARTS="false", MAX_ATTEMPTS="50")
     chaos = Chaos(fleet, node, {"small": table, "big": big_table})
@@ -116,10 +120,12 @@ async def test_chaos(launch, node: Node, table: bytes, big_table: bytes, seed: s
     await fleet.until(lambda: len(fleet.mails()) >= len(jobs), "a mail for each")
     about = Counter(email.message_from_bytes(path.read_bytes())["X-Rowmill-Job"] for path in fleet.mails())
     assert about == Counter(list(jobs))
-    here = psutil.Process()
     await fleet.stop()
-    left = [child for child in here.children(recursive=True) if "rowmill" in " ".join(child.cmdline())]
-    assert [child for child in left if child.pid not in broker_processes(node)] == []
+    await fleet.until(lambda: not children() - before - broker_processes(node), "without a process left")
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 def broker_processes(node: Node) -> set[int]:
