@@ -96,10 +96,10 @@ class SqlRecords:
         """What a database says becomes what a caller can do about it."""
         try:
             yield
-        except OperationalError as exc:
-            how = "are locked by another program" if self._dialect.is_locked(exc.orig) else "cannot be reached"
-            raise Unavailable(f"The records {how}.", _first_line(exc)) from exc
         except DBAPIError as exc:
+            if isinstance(exc, OperationalError) or exc.connection_invalidated:
+                how = "are locked by another program" if self._dialect.is_locked(exc.orig) else "cannot be reached"
+                raise Unavailable(f"The records {how}.", _first_line(exc)) from exc
             raise Unfit(f"The table {table} of the records does not take these rows: {_first_line(exc)}.") from exc
         except SQLAlchemyError as exc:
             raise Unfit(f"The table {table} of the records cannot be used: {type(exc).__name__}.") from exc
