@@ -169,7 +169,7 @@ async def connect_and_never_read(house: House, path: str) -> socket.socket:
 async def test_500_watchers_see_the_end_while_50_that_never_read_are_dropped(tmp_path: Path) -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096 if hard == resource.RLIM_INFINITY else min(4096, hard), hard))
-    async with keep(tmp_path, Limits(send=1.0)) as house, AsyncExitStack() as stack:
+    async with keep(tmp_path, Limits(send=5.0)) as house, AsyncExitStack() as stack:
         await house.submit()
         job = await house.consumer.start(await house.consumer.next_job())
         path = f"/v1/jobs/{job.id}/stream"
