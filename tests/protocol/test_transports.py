@@ -40,6 +40,7 @@ async def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 async def fresh_broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("protocol.transports.amqp.topology.SETTLED", 0.0)  # only a kill of the broker needs it
+    monkeypatch.setattr("protocol.transports.amqp.link.PARTING", 30.0)  # what is cut short outlives the test's loop
     node: Node = request.getfixturevalue("shared_node")
     if not node.running:
         node.start()
