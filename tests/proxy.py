@@ -51,7 +51,8 @@ class Proxy:
     def reset(self) -> None:
         """Every link ends with a reset."""
         for end in self._ends:
-            if (plain := end.get_extra_info("socket")) is not None:
+            plain = end.get_extra_info("socket")
+            if plain is not None and plain.fileno() >= 0:  # the other end may have closed it a moment ago
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             end.transport.abort()
 
