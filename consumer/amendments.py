@@ -16,6 +16,7 @@ from itertools import chain, islice, pairwise
 from consumer import keeping
 from consumer.keeping import State
 from consumer.kinds import Kind
+from consumer.passages import slice_size
 from consumer.steps import Earlier, Plan, Run, Stretch, Task
 from consumer.tables import cut, overlay, survey
 from consumer.tables.overlay import Overlay, Part, Tables
@@ -60,8 +61,8 @@ def _append(task: Task, kind: Kind, files: BlockingFiles, state: State) -> Plan:
     first_line = found.layout.first_line + int(not keeping.ends(files, found) and found.layout.rows_begin == found.size)
     shift = state.next_line - first_line
     chunks = [
-        replace(chunk, first_line=chunk.first_line + shift)
-        for chunk in cut.cut(files, found, task.chunk_size, most_lines=MOST_LINES)
+        chunk.shifted(shift)
+        for chunk in cut.cut(files, found, task.chunk_size, most_lines=MOST_LINES, slice_size=slice_size(found.layout))
     ]
     table, end = len(state.surveys), state.runs[-1].stop
     line_after = keeping.line_after(files, found)

@@ -9,6 +9,7 @@ from typing import Any
 from consumer import amendments, catalogue, keeping
 from consumer.errands import results
 from consumer.kinds import BadInput, Kind
+from consumer.passages import slice_size
 from consumer.steps import WHOLE, Plan, Stretch, Task
 from consumer.tables import cut, survey, write
 from protocol.files import open_blocking
@@ -30,9 +31,10 @@ def plan(task: Task) -> Plan:
     home = task.kept_prefix if keeping.needs_source(kind) else task.work_prefix
     found = survey.survey(files, key, options, name=task.source_name, work_prefix=home)
     chunk_size, most_lines = _most(kind, found, size)
-    chunks = cut.cut(files, found, chunk_size, most_lines=most_lines)
+    small = slice_size(found.layout) if most_lines else None
+    chunks = cut.cut(files, found, chunk_size, most_lines=most_lines, slice_size=small)
     # A table without rows still has one chunk, with none in it: then nothing that follows is special.
-    chunks = chunks or (cut.Chunk(0, found.size, found.size, found.layout.first_line),)
+    chunks = chunks or (cut.Chunk(0, (cut.Slice(found.size, found.size, found.layout.first_line),)),)
     sizes = tuple(chunk.stop - chunk.start for chunk in chunks)
     return Plan(
         survey=pickle.dumps(found),

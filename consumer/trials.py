@@ -49,7 +49,7 @@ def _batch(kind: Kind, table: str | bytes, params: Params) -> Batch:
         files.write(NAME, [table.encode() if isinstance(table, str) else table])
         found = survey.survey(files, NAME, options, name=NAME, work_prefix="work/")
         first = found.layout.rows_begin
-        whole = cut.Chunk(0, first, found.size, found.layout.first_line)
+        whole = cut.Chunk(0, (cut.Slice(first, found.size, found.layout.first_line),))
         columns = read.every_column(found.layout) if kind.columns is None else kind.columns(params)
         return read.read(files, found, whole, columns, options, surplus=kind.surplus)
 

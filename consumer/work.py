@@ -10,19 +10,17 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-import pandas as pd
-
 from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, planning, reporting
 from consumer.accounts import Counted
 from consumer.errands import Outcome, results
 from consumer.errands import tally as tallies
 from consumer.executors import weight
-from consumer.kinds import BadInput, Kind, Load
+from consumer.kinds import Kind
+from consumer.passages import Passage
 from consumer.steps import Drawn, Finished, Made, Milled, Plan, Run, Selected, Task
-from consumer.tables import cut, pieces, read, survey, write
-from consumer.tables.overlay import Alone, Part, Tables
+from consumer.tables import cut, pieces, survey, write
+from consumer.tables.overlay import Part, Tables
 from protocol.files import open_blocking
-from protocol.intake import ReadOptions
 from protocol.job import Artefact, Report, Table
 from protocol.kept import REJECTED_CSV
 from protocol.kinds import KindInfo
@@ -47,24 +45,13 @@ def plan(task: Task) -> Plan:
 
 def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
     """Read one chunk, set its rejected rows aside, and let the kind have the rest."""
-    kind, params = catalogue.understand(task)
-    part, batch = _read(task, found, chunk)
-    index = part.chunk.index
-    if batch.rejected:
-        open_blocking(task.files_url).write(task.piece("rejected", index), [batch.rejects_csv()])
-    frame = batch.by_line if kind.columns is None else batch.frame
-    if kind.load and kind.select is None:
-        _set_aside(task, index, kind.load, frame)
-    before = batch.rows if isinstance(part.overlay, Alone) else 0
-    frame.attrs["rejected"] = batch.rejected - before
-    partial = Counted(batch.rows - before, batch.rejected - before, kind.chunk(frame, params))
-    return Milled(batch.rows, batch.rejected, pickle.dumps(partial), before)
+    return _passage(task, found, chunk).mill()
 
 
-def _set_aside(task: Task, index: int, load: Load, frame: pd.DataFrame) -> None:
-    """Keep rows for `load`, which goes through the chunks in the order of the file."""
-    rows = load.rows(frame, catalogue.understand(task)[1])
-    open_blocking(task.files_url).write(task.piece("load", index), [pieces.write(rows, load.table)])
+def _passage(task: Task, found: bytes, chunk: bytes) -> Passage:
+    where: cut.Chunk | Part = _load(chunk)
+    part = where if isinstance(where, Part) else Part(0, where)
+    return Passage(task, *catalogue.understand(task), _survey(found, part.table), part)
 
 
 def load(task: Task, index: int, chunk_size: int) -> Counts:
@@ -79,32 +66,20 @@ def load(task: Task, index: int, chunk_size: int) -> Counts:
 
 def draw(task: Task, found: bytes, chunk: bytes) -> Drawn:
     """Read one chunk, and hand out its good rows: their errands are run elsewhere."""
-    _, batch = _read(task, found, chunk)
+    batch = _passage(task, found, chunk).whole()
     return Drawn(results.rows(batch), batch.rejected)
 
 
 def close(task: Task, found: bytes, chunk: bytes, outcomes: Sequence[Outcome]) -> Milled:
     """Write what became of the rows of one chunk, whose errands have all ended."""
-    kind, _ = catalogue.understand(task)
+    passage = _passage(task, found, chunk)
+    kind = passage.kind
     if kind.each is None:
         raise TypeError(f"{task.kind} runs no errands")
-    part, batch = _read(task, found, chunk)
-    tally = results.write_all(task, part.chunk.index, batch, kind.each, outcomes)
+    tally = results.write_all(task, passage.part.chunk.index, passage.whole(), kind.each, outcomes)
     if kind.load:
-        _set_aside(task, part.chunk.index, kind.load, results.brought(task, kind.each, outcomes))
+        passage.set_aside([passage.to_load(kind.load, results.brought(task, kind.each, outcomes))])
     return Milled(tally.read, tally.rejected, tallies.as_partial(tally), tally=tally)
-
-
-def _read(task: Task, found: bytes, chunk: bytes) -> tuple[Part, read.Batch]:
-    kind, params = catalogue.understand(task)
-    where: cut.Chunk | Part = _load(chunk)
-    part = where if isinstance(where, Part) else Part(0, where)
-    table = _survey(found, part.table)
-    options, files = ReadOptions.of(task.params, kind), open_blocking(task.files_url)
-    columns = read.every_column(table.layout) if kind.columns is None else kind.columns(params)
-    batch = read.read(files, table, part.chunk, columns, options, surplus=kind.surplus, overlay=part.overlay)
-    batch.frame.attrs["share"] = (part.chunk.stop - part.chunk.start) / max(1, table.size - table.layout.rows_begin)
-    return part, batch if kind.check is None else batch.reject(kind.check(batch.frame, params))
 
 
 def _survey(found: bytes, table: int) -> survey.Survey:
@@ -170,20 +145,8 @@ def scan(task: Task, partials: Sequence[bytes], chunks: int) -> tuple[bytes | No
 
 def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes) -> Selected:
     """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
-    kind, params = catalogue.understand(task)
-    part, batch = _read(task, found, chunk)
-    index = part.chunk.index
     earlier = None if before is None else _load(before).partial
-    if kind.select is None:
-        raise TypeError(f"{task.kind} selects nothing")
-    frame = kind.select(batch.frame, earlier, _load(total).partial, params)
-    if kind.columns is None and (name := batch.taken(frame)):  # all columns were delivered: it is lost, or theirs is
-        raise BadInput(f"The table already has a column {name!r}, which this kind adds; rename it.", "column_taken")
-    if len(frame):
-        open_blocking(task.files_url).write(task.piece("selected", index), [batch.carried_csv(frame)])
-    if kind.load:
-        _set_aside(task, index, kind.load, frame)
-    return Selected(len(frame), batch.added(frame))
+    return _passage(task, found, chunk).select(earlier, _load(total).partial)
 
 
 def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:

@@ -28,6 +28,7 @@ PANDAS = (
     "consumer/exact.py",
     "consumer/reporting.py",
     "consumer/trials.py",
+    "consumer/passages.py",
     "consumer/work.py",
 )
 HOMES: dict[str, tuple[str, ...]] = {

@@ -16,7 +16,9 @@ from consumer.errands import Each
 from protocol.records import RecordTable
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 class BadInput(Exception):
@@ -43,12 +45,13 @@ class Params(BaseModel):
 class Column:
     """A column that a kind needs; the reader delivers it stripped and converted.
 
-    `text` is a pandas `str` column, `number` a float64 one. A blank or unconvertible cell of a required
+    `text` is a pandas `str` column, `number` a float64 one; `category` is text of few different values as a pandas
+    categorical, which is much faster to group by. A blank or unconvertible cell of a required
     column rejects its row; in a column that is not required a blank is missing (NaN, or None in text).
     """
 
     name: str
-    type: Literal["text", "number"] = "text"
+    type: Literal["text", "number", "category"] = "text"
     required: bool = True
 
 
@@ -56,7 +59,7 @@ class Column:
 class Failed:
     """Rows that a kind turns down: where *rows* is true, because of *column*, with the code *reason*."""
 
-    rows: pd.Series[bool]
+    rows: pd.Series[bool] | NDArray[np.bool_]
     column: str
     reason: str
 
@@ -103,15 +106,15 @@ class Kind:
     columns(params)                       the columns it needs; or None for every column there is, as text, in which
                                           a blank cell is missing. Then the index that chunk sees is each row's line
     check(frame, params)                  rows to reject beyond what the reader rejects
-    chunk(frame, params) -> partial       once per chunk, rows in file order. `frame.attrs["rejected"]` is how
-                                          many rows of the chunk were rejected, `attrs["share"]` which part of the
-                                          table's bytes it is; the index is the row's position
+    chunk(frame, params) -> partial       for some megabytes of the table at a time, rows in file order. In
+                                          `frame.attrs`, "rejected" is how many rows of that part were rejected,
+                                          "share" which share of the table it is; the index is the row's position
     combine(partials) -> partial          associative; the partials come in file order
     finalize(partial, params) -> Report   for any non-empty subset of the chunks
     select(frame, before, total, params)  a second pass: a frame of rows (index kept) and added columns, written to
                                           the artefact `{selected}.csv` in file order, with all input columns as they
                                           stood; one of the same name as an added column makes room for it. `before`
-                                          is the combined partial of all earlier chunks, or None in the first
+                                          is the combined partial of everything earlier, or None at the beginning
     chart(report, params) -> spec         Vega-Lite, with its data inside
     headline(numbers) -> str              one sentence for a person; `numbers` then also holds `{selected}`, the count
                                           of selected rows (None while it is not known)

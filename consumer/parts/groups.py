@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from consumer.exact import Codes, Floats, Ints, Sums
 from consumer.kinds import BadInput
@@ -63,13 +65,23 @@ def merged(parts: Sequence[Groups]) -> Groups:
 
 def _sorted_codes(column: str, cells: pd.Series[str]) -> tuple[Codes, tuple[str, ...]]:
     """For each cell the place of its text among the sorted different texts, or -1 where it is missing."""
-    codes, found = pd.factorize(cells)
-    texts = np.asarray(found, dtype=object)
+    codes, texts = _coded(cells)
     order = np.argsort(texts)
     names = _bounded(column, tuple(texts[order].tolist()))
     ranks = np.empty(len(order) + 1, np.intp)
     ranks[order], ranks[-1] = np.arange(len(order)), -1  # code -1 finds the last one
     return ranks[codes], names
+
+
+def _coded(cells: pd.Series[str]) -> tuple[Codes, NDArray[Any]]:
+    """For each cell the place of its text among the different texts that there are, or -1."""
+    if not isinstance(cells.dtype, pd.CategoricalDtype):
+        codes, found = pd.factorize(cells)
+        return codes, np.asarray(found, dtype=object)
+    codes, texts = cells.cat.codes.to_numpy().astype(np.intp), np.asarray(cells.cat.categories, dtype=object)
+    used = np.bincount(codes + 1, minlength=len(texts) + 1)[1:] > 0
+    ranks = np.append(np.where(used, np.cumsum(used) - 1, -1), -1).astype(np.intp)
+    return (codes if used.all() else ranks[codes]), texts[used]
 
 
 def _bounded(column: str, names: tuple[str, ...]) -> tuple[str, ...]:

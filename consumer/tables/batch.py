@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from consumer.kinds import Failed
 from consumer.tables import values, write
+from consumer.tables.converted import Converted
 from consumer.tables.originals import Originals
 from consumer.tables.rows import Flags, Places
 
@@ -37,15 +39,20 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Batch:
-    """`frame` has the needed columns, index 0 to n-1; `attrs["rejected"]` is how many rows of the chunk it lacks."""
+    """The rows that were read, those in *places* of the originals, and those that were turned down."""
 
-    frame: pd.DataFrame
+    found: Converted
+    names: tuple[str, ...]
     places: Places
     rejects: Rejects
     originals: Originals
 
-    def __post_init__(self) -> None:
-        self.frame.attrs["rejected"] = self.rejected
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The needed columns, index 0 to n-1; `attrs["rejected"]` is how many rows of the chunk it lacks."""
+        frame = self.found.frame(self.names)
+        frame.attrs["rejected"] = self.rejected
+        return frame
 
     @property
     def rows(self) -> int:
@@ -63,15 +70,21 @@ class Batch:
 
     def reject(self, failures: Sequence[Failed]) -> Batch:
         """The batch without the rows that a kind turns down; for each the first failure counts."""
-        reasons = np.zeros(len(self.frame), np.uint16)
+        reasons = np.zeros(len(self.places), np.uint16)
         for number, failed in enumerate(failures, 1):
-            reasons[_flags(failed, self.frame) & (reasons == 0)] = number
-        if not reasons.any():
-            return self
+            reasons[self._flags(failed) & (reasons == 0)] = number
         bad = reasons > 0
+        if not bad.any():
+            return self
         vocabulary = tuple(f"{failed.column}: {failed.reason}" for failed in failures)
         rejects = self.rejects.add(self.places[bad], reasons[bad] - 1, vocabulary)
-        return replace(self, frame=self.frame[~bad].reset_index(drop=True), places=self.places[~bad], rejects=rejects)
+        return replace(self, found=self.found.where(~bad), places=self.places[~bad], rejects=rejects)
+
+    def _flags(self, failed: Failed) -> Flags:
+        """Where the rows are true: flags row by row, or a series with the frame's index, perhaps of some rows only."""
+        if isinstance(failed.rows, np.ndarray):
+            return failed.rows
+        return failed.rows.reindex(self.frame.index).eq(other=True).fillna(value=False).to_numpy(np.bool_)
 
     def rejects_csv(self) -> bytes:
         """The rejected rows as lines of rejected.csv: their cells as they stood, the line, the reason."""
@@ -116,7 +129,3 @@ def _whole(pieces: Iterator[bytes]) -> bytes:
     whole = io.BytesIO()
     whole.writelines(pieces)
     return whole.getvalue()
-
-
-def _flags(failed: Failed, frame: pd.DataFrame) -> Flags:
-    return failed.rows.reindex(frame.index).eq(other=True).fillna(value=False).to_numpy(np.bool_)

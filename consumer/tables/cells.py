@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
 from consumer.tables.misfits import Misfits
 
-_BLOCK = 1024 * 1024
+_BLOCK = 8 * 1024 * 1024
 _MOST_MISFITS = 10_000
 _LARGE = (pa.large_string(), pa.large_binary())
 T = TypeVar("T")
@@ -47,11 +48,18 @@ class _Collector:
 
 @dataclass(frozen=True)
 class Tokeniser(Generic[T]):
-    """Delivers what *convert* makes of the *wanted* columns, batch by batch."""
+    """Delivers what *convert* makes of the *wanted* columns, batch by batch.
+
+    They are text, or what *types* says; then a text in *nulls* stands for no value, and pa.ArrowInvalid is raised
+    where another one does not convert.
+    """
 
     delimiter: str
     wanted: Sequence[int]
     convert: Callable[[list[pa.Array]], T]
+    types: Sequence[pa.DataType] | None = None
+    nulls: Sequence[str] = ()
+    decimal: str = "."
 
     def run(self, data: bytes, width: int) -> tuple[list[T], Misfits]:
         """The rows of *data* that have *width* cells, and the misfits; TooManyMisfits where they are a crowd."""
@@ -75,6 +83,8 @@ class Tokeniser(Generic[T]):
             raise
 
     def _open(self, data: bytes, names: list[str], block: int, told: _Collector) -> Any:
+        wanted = [names[place] for place in self.wanted]
+        types = dict.fromkeys(names, pa.string()) if self.types is None else dict(zip(wanted, self.types, strict=True))
         return pyarrow.csv.open_csv(
             pa.BufferReader(data),
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block, column_names=names),
@@ -86,17 +96,31 @@ class Tokeniser(Generic[T]):
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 check_utf8=False,  # the survey did
-                column_types=dict.fromkeys(names, pa.string()),
+                column_types=types,
+                null_values=list(self.nulls),
+                decimal_point=self.decimal,
                 strings_can_be_null=False,
-                include_columns=[names[place] for place in self.wanted],
+                include_columns=wanted,
             ),
         )
 
 
 def joined(column: pa.Array) -> bytes:
     """The text of all cells, one after another."""
-    _, bounds, data = column.buffers()
-    if data is None:
-        return b""
-    ends = np.frombuffer(bounds, np.int64 if column.type in _LARGE else np.int32)
-    return bytes(memoryview(data)[ends[column.offset] : ends[column.offset + len(column)]])
+    ends = _ends(column)
+    data = column.buffers()[2]
+    return b"" if data is None else bytes(memoryview(data)[ends[0] : ends[-1]])
+
+
+def bounds(column: pa.Array) -> npt.NDArray[Any]:
+    """Where each cell begins in the joined text, and where the last one ends."""
+    ends = _ends(column)
+    return ends - ends[0] if ends[0] else ends
+
+
+def _ends(column: pa.Array) -> npt.NDArray[Any]:
+    place = np.int64 if column.type in _LARGE else np.int32
+    found = column.buffers()[1]
+    if found is None:
+        return np.zeros(len(column) + 1, place)
+    return np.frombuffer(found, place)[column.offset : column.offset + len(column) + 1]

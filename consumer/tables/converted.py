@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,19 @@ import pyarrow as pa
 
 from consumer.kinds import Column
 from consumer.tables import values
+from consumer.tables.learned import Learned
 from consumer.tables.rows import Flags, Places
 
+TYPES = {"number": pa.float64(), "text": pa.string(), "category": pa.dictionary(pa.int32(), pa.string())}
 _TEXT = pd.StringDtype(na_value=np.nan)
+_DOUBTFUL = np.iinfo(np.uint16).max
 
 
 @dataclass(frozen=True)
 class Converted:
-    """`columns` are doubles (numpy) or text (pyarrow). A reason is 0, or says which column is bad first and why.
+    """`columns` are doubles (numpy), text (pyarrow) or coded text. A reason is 0, or tells what is bad first.
 
-    `empty` tells where the first of the columns is blank.
+    `empty` tells which lines of a table of one column are blank.
     """
 
     columns: tuple[Any, ...]
@@ -31,6 +34,20 @@ class Converted:
 
     def __len__(self) -> int:
         return len(self.reasons)
+
+    @property
+    def doubtful(self) -> Places:
+        """The rows of which the reason is not known yet."""
+        return np.flatnonzero(self.reasons == _DOUBTFUL)
+
+    def settled(self, rows: Places, again: Converted) -> Converted:
+        """With what was found when these doubtful rows were read *again*, as text."""
+        reasons = self.reasons.copy()
+        reasons[rows] = again.reasons
+        for mine, found in zip(self.columns, again.columns, strict=True):
+            if isinstance(mine, np.ndarray):
+                mine[rows] = found
+        return replace(self, reasons=reasons)
 
     def take(self, rows: Places) -> Converted:
         columns = tuple(
@@ -46,17 +63,36 @@ class Converted:
         return pd.DataFrame(columns, index=pd.RangeIndex(len(self)), copy=False)
 
 
-def convert(batch: Sequence[pa.Array], columns: Sequence[Column], decimal: str) -> Converted:
-    """The cells of *batch* as *columns* says; where no column is needed, a batch still has one."""
-    stripped = [values.strip(cells) for cells in batch]
-    reasons = np.zeros(len(stripped[0]), np.uint16)
+def convert(
+    batch: Sequence[pa.Array], columns: Sequence[Column], decimal: str, learned: Learned, *, alone: bool
+) -> Converted:
+    """The cells of *batch*, which are text, as *columns* says; where no column is needed, a batch still has one.
+
+    *alone*: the table has no other column.
+    """
+    reasons = np.zeros(len(batch[0]), np.uint16)
     converted = []
     for nth, column in enumerate(columns):
-        value, codes = values.convert(stripped[nth], column, decimal)
+        value, codes = values.convert(batch[nth], column, decimal)
         converted.append(value)
-        bad = (codes > 0) & (reasons == 0)
-        reasons[bad] = codes[bad].astype(np.uint16) + nth * len(values.Why)
-    return Converted(tuple(converted), reasons, values.blank(stripped[0]))
+        if codes.any():
+            bad = (codes > 0) & (reasons == 0)
+            reasons[bad] = codes[bad].astype(np.uint16) + nth * len(values.Why)
+            if column.type == "number":
+                learned.note(batch[nth], codes)
+    empty = values.blank(values.strip(batch[0])) if alone else np.zeros(len(reasons), np.bool_)
+    return Converted(tuple(converted), reasons, empty)
+
+
+def accept(batch: Sequence[pa.Array], columns: Sequence[Column]) -> Converted:
+    """The cells of *batch*, which have these TYPES already. Doubtful is where one is missing, or a number too large."""
+    taken, doubts = [], np.zeros(len(batch[0]), np.bool_)
+    for cells, column in zip(batch, columns, strict=True):
+        value, bad = _accept(cells, column)
+        taken.append(value)
+        doubts |= bad
+    reasons = np.where(doubts, np.uint16(_DOUBTFUL), np.uint16(0))
+    return Converted(tuple(taken), reasons, np.zeros(len(doubts), np.bool_))
 
 
 def join(parts: Sequence[Converted], columns: Sequence[Column]) -> Converted:
@@ -71,11 +107,27 @@ def vocabulary(columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(f"{column.name}: {why.name}" for column in columns for why in values.Why)
 
 
-def _join(pieces: Sequence[Any], column: Column) -> Any:
+def _accept(cells: pa.Array, column: Column) -> tuple[Any, Flags]:
     if column.type == "number":
-        return np.concatenate([np.zeros(0), *pieces])
+        numbers = values.array(cells)
+        return numbers, ~np.isfinite(numbers)
+    if column.type == "category":
+        found, codes = values.categories(cells, required=column.required)
+    else:
+        found, codes = values.texts(values.strip(cells), required=column.required)
+    return found, codes > 0
+
+
+def _join(pieces: Sequence[Any], column: Column) -> Any:
+    """In memory that can be written to."""
+    if column.type == "number":
+        return pieces[0] if len(pieces) == 1 and pieces[0].flags.writeable else np.concatenate([np.zeros(0), *pieces])
+    if column.type == "category":
+        return pieces[0] if len(pieces) == 1 else values.join(pieces)
     return pa.chunked_array(list(pieces), pa.string())
 
 
 def _series(column: Any) -> Any:
+    if isinstance(column, values.Coded):
+        return column.categorical()
     return pd.Series(column, dtype=_TEXT) if isinstance(column, pa.ChunkedArray) else column

@@ -1,9 +1,9 @@
-"""Cuts a table into chunks at row boundaries, so that each can be read alone; reads every byte once."""
+"""Cuts a table into chunks, and these into slices, at row boundaries: each can be read alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consumer.tables.survey import Survey, blocks
 from protocol.files import BlockingFiles
@@ -13,36 +13,93 @@ _LOOK_AHEAD = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Chunk:
+class Slice:
     """The rows in bytes `start` to `stop` of the table; `first_line` is the physical line on which the first begins."""
 
-    index: int
     start: int
     stop: int
     first_line: int
 
 
-def cut(files: BlockingFiles, survey: Survey, chunk_size: int, *, most_lines: int | None = None) -> tuple[Chunk, ...]:
+@dataclass(frozen=True)
+class Chunk:
+    """Slices that lie side by side: what is checkpointed together, and what is in memory together."""
+
+    index: int
+    slices: tuple[Slice, ...]
+
+    @property
+    def start(self) -> int:
+        return self.slices[0].start
+
+    @property
+    def stop(self) -> int:
+        return self.slices[-1].stop
+
+    @property
+    def first_line(self) -> int:
+        return self.slices[0].first_line
+
+    @property
+    def whole(self) -> Slice:
+        """All of it at once."""
+        return Slice(self.start, self.stop, self.first_line)
+
+    def shifted(self, lines: int) -> Chunk:
+        """The same bytes, so many lines further down."""
+        return Chunk(self.index, tuple(replace(part, first_line=part.first_line + lines) for part in self.slices))
+
+
+def cut(
+    files: BlockingFiles,
+    survey: Survey,
+    chunk_size: int,
+    *,
+    most_lines: int | None = None,
+    slice_size: int | None = None,
+) -> tuple[Chunk, ...]:
     """Chunks of at least *chunk_size* bytes (the last may be smaller), each from a row's start to a row's end.
 
-    Where lines are so short that such a chunk would have more than about *most_lines* of them, chunks are smaller:
+    They are made of slices of at least *slice_size* (the last of each may be smaller); without a size, of one.
+    Where lines are so short that a chunk would have more than about *most_lines* of them, chunks are smaller:
     what it takes to read one grows with its rows too.
     """
     if most_lines:
         chunk_size = min(chunk_size, survey.size * most_lines // survey.layout.lines)
-    return tuple(_chunks(files, survey, max(1, chunk_size)))
+    cutter = _Cutter(files, survey, survey.layout.rows_begin, survey.layout.first_line)
+    return tuple(cutter.chunks(max(1, chunk_size), max(1, slice_size or chunk_size)))
 
 
-def _chunks(files: BlockingFiles, survey: Survey, chunk_size: int) -> Iterator[Chunk]:
-    start, line, index = survey.layout.rows_begin, survey.layout.first_line, 0
-    while start < survey.size:
-        scanner = Scanner(survey.layout.delimiter, blanks=survey.layout.blanks, offset=start, line=line)
-        for block in blocks(files, survey.key, start, min(start + chunk_size, survey.size)):
+@dataclass
+class _Cutter:
+    """Goes through the table from row to row."""
+
+    files: BlockingFiles
+    survey: Survey
+    offset: int
+    line: int
+
+    def chunks(self, chunk_size: int, slice_size: int) -> Iterator[Chunk]:
+        index = 0
+        while self.offset < self.survey.size:
+            stop = min(self.offset + chunk_size, self.survey.size)
+            yield Chunk(index, tuple(self._slices(stop, slice_size)))
+            index += 1
+
+    def _slices(self, stop: int, slice_size: int) -> Iterator[Slice]:
+        while self.offset < stop:
+            start, line = self.offset, self.line
+            self._go_on(min(start + slice_size, stop))
+            yield Slice(start, self.offset, line)
+
+    def _go_on(self, target: int) -> None:
+        """To the first row that starts there or later."""
+        layout = self.survey.layout
+        scanner = Scanner(layout.delimiter, blanks=layout.blanks, offset=self.offset, line=self.line)
+        for block in blocks(self.files, self.survey.key, self.offset, target):
             scanner.feed(block)
-        rest = _rest_of_row(files, survey, scanner)
-        stop = scanner.offset + len(rest)
-        yield Chunk(index, start, stop, line)
-        start, line, index = stop, scanner.line + line_ends(rest), index + 1
+        rest = _rest_of_row(self.files, self.survey, scanner)
+        self.offset, self.line = scanner.offset + len(rest), scanner.line + line_ends(rest)
 
 
 def _rest_of_row(files: BlockingFiles, survey: Survey, scanner: Scanner) -> bytes:

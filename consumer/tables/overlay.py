@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from consumer.tables import rows, write
 from consumer.tables.cells import Tokeniser, joined
-from consumer.tables.cut import Chunk
+from consumer.tables.cut import Chunk, Slice
 from consumer.tables.survey import Survey
 from protocol.files import BlockingFiles
 from protocol.intake.layout import Layout
@@ -133,6 +133,6 @@ def alone(overlay: Overlay, table: int, chunk_size: int) -> Iterator[Part]:
     while start < len(overlay):
         limit = overlay.bounds[start] + chunk_size
         stop = max(start + 1, int(np.searchsorted(overlay.bounds, limit, side="right")) - 1)
-        chunk = Chunk(-1, int(overlay.bounds[start]), int(overlay.bounds[stop]), 1)
+        chunk = Chunk(-1, (Slice(int(overlay.bounds[start]), int(overlay.bounds[stop]), 1),))
         yield Part(table, chunk, Alone(overlay.lines[start:stop]))
         start = stop

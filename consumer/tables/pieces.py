@@ -28,9 +28,11 @@ def write(frame: pd.DataFrame, table: RecordTable) -> bytes:
 
 
 def read(data: bytes) -> Iterator[list[list[Any]]]:
-    """The rows, some at a time, as a list of values for each column."""
-    for batch in pa.ipc.open_stream(data):
-        yield [column.to_pylist() for column in batch.columns]
+    """The rows of all that was written, some at a time, as a list of values for each column."""
+    source = pa.BufferReader(data)
+    while source.tell() < len(data):
+        for batch in pa.ipc.open_stream(source):
+            yield [column.to_pylist() for column in batch.columns]
 
 
 def _check_length(values: pa.ChunkedArray, column: RecordColumn) -> None:

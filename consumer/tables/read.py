@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from consumer.kinds import Column
 from consumer.tables import converted, rows
 from consumer.tables.batch import Batch, Rejects
 from consumer.tables.cells import Tokeniser, TooManyMisfits, joined
 from consumer.tables.converted import Converted
-from consumer.tables.cut import Chunk
+from consumer.tables.cut import Chunk, Slice
+from consumer.tables.learned import Learned, learned
 from consumer.tables.misfits import Misfits, sort_out
 from consumer.tables.originals import Originals
 from consumer.tables.overlay import Alone, Overlay
@@ -25,7 +27,7 @@ from protocol.intake import BadTable, ReadOptions, check_columns
 from protocol.intake.layout import Layout
 from protocol.kinds import NeededColumn
 
-__all__ = ["Batch", "every_column", "read"]
+__all__ = ["Batch", "every_column", "read", "slices"]
 
 
 def read(
@@ -42,23 +44,46 @@ def read(
 
     The rows of *overlay* stand where they stand in for others.
     """
-    layout = survey.layout
-    if faults := check_columns(layout, [NeededColumn(name=column.name) for column in columns], {}):
-        raise BadTable(422, faults, layout)
-    reading = _Reading(layout, tuple(columns), options.decimal, surplus == "ignore")
-    data, numbers = _bytes(files, survey, chunk), None
+    reading = _reading(survey, columns, options, surplus)
+    data, numbers = _bytes(files, survey, chunk.whole), None
     if overlay is not None:
-        data, numbers = overlay.lay(files, data, layout, chunk.first_line)
-    places, found, originals = reading.rows(data, chunk.first_line, numbers)
-    good = found.reasons == 0
-    bad = reading.misfits(originals).add(places[~good], found.reasons[~good], converted.vocabulary(columns))
-    frame = found.where(good).frame([column.name for column in columns])
-    return Batch(frame, places[good], bad, originals)
+        data, numbers = overlay.lay(files, data, survey.layout, chunk.first_line)
+    return reading.batch(data, chunk.first_line, numbers)
+
+
+def slices(
+    files: BlockingFiles,
+    survey: Survey,
+    chunk: Chunk,
+    columns: Sequence[Column],
+    options: ReadOptions,
+    *,
+    surplus: Literal["reject", "ignore"] = "reject",
+) -> Iterator[Batch]:
+    """The same, slice by slice."""
+    reading = _reading(survey, columns, options, surplus)
+    for part in chunk.slices:
+        yield reading.batch(_bytes(files, survey, part), part.first_line)
 
 
 def every_column(layout: Layout) -> tuple[Column, ...]:
     """All columns of a table, as text; only rows with a wrong number of cells are then rejected."""
     return tuple(Column(name, required=False) for name in layout.header)
+
+
+FEW = 8  # one row in so many
+_Found = tuple[Places, Converted, Originals]
+_Keep = Callable[[Misfits], Originals]
+
+
+def _reading(
+    survey: Survey, columns: Sequence[Column], options: ReadOptions, surplus: Literal["reject", "ignore"]
+) -> _Reading:
+    layout = survey.layout
+    if faults := check_columns(layout, [NeededColumn(name=column.name) for column in columns], {}):
+        raise BadTable(422, faults, layout)
+    about = learned(f"{survey.key} {options.decimal} {layout.delimiter}")
+    return _Reading(layout, tuple(columns), options.decimal, surplus == "ignore", about)
 
 
 @dataclass(frozen=True)
@@ -69,21 +94,26 @@ class _Reading:
     columns: tuple[Column, ...]
     decimal: str
     ignores_surplus: bool
+    learned: Learned
 
-    def rows(self, data: bytes, first_line: int, numbers: Places | None) -> tuple[Places, Converted, Originals]:
+    def batch(self, data: bytes, first_line: int, numbers: Places | None = None) -> Batch:
+        places, found, originals = self._rows(data, partial(Originals, data, self.layout, first_line, numbers=numbers))
+        good = found.reasons == 0
+        words = converted.vocabulary(self.columns)
+        bad = self._misfits(originals).add(places[~good], found.reasons[~good], words)
+        names = tuple(column.name for column in self.columns)
+        return Batch(found.where(good), names, places[good], bad, originals)
+
+    def _rows(self, data: bytes, kept: _Keep) -> _Found:
         """The rows with all the cells that are needed, converted: their places in file order, and the originals."""
-        parts, misfits = self._parts(data)
-        originals = Originals(data, self.layout, first_line, misfits, numbers)
-        found = converted.join(parts, self.columns)
-        del parts
-        places = misfits.others(len(found))
+        places, found, originals = self._typed(data, kept) or self._text(data, kept)
         if self.ignores_surplus:
             places, found = self._with_longer(places, found, originals)
         if len(self.layout.header) == 1:
             places, found = _without_blank_lines(places, found, originals)
         return places, found, originals
 
-    def misfits(self, originals: Originals) -> Rejects:
+    def _misfits(self, originals: Originals) -> Rejects:
         """The rows with too few cells or, unless a surplus is ignored, too many."""
         columns, odd = len(self.layout.header), originals.misfits
         bad = odd.widths < columns if self.ignores_surplus else odd.widths > 0
@@ -91,36 +121,70 @@ class _Reading:
         words = (f"{'short' if width < columns else 'long'}_row: {width} of {columns} cells" for width in widths)
         return Rejects(odd.places[bad], reasons.astype(np.uint16), tuple(words))
 
+    def _typed(self, data: bytes, kept: _Keep) -> _Found | None:
+        """The rows as pyarrow converts them, the doubtful ones read again as text; None where that is no use."""
+        if self._is_plain or not self.learned.promising:
+            return None
+        try:
+            parts, misfits = self._tokeniser(typed=True).run(data, len(self.layout.header))
+        except (TooManyMisfits, pa.ArrowInvalid):
+            self.learned.tell(right=False)
+            return None
+        found, originals = converted.join(parts, self.columns), kept(misfits)
+        places, doubtful = misfits.others(len(found)), found.doubtful
+        if len(doubtful) * FEW > len(found):
+            return None
+        self.learned.tell(right=True)
+        if len(doubtful):
+            again, _ = self._tokeniser().run(originals.bytes_of(places[doubtful]), len(self.layout.header))
+            found = found.settled(doubtful, converted.join(again, self.columns))
+        return places, found, originals
+
+    def _text(self, data: bytes, kept: _Keep) -> _Found:
+        parts, misfits = self._parts(data)
+        found = converted.join(parts, self.columns)
+        return misfits.others(len(found)), found, kept(misfits)
+
     def _parts(self, data: bytes) -> tuple[list[Converted], Misfits]:
         """The rows with as many cells as the header has, in batches, and the others."""
         width = len(self.layout.header)
         try:
-            return self._tokeniser.run(data, width)
+            return self._tokeniser().run(data, width)
         except TooManyMisfits:
             found = rows.find(data, self.layout.delimiter, blanks=self.layout.blanks, first_line=1)
         fitting, misfits = sort_out(found, self.layout.delimiter, width, blanks=self.layout.blanks)
-        return self._tokeniser.run(joined(found.take(fitting)), width)[0], misfits
+        return self._tokeniser().run(joined(found.take(fitting)), width)[0], misfits
 
     @property
-    def _tokeniser(self) -> Tokeniser[Converted]:
-        wanted = [self.layout.header.index(column.name) for column in self.columns] or [0]
-        return Tokeniser(
-            self.layout.delimiter, wanted, partial(converted.convert, columns=self.columns, decimal=self.decimal)
+    def _is_plain(self) -> bool:
+        """Whether nothing is to be converted."""
+        return len(self.layout.header) == 1 or all(column.type == "text" for column in self.columns)
+
+    def _tokeniser(self, *, typed: bool = False) -> Tokeniser[Converted]:
+        delimiter, wanted = self.layout.delimiter, [self.layout.header.index(column.name) for column in self.columns]
+        if typed:
+            types, nulls = [converted.TYPES[column.type] for column in self.columns], sorted(self.learned.texts)
+            accept = partial(converted.accept, columns=self.columns)
+            return Tokeniser(delimiter, wanted, accept, types, nulls, self.decimal)
+        alone = len(self.layout.header) == 1
+        convert = partial(
+            converted.convert, columns=self.columns, decimal=self.decimal, learned=self.learned, alone=alone
         )
+        return Tokeniser(delimiter, wanted or [0], convert)
 
     def _with_longer(self, places: Places, found: Converted, originals: Originals) -> tuple[Places, Converted]:
         """Together with the rows that have surplus cells."""
         where, parts = [places], [found]
         for longer, width in originals.by_width(len(self.layout.header) + 1):
             where.append(longer)
-            parts += self._tokeniser.run(originals.bytes_of(longer), width)[0]
+            parts += self._tokeniser().run(originals.bytes_of(longer), width)[0]
         together = np.concatenate(where)
         order = np.argsort(together)
         return together[order], converted.join(parts, self.columns).take(order)
 
 
-def _bytes(files: BlockingFiles, survey: Survey, chunk: Chunk) -> bytes:
-    data = files.read(survey.key, chunk.start, chunk.stop) if chunk.start < chunk.stop else b""
+def _bytes(files: BlockingFiles, survey: Survey, part: Slice) -> bytes:
+    data = files.read(survey.key, part.start, part.stop) if part.start < part.stop else b""
     if survey.layout.blanks and b'"' in data:
         data = rows.without_blanks(data, survey.layout.delimiter)
     return data if not data or data.endswith((b"\n", b"\r")) else data + b"\n"

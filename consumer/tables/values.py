@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.kinds import Column
-from consumer.tables.cells import joined
+from consumer.tables.cells import bounds, joined
 
 Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 class Why(IntEnum):
@@ -27,7 +33,12 @@ class Why(IntEnum):
 
 _GRAMMAR = r"^[+-]?(?:[0-9]+{0}?[0-9]*|{0}[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _POINT, _COMMA = _GRAMMAR.format(r"\."), _GRAMMAR.format(",")
-_PLAIN = b"0123456789.+-eE"  # made of these alone, a cell that pyarrow converts is one that the grammar allows
+_PLAIN = b"0123456789+-eE"  # made of these and the mark alone, a cell that pyarrow converts the grammar allows
+_ODD = {mark: bytes(byte not in _PLAIN + mark.encode() for byte in range(256)) for mark in ".,"}
+_TO_POINT = bytes.maketrans(b",", b".")
+_MAY_BE_BLANK = np.array([byte <= ord(" ") or byte >= 127 for byte in range(256)])  # noqa: PLR2004 - ASCII ends there
+_IS_DIGIT = np.array([chr(byte) in "0123456789" for byte in range(256)])
+FEW = 8  # one in so many
 
 
 def strip(cells: pa.Array) -> pa.Array:
@@ -36,10 +47,12 @@ def strip(cells: pa.Array) -> pa.Array:
 
 
 def convert(cells: pa.Array, column: Column, decimal: str) -> tuple[Any, Codes]:
-    """Stripped cells as the column's type, and for each why it rejects its row."""
+    """The cells, stripped, as the column's type, and for each why it rejects its row."""
     if column.type == "number":
         return numbers(cells, required=column.required, decimal=decimal)
-    return texts(cells, required=column.required)
+    if column.type == "category":
+        return categories(pc.dictionary_encode(cells), required=column.required)
+    return texts(strip(cells), required=column.required)
 
 
 def texts(cells: pa.Array, *, required: bool) -> tuple[pa.Array, Codes]:
@@ -52,41 +65,106 @@ def texts(cells: pa.Array, *, required: bool) -> tuple[pa.Array, Codes]:
     return pc.if_else(pa.array(missing), None, cells), np.zeros(len(cells), np.uint8)
 
 
-def numbers(cells: pa.Array, *, required: bool, decimal: str) -> tuple[npt.NDArray[np.float64], Codes]:
-    """Stripped cells as doubles, correctly rounded; NaN where a cell is no number."""
-    missing = blank(cells)
-    values = None if missing.any() else _plain(cells, decimal)
-    wrong = np.zeros(len(cells), np.bool_)
-    if values is None:
-        values, wrong = _odd(cells, decimal)
-    infinite = ~np.isfinite(values) & ~wrong
-    codes = np.where(missing, Why.missing * required, wrong * Why.not_a_number + infinite * Why.not_finite)
+@dataclass(frozen=True)
+class Coded:
+    """Text as the numbers of its different `words`; -1 where it is missing."""
+
+    codes: npt.NDArray[np.int32]
+    words: tuple[str, ...]
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> Coded:
+        return Coded(self.codes[rows], self.words)
+
+    def categorical(self) -> pd.Categorical[Any]:
+        return pd.Categorical.from_codes(self.codes, dtype=_dtype(self.words), validate=False)
+
+
+@lru_cache(maxsize=16)
+def _dtype(words: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.Index(words, dtype="str"))
+
+
+def categories(cells: pa.DictionaryArray, *, required: bool) -> tuple[Coded, Codes]:
+    """The cells, stripped; a blank one is missing."""
+    found = coded(strip(cells.dictionary).to_pylist(), array(cells.indices))
+    return found, (found.codes < 0).astype(np.uint8) if required else np.zeros(len(found.codes), np.uint8)
+
+
+def coded(words: Sequence[str], codes: npt.NDArray[np.integer[Any]]) -> Coded:
+    """The words may be there twice, and one may be empty."""
+    known = tuple(sorted({*words} - {""}))
+    number = {word: place for place, word in enumerate(known)}
+    return Coded(np.array([number.get(word, -1) for word in words], np.int32)[codes], known)
+
+
+def join(parts: Sequence[Coded]) -> Coded:
+    """One after another."""
+    words: list[str] = []
+    codes = [np.zeros(0, np.int32)]
+    for part in parts:
+        codes.append(np.where(part.codes < 0, len(part.words), part.codes) + len(words))
+        words += (*part.words, "")
+    return coded(words, np.concatenate(codes))
+
+
+def numbers(cells: pa.Array, *, required: bool, decimal: str) -> tuple[Floats, Codes]:
+    """The cells as doubles, correctly rounded; NaN where a cell is no number."""
+    look = _Look(cells, decimal)
+    if look.may_be_blank:
+        look = _Look(strip(cells), decimal)
+    values = look.values()
+    wrong, infinite = np.isnan(values), np.isinf(values)
+    codes = np.where(look.empty, Why.missing * required, wrong * Why.not_a_number + infinite * Why.not_finite)
     return values, codes.astype(np.uint8)
 
 
-def _plain(cells: pa.Array, decimal: str) -> npt.NDArray[np.float64] | None:
-    """The common case: nothing but plain numbers. None where that is not so."""
-    if decimal != "." or joined(cells).translate(None, _PLAIN):
-        return None
-    try:
-        return _array(pc.cast(cells, pa.float64()))
-    except pa.ArrowInvalid:
-        return None
+class _Look:
+    """Cells that may be numbers: those that look odd are few as a rule, and pyarrow converts all others at once."""
+
+    def __init__(self, cells: pa.Array, decimal: str) -> None:
+        self._cells, self._decimal = cells, decimal
+        self._text, self._bounds = joined(cells), bounds(cells)
+        lengths = np.diff(self._bounds)
+        self.empty = lengths == 0
+        self._odd = self.empty.copy()
+        octets = np.frombuffer(self._text, np.uint8)
+        odd = np.flatnonzero(np.frombuffer(self._text.translate(_ODD[decimal]), np.bool_))
+        self._odd[np.searchsorted(self._bounds, odd, side="right") - 1] = True
+        alone = np.flatnonzero(lengths == 1)
+        self._odd[alone[~_IS_DIGIT[octets[self._bounds[alone]]]]] = True
+        self.may_be_blank = bool(_MAY_BE_BLANK[octets[odd]].any())
+
+    def values(self) -> Floats:
+        odd = np.flatnonzero(self._odd)
+        if len(odd) * FEW > len(self._odd):
+            return self._by_grammar(self._cells)
+        try:
+            values = array(pc.cast(self._without_odd(len(odd)), pa.float64()))
+        except pa.ArrowInvalid:
+            return self._by_grammar(self._cells)
+        if len(odd):
+            values[odd] = self._by_grammar(self._cells.take(pa.array(odd)))
+        return values
+
+    def _without_odd(self, odd: int) -> pa.Array:
+        """The cells with null for the odd ones, and always a point before the decimals."""
+        text = self._text if self._decimal == "." else self._text.translate(_TO_POINT)
+        known = pa.py_buffer(np.packbits(~self._odd, bitorder="little")) if odd else None
+        buffers = [known, pa.py_buffer(self._bounds), pa.py_buffer(text)]
+        return pa.Array.from_buffers(self._cells.type, len(self._odd), buffers, null_count=odd)
+
+    def _by_grammar(self, cells: pa.Array) -> Floats:
+        right = pc.match_substring_regex(cells, _POINT if self._decimal == "." else _COMMA)
+        clean = pc.if_else(right, cells, "0")
+        if self._decimal != ".":
+            clean = pc.replace_substring(clean, self._decimal, ".")
+        return np.where(array(right), array(pc.cast(clean, pa.float64())), np.nan)
 
 
-def _odd(cells: pa.Array, decimal: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    right = pc.match_substring_regex(cells, _POINT if decimal == "." else _COMMA)
-    clean = pc.if_else(right, cells, "0")
-    if decimal != ".":
-        clean = pc.replace_substring(clean, decimal, ".")
-    wrong = ~_array(right)
-    return np.where(wrong, np.nan, _array(pc.cast(clean, pa.float64()))), wrong
-
-
-def blank(cells: pa.Array) -> npt.NDArray[np.bool_]:
+def blank(cells: pa.Array) -> Flags:
     """Which stripped cells are empty."""
-    return _array(pc.equal(pc.binary_length(cells), 0))
+    return np.asarray(np.diff(bounds(cells)) == 0)
 
 
-def _array(values: pa.Array) -> npt.NDArray[Any]:
+def array(values: pa.Array) -> npt.NDArray[Any]:
     return np.asarray(values.to_numpy(zero_copy_only=False))

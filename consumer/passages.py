@@ -1,0 +1,137 @@
+"""One chunk on its way through a pass: read slice by slice, worked on by the kind, its pieces written. In the pool.
+
+Slices keep what is in memory small; what is stored is that of the whole chunk.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from consumer import accounts
+from consumer.accounts import Counted
+from consumer.kinds import BadInput, Column, Kind, Load
+from consumer.steps import Milled, Selected, Task
+from consumer.tables import cut, pieces, read, survey
+from consumer.tables.overlay import Alone, Part
+from protocol.files import BlockingFiles, open_blocking
+from protocol.intake import Layout, ReadOptions
+
+SLICE, FEWEST_LINES, MOST_SLICED = 4 * 2**20, 4_096, 250_000  # bytes, and lines, of what is in memory at once
+
+
+def slice_size(layout: Layout) -> int:
+    """In bytes: small enough for the processor's cache, but not so few rows that each costs more than it should."""
+    line = max(1, layout.size // layout.lines)
+    return min(max(SLICE, line * FEWEST_LINES), line * MOST_SLICED)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk of a table, and the kind that works on it."""
+
+    task: Task
+    kind: Kind
+    params: Any
+    table: survey.Survey
+    part: Part
+
+    def mill(self) -> Milled:
+        """The chunk's partial; its rejected rows are set aside, and those to be loaded."""
+        partials, rejected, loaded, rows, bad = [], [], [], 0, 0
+        for batch in self._batches():
+            if batch.rejected:
+                rejected.append(batch.rejects_csv())
+            frame = batch.by_line if self.kind.columns is None else batch.frame
+            if self.kind.load and self.kind.select is None:
+                loaded.append(self.to_load(self.kind.load, frame))
+            before = batch.rows if self._stands_in else 0
+            frame.attrs["rejected"] = batch.rejected - before
+            partials.append(Counted(batch.rows - before, batch.rejected - before, self.kind.chunk(frame, self.params)))
+            rows, bad = rows + batch.rows, bad + batch.rejected
+        self._write("rejected", rejected)
+        self.set_aside(loaded)
+        total = accounts.combine(self.kind, partials) if len(partials) > 1 else partials[0]
+        return Milled(rows, bad, pickle.dumps(total), rows if self._stands_in else 0)
+
+    @property
+    def _stands_in(self) -> bool:
+        """Whether all these rows were there before, and rejected."""
+        return isinstance(self.part.overlay, Alone)
+
+    def select(self, before: Any, total: Any) -> Selected:
+        """The rows that the kind selects, as a piece of the artefact; *before* and *total* are partials."""
+        if self.kind.select is None:
+            raise TypeError(f"{self.task.kind} selects nothing")
+        added: tuple[str, ...] = ()
+        rows, selected, loaded = 0, [], []
+        for nth, batch in enumerate(self._batches(), 1):
+            frame = self.kind.select(batch.frame, before, total, self.params)
+            self._check_names(batch, frame)
+            added = batch.added(frame)
+            if len(frame):
+                rows += len(frame)
+                selected.append(batch.carried_csv(frame))
+            if self.kind.load:
+                loaded.append(self.to_load(self.kind.load, frame))
+            if nth < len(self.part.chunk.slices) and not self.kind.commutative:
+                before = self._after(before, batch.frame)
+        self._write("selected", selected)
+        self.set_aside(loaded)
+        return Selected(rows, added)
+
+    def _check_names(self, batch: read.Batch, frame: pd.DataFrame) -> None:
+        """Where all columns were delivered, one that is not as it was is lost, or the kind's own of that name is."""
+        if self.kind.columns is None and (name := batch.taken(frame)):
+            raise BadInput(f"The table already has a column {name!r}, which this kind adds; rename it.", "column_taken")
+
+    def whole(self) -> read.Batch:
+        """All rows at once, without those that the kind turns down."""
+        chunk = self.part.chunk
+        batch = read.read(*self._asked, surplus=self.kind.surplus, overlay=self.part.overlay)
+        return self._judged(batch, chunk.stop - chunk.start)
+
+    def _batches(self) -> Iterator[read.Batch]:
+        """The same, slice by slice; what others stand in for is not sliced."""
+        if self.part.overlay is not None:
+            yield self.whole()
+            return
+        found = read.slices(*self._asked, surplus=self.kind.surplus)
+        for part, batch in zip(self.part.chunk.slices, found, strict=True):
+            yield self._judged(batch, part.stop - part.start)
+
+    @property
+    def _asked(self) -> tuple[BlockingFiles, survey.Survey, cut.Chunk, Sequence[Column], ReadOptions]:
+        kind, layout = self.kind, self.table.layout
+        columns = read.every_column(layout) if kind.columns is None else kind.columns(self.params)
+        return self._files, self.table, self.part.chunk, columns, ReadOptions.of(self.task.params, kind)
+
+    def _judged(self, batch: read.Batch, size: int) -> read.Batch:
+        """What is left of a batch that takes *size* bytes of the table."""
+        kept = batch if self.kind.check is None else batch.reject(self.kind.check(batch.frame, self.params))
+        kept.frame.attrs["share"] = size / max(1, self.table.size - self.table.layout.rows_begin)
+        return kept
+
+    def _after(self, before: Any, frame: pd.DataFrame) -> Any:
+        partial = self.kind.chunk(frame, self.params)
+        return partial if before is None else self.kind.combine([before, partial])
+
+    def to_load(self, load: Load, frame: pd.DataFrame) -> bytes:
+        return pieces.write(load.rows(frame, self.params), load.table)
+
+    def set_aside(self, loaded: Sequence[bytes]) -> None:
+        """Keep rows for `load`, which goes through the chunks in the order of the file."""
+        if loaded:
+            self._write("load", loaded)
+
+    def _write(self, what: str, parts: Sequence[bytes]) -> None:
+        if parts:
+            self._files.write(self.task.piece(what, self.part.chunk.index), parts)
+
+    @property
+    def _files(self) -> BlockingFiles:
+        return open_blocking(self.task.files_url)

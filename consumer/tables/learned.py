@@ -1,0 +1,46 @@
+"""What a process remembers of a table: the texts in its columns of numbers that are none. It makes reading faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+
+from consumer.tables.values import Codes, Why
+
+_MOST_TEXTS, _LONGEST = 256, 64
+_PATIENCE, _AGAIN = 3, 16
+
+
+@dataclass
+class Learned:
+    """A hint only: what is read does not depend on it."""
+
+    texts: set[str] = field(default_factory=lambda: {""})
+    _misses: int = 0
+    _asked: int = 0
+
+    @property
+    def promising(self) -> bool:
+        """Whether all other texts are likely to be numbers: not if that was wrong a few times, or else seldom."""
+        self._asked += 1
+        return self._misses < _PATIENCE or self._asked % _AGAIN == 0
+
+    def tell(self, *, right: bool) -> None:
+        """Whether they were."""
+        self._misses = 0 if right else self._misses + 1
+
+    def note(self, cells: pa.Array, reasons: Codes) -> None:
+        """Take note of the cells, as they stand, that are no numbers."""
+        wrong = np.flatnonzero((reasons == Why.not_a_number) | (reasons == Why.missing))
+        for text in cells.take(pa.array(wrong)).unique().to_pylist():
+            if len(self.texts) < _MOST_TEXTS and len(text) <= _LONGEST:
+                self.texts.add(text)
+
+
+@lru_cache(maxsize=64)
+def learned(_table: str) -> Learned:
+    """What this process has learned from the table with that key."""
+    return Learned()
