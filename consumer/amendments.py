@@ -16,7 +16,7 @@ from itertools import chain, islice, pairwise
 from consumer import keeping
 from consumer.keeping import State
 from consumer.kinds import Kind
-from consumer.passages import slice_size
+from consumer.passages import MOST_LINES, slice_size
 from consumer.steps import Earlier, Plan, Run, Stretch, Task
 from consumer.tables import cut, overlay, survey
 from consumer.tables.overlay import Overlay, Part, Tables
@@ -26,7 +26,6 @@ from protocol.intake import BadTable, Layout, ReadOptions, repaired
 from protocol.job import Finding
 from protocol.kept import REJECTED, REJECTED_CSV, How
 
-MOST_LINES = 1_000_000  # of a chunk
 END = 2**62  # beyond the last line of any table
 RISKY = tuple("=+-@\t\r")  # what a cell begins with that the download for spreadsheets puts an apostrophe before
 Spans = tuple[tuple[int, ...], tuple[int, ...]]

@@ -21,6 +21,7 @@ from consumer.tables.overlay import Alone, Part
 from protocol.files import BlockingFiles, open_blocking
 from protocol.intake import Layout, ReadOptions
 
+MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
 SLICE, FEWEST_LINES, MOST_SLICED = 4 * 2**20, 4_096, 250_000  # bytes, and lines, of what is in memory at once
 
 

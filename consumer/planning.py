@@ -9,14 +9,13 @@ from typing import Any
 from consumer import amendments, catalogue, keeping
 from consumer.errands import results
 from consumer.kinds import BadInput, Kind
-from consumer.passages import slice_size
+from consumer.passages import MOST_LINES, slice_size
 from consumer.steps import WHOLE, Plan, Stretch, Task
 from consumer.tables import cut, survey, write
 from protocol.files import open_blocking
 from protocol.intake import ReadOptions
 from protocol.records import open_records
 
-MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
 MOST_LOADED = 200_000  # of one that is loaded: it is one transaction, for which others may have to wait
 
 

@@ -13,6 +13,7 @@ from tests.amqp.fleet import Fleet
 from tests.leash import Leash
 from tests.proxy import Proxy
 from tests.rabbitmq import Node
+from tests.vectors import SALES
 
 
 @pytest.fixture
@@ -43,20 +44,6 @@ async def launch(tmp_path: Path, url: str, leash: Leash) -> AsyncIterator[Launch
         finally:
             for fleet in launched:
                 await fleet.stop()
-
-
-SALES = b"""region,product,revenue,quantity,discount
-North,A,100,10,0.10
-North,B,120,10,0.00
-South,A,80,10,0.05
-South,B,110,10,0.05
-East,A,90,10,0.20
-East,B,1000,10,0.10
-West,A,50,0,0.10
-West,B,,5,0.10
-West,C,abc,5,0.10
-West,D,70,7,0.15
-"""
 
 
 @pytest.fixture

@@ -14,18 +14,9 @@ from pathlib import Path
 import pytest
 from client_support import Server, ask, run, start
 
-SALES = """region,product,revenue,quantity,discount
-North,A,100,10,0.10
-North,B,120,10,0.00
-South,A,80,10,0.05
-South,B,110,10,0.05
-East,A,90,10,0.20
-East,B,1000,10,0.10
-West,A,50,0,0.10
-West,B,,5,0.10
-West,C,abc,5,0.10
-West,D,70,7,0.15
-"""
+from tests import vectors
+
+SALES = vectors.SALES.decode()
 SUMMARY = "region,value_column\nNorth,10\nSouth,20\n"
 NOBODY = "http://127.0.0.1:9"  # the discard port
 

@@ -13,25 +13,16 @@ from typing import Any
 from client_support import Server, ask
 from playwright.async_api import Browser, Page, Playwright, expect
 
+from tests import vectors
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_MACOS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage")
+SALES = vectors.SALES.decode()
 SLOW = 60_000  # milliseconds: longer than anything here may take on a busy machine
-SALES = """region,product,revenue,quantity,discount
-North,A,100,10,0.10
-North,B,120,10,0.00
-South,A,80,10,0.05
-South,B,110,10,0.05
-East,A,90,10,0.20
-East,B,1000,10,0.10
-West,A,50,0,0.10
-West,B,,5,0.10
-West,C,abc,5,0.10
-West,D,70,7,0.15
-"""
 VALUES = "region,value\n" + "".join(f"{('North', 'South', 'West')[n % 3]},{n}\n" for n in range(3000))
 
 

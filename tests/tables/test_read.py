@@ -18,19 +18,8 @@ from consumer.kinds import Column, Failed
 from consumer.tables import cut, read, survey
 from protocol.files import BlockingFiles
 from protocol.intake import BadTable, ReadOptions
+from tests.vectors import SALES
 
-SALES = b"""region,product,revenue,quantity,discount
-North,A,100,10,0.10
-North,B,120,10,0.00
-South,A,80,10,0.05
-South,B,110,10,0.05
-East,A,90,10,0.20
-East,B,1000,10,0.10
-West,A,50,0,0.10
-West,B,,5,0.10
-West,C,abc,5,0.10
-West,D,70,7,0.15
-"""
 SALES_COLUMNS = (Column("region"), *(Column(name, "number") for name in ("revenue", "quantity", "discount")))
 
 
