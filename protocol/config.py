@@ -97,7 +97,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    broker_url: str = Field("embedded://", description="embedded:// (one process) or amqp://user:password@host/vhost")
+    broker_url: str = Field(
+        "embedded://", description="embedded:// (one process) or amqp[s]://user:password@host/vhost"
+    )
     data_dir: Path = Field(Path("rowmill-data"), description="where everything lies that has no URL of its own")
     database_url: str = Field("", description="sqlite:///path; default: rowmill.db in the data folder")
     files_url: str = Field("", description="file:///folder or s3://bucket/prefix; default: files in the data folder")

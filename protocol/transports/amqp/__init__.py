@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
@@ -30,6 +31,7 @@ from protocol.transports.amqp.taking import Taken, Taking
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Message)
 BURY_AGAIN = 2.0  # seconds
+CERTIFICATES = {"cafile", "certfile", "keyfile"}  # amqps: whom to trust, and who we are
 DIRECT = "amq.rabbitmq.reply-to."
 OWNERS = {"jobs": "consumer", "events": "service"}
 
@@ -199,5 +201,10 @@ async def examine(url: str) -> Sequence[Finding]:
 
 
 def _check(url: str) -> None:
-    if not urlsplit(url).hostname:
+    parts = urlsplit(url)
+    if not parts.hostname:
         raise BadConfig(f"{PREFIX}BROKER_URL: no host in it; amqp://user:password@host:5672/vhost is one")
+    for name, value in parse_qsl(parts.query):
+        # Else it would look like a broker that is not there, for ever.
+        if name in CERTIFICATES and not Path(value).is_file():
+            raise BadConfig(f"{PREFIX}BROKER_URL: {name}={value} is no file")

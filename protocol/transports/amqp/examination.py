@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -18,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import (
+    AMQPConnectionError,
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     ProbableAuthenticationError,
@@ -52,7 +54,7 @@ class _Place:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.server = f"{parts.hostname}:{parts.port or 5672}"
+        self.server = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
         self.user, self.host = unquote(parts.username or "guest"), unquote(parts.path[1:]) or "/"
 
 
@@ -75,6 +77,9 @@ def _explain(place: _Place, error: BaseException) -> Finding:
         case ProtocolSyntaxError():
             detail = f"{place.server} lets {place.user} into no virtual host {place.host}"
             return fault("broker", detail, f"rabbitmqctl add_vhost {shlex.quote(place.host)}; {_grant(place)}")
+        case AMQPConnectionError(__cause__=ssl.SSLCertVerificationError() as cause):
+            advice = "Name the file of its certificate authority: ROWMILL_BROKER_URL=amqps://…?cafile=/path/to/ca.pem"
+            return fault("broker", f"{place.server} is not trusted: {cause.verify_message}", advice)
         case TimeoutError():
             detail = f"{place.server} does not answer within {PATIENCE:.0f} s"
             return fault("broker", detail, "See whether the broker is well and no firewall is between.")
