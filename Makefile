@@ -35,6 +35,7 @@ lint: dev
 	@$(PY) -m ruff format --check .
 	@.venv/bin/hadolint Dockerfile
 	@$(PY) -m check_jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@sh .ci/page/check
 
 types: dev
 	@$(PY) -m mypy

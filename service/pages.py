@@ -3,7 +3,6 @@ everything that happens after that goes through the public API."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,22 +16,20 @@ from protocol.job import Job, Problem, State
 from protocol.kinds import KindInfo
 from protocol.submission import DEFAULT_KIND
 from service import amendments, submissions, wording
+from service.assets import Assets, add_assets
 from service.caller import CALLER
 from service.forms import Form, form_of
 from service.problems import Refused
 from service.recognition import keep_link
 from service.selection import Query, microseconds
-from service.vega import NoBundle, VegaBundle
 from service.wiring import SERVICE
 
 HERE = Path(__file__).parent
-STATIC = ("rowmill.css", "rowmill.js", "icon.svg")
 PER_PAGE = 30
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in State if state != State.WAITING))
 AMEND = {"repairs": amendments.repair, "additions": amendments.append}
 UNSENT = frozenset({"pending", "sending"})
 NEVER = {"Cache-Control": "no-store"}
-FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,10 @@ class Pages:
     """What all pages share: the templates, and what is served beside them."""
 
     templates: Environment
-    bundle: VegaBundle
+    assets: Assets
 
     def answer(self, request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
-        vega = f"/static/{self.bundle.name}"
-        text = self.templates.get_template(template).render(vega=vega, caller=request[CALLER], **values)
+        text = self.templates.get_template(template).render(vega=self.assets.vega, caller=request[CALLER], **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=NEVER)
 
 
@@ -53,16 +49,15 @@ PAGES = web.AppKey("pages", Pages)
 
 def add_pages(app: web.Application) -> None:
     """Add the pages and what they load. Handlers find the service under SERVICE."""
-    app[PAGES] = Pages(load_templates(), VegaBundle())
+    assets = add_assets(app)
+    app[PAGES] = Pages(load_templates(assets), assets)
     app.router.add_get("/", show_jobs)
     app.router.add_post("/jobs", take_form)
     app.router.add_get("/jobs/{id}", show_job)
     app.router.add_post("/jobs/{id}/{what:repairs|additions}", take_rows)
-    app.router.add_get(f"/static/{app[PAGES].bundle.name}", send_vega)
-    app.router.add_get("/static/{name}", send_static)
 
 
-def load_templates() -> Environment:
+def load_templates(assets: Assets) -> Environment:
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -72,8 +67,7 @@ def load_templates() -> Environment:
         auto_reload=False,
     )
     templates.filters.update(wording.FILTERS)
-    digests = {name: hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12] for name in STATIC}
-    templates.globals.update(static=lambda name: f"/static/{name}?{digests[name]}", needs=needs, stand_in=stand_in)
+    templates.globals.update(static=assets.address, needs=needs, stand_in=stand_in)
     return templates
 
 
@@ -185,19 +179,3 @@ def _labels(kind: KindInfo | None) -> dict[str, str]:
     """What the form called each parameter."""
     form = form_of(kind) if kind else None
     return {field.name: field.label for field in (*form.own, *form.reading)} if form else {}
-
-
-async def send_static(request: web.Request) -> web.StreamResponse:
-    """One of our own files. Its address names its contents, so it may be kept for ever."""
-    name = request.match_info["name"]
-    if name not in STATIC:
-        raise web.HTTPNotFound
-    return web.FileResponse(HERE / "static" / name, headers=FOR_EVER)
-
-
-async def send_vega(request: web.Request) -> web.StreamResponse:
-    folder = request.app[SERVICE].settings.data_dir / "cache"
-    try:
-        return web.FileResponse(await request.app[PAGES].bundle.path(folder), headers=FOR_EVER)
-    except NoBundle as exc:
-        raise web.HTTPNotFound from exc

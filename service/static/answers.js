@@ -1,0 +1,49 @@
+// @ts-check
+/** What the form was answered, as the API takes it. */
+
+import { byId } from "./elements.js";
+
+/** @param {HTMLFormElement} form @returns {HTMLInputElement|null} */
+export const chosen = (form) => form.querySelector("input[name=kind]:checked");
+
+/** The chosen kind's parameters; one of the wrong type goes as it is. @param {HTMLFormElement} form */
+export function answers(form) {
+  /** @type {Record<string, unknown>} */
+  const given = {};
+  const fields = chosen(form)?.closest(".kind")?.querySelectorAll("[data-param]") ?? [];
+  for (const field of /** @type {Iterable<HTMLInputElement>} */ (fields)) {
+    const value = typed(field);
+    if (value !== undefined) given[field.dataset.param ?? ""] = value;
+  }
+  return given;
+}
+
+/** Whether the answers spare a table. @param {HTMLFormElement} form */
+export function standIn(form) {
+  /** @type {string[]} */
+  const names = JSON.parse(chosen(form)?.dataset.standsIn ?? "[]");
+  const given = answers(form);
+  return names.length > 0 && names.every((name) => given[name] !== undefined);
+}
+
+/** @param {HTMLInputElement} field @returns {unknown} */
+function typed(field) {
+  const { type } = field.dataset;
+  if (type === "boolean") return field.checked;
+  const text = field.value.trim() || (field.tagName === "SELECT" ? field.value : "");
+  if (!text) return undefined;
+  if (type === "array") return text.split("\n").map((line) => line.trim()).filter(Boolean);
+  return (type === "number" || type === "integer") && Number.isFinite(Number(text)) ? Number(text) : text;
+}
+
+/** @param {HTMLFormElement} form @returns {FormData} */
+export function submission(form) {
+  const data = new FormData();
+  data.set("kind", chosen(form)?.value ?? "");
+  data.set("params", JSON.stringify(answers(form)));
+  data.set("priority", byId("priority").value);
+  for (const { value } of byId("emails").children) if (value.trim()) data.append("email", value.trim());
+  const [file] = byId("file").files;
+  if (file) data.set("file", file, file.name); // last, so that all else is known when it streams by
+  return data;
+}

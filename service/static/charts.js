@@ -1,0 +1,109 @@
+// @ts-check
+/** Draws the charts from their Vega-Lite, live and without evaluating anything. */
+
+import { byId, element } from "./elements.js";
+
+const VEGA = document.querySelector("meta[name=vega]")?.getAttribute("content") ?? "";
+
+/** @type {Map<Element, {text: string, view: any}>} */
+const drawn = new Map();
+/** @type {Promise<any>|null} */
+let vega = null;
+
+/** Load the bundle when there is something to draw, and not before. @returns {Promise<any>} */
+function loadVega() {
+  vega ??= new Promise((loaded, failed) => {
+    const script = document.createElement("script");
+    Object.assign(script, { src: VEGA, onload: () => loaded(/** @type {any} */ (window).vegaEmbed), onerror: failed });
+    document.head.append(script);
+  });
+  return vega;
+}
+
+/** Draw them all anew next time. */
+export function forgetCharts() {
+  for (const chart of drawn.values()) chart.text = "";
+}
+
+/** Draw each chart whose data are not those that are drawn already. */
+export async function drawCharts() {
+  for (const [figure, chart] of drawn) if (!figure.isConnected && drawn.delete(figure)) chart.view?.finalize();
+  for (const figure of document.querySelectorAll("figure.chart")) {
+    const text = figure.querySelector("script")?.textContent ?? "";
+    const before = drawn.get(figure);
+    if (before?.text === text) continue;
+    drawn.set(figure, { text, view: before?.view });
+    await draw(figure, text).catch(() => undefined); // the picture stays, where there is one
+  }
+}
+
+/** @param {Element} figure @param {string} text */
+async function draw(figure, text) {
+  const embed = await loadVega();
+  const canvas = /** @type {Element} */ (figure.querySelector(".canvas"));
+  const box = element("div", { class: "plot fresh" });
+  canvas.append(box);
+  const { title: _, ...spec } = JSON.parse(text); // the title is the page's
+  const how = single(spec) ? { patch: widen } : {};
+  const still = { ast: true, actions: false, defaultStyle: false, renderer: "svg" }; // no eval, no styles of its own
+  try {
+    const fit = single(spec) ? { width: 300 } : sheetFit(spec, canvas.clientWidth);
+    const plot = { ...spec, ...fit, background: "transparent" };
+    const { view } = await embed(box, plot, { ...how, ...still, tooltip: showTip, config: theme() });
+    drawn.get(figure)?.view?.finalize();
+    drawn.set(figure, { text, view });
+    box.className = "plot";
+    canvas.replaceChildren(box);
+  } catch (error) {
+    box.remove();
+    throw error;
+  }
+}
+
+/** Whether the chart is one plot, which can be as wide as the page allows. @param {any} spec */
+const single = (spec) => !["facet", "concat", "hconcat", "vconcat", "repeat"].some((word) => word in spec);
+
+/** As many small charts of a sheet side by side as there is room for. @param {any} spec @param {number} room */
+const sheetFit = ({ columns }, room) =>
+  columns ? { columns: Math.max(1, Math.min(columns, Math.floor(room / 250))) } : {};
+
+/** As wide as its container. Vega-Lite's own way to say so warns about bars of a fixed height. @param {any} plot */
+function widen({ width: _, ...plot }) {
+  const update = "containerSize()[0]";
+  const wide = { name: "width", init: update, on: [{ events: "window:resize", update }] };
+  return { ...plot, autosize: { type: "fit-x", contains: "padding" }, signals: [...(plot.signals ?? []), wide] };
+}
+
+/** The page's colours, for light and for dark. */
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+  const words = { labelColor: colour("--quiet"), titleColor: colour("--quiet"), labelFontSize: 12, titleFontSize: 12 };
+  const lines = { gridColor: colour("--line"), domainColor: colour("--edge"), tickColor: colour("--edge") };
+  return {
+    font: getComputedStyle(document.body).fontFamily,
+    axis: { ...words, ...lines, titleFontWeight: 500, labelLimit: 140 },
+    legend: words,
+    title: { color: colour("--ink"), subtitleColor: colour("--quiet"), fontSize: 14, fontWeight: 600, anchor: "start" },
+    view: { stroke: "transparent" },
+    mark: { color: colour("--accent") },
+    text: { color: colour("--ink") },
+    rule: { color: colour("--amber") },
+    range: { category: ["--accent", "--amber", "--red", "--green", "--quiet"].map(colour) },
+  };
+}
+
+/**
+ * What Vega shows on hovering, as text and nothing else.
+ * @param {any} _handler @param {MouseEvent} event @param {any} _item @param {any} value
+ */
+function showTip(_handler, event, _item, value) {
+  byId("tip")?.remove();
+  if (value === null || value === undefined || value === "") return;
+  const facts = typeof value === "object" ? Object.entries(value) : [["", value]];
+  const lines = facts.map(([name, fact]) => element("div", {}, element("span", {}, String(name)), " ", String(fact)));
+  const tip = element("div", { id: "tip", class: "tip", role: "tooltip" }, ...lines);
+  document.body.append(tip);
+  tip.style.left = `${Math.min(event.clientX + 12, innerWidth - tip.offsetWidth - 8)}px`;
+  tip.style.top = `${Math.min(event.clientY + 12, innerHeight - tip.offsetHeight - 8)}px`;
+}

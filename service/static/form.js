@@ -1,0 +1,41 @@
+// @ts-check
+/** The form for a new job. */
+
+import { byId } from "./elements.js";
+import { showFile, showNeeds } from "./file.js";
+import { startUpload } from "./upload.js";
+
+/** @param {HTMLFormElement} form */
+export function startForm(form) {
+  byId("file").addEventListener("change", () => showFile(form));
+  form.addEventListener("input", () => showNeeds(form));
+  byId("more-email").addEventListener("click", addEmail);
+  startDrop(byId("file"));
+  startUpload(form);
+  if (byId("file").files.length) showFile(form); // the browser kept it over a reload
+}
+
+function addEmail() {
+  const [first] = byId("emails").children;
+  const another = /** @type {HTMLInputElement} */ (first.cloneNode());
+  Object.assign(another, { value: "", id: `email-${byId("emails").children.length}` });
+  another.setAttribute("aria-label", "Another e-mail address");
+  byId("emails").append(another);
+  another.focus();
+}
+
+/** The whole page takes a dropped file. @param {HTMLInputElement} file */
+function startDrop(file) {
+  const over = (/** @type {DragEvent} */ event, /** @type {boolean} */ is) => {
+    event.preventDefault();
+    byId("drop").classList.toggle("over", is);
+  };
+  addEventListener("dragover", (event) => over(event, true));
+  addEventListener("dragleave", (event) => over(event, event.relatedTarget !== null));
+  addEventListener("drop", (event) => {
+    over(event, false);
+    if (!event.dataTransfer?.files.length) return;
+    file.files = event.dataTransfer.files;
+    file.dispatchEvent(new Event("change"));
+  });
+}

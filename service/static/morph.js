@@ -1,0 +1,49 @@
+// @ts-check
+/** Takes over a page that was fetched again, leaving alone what is the same. */
+
+/** Make *now* what *next* is, leaving alone what is the same. @param {Node} now @param {Node} next */
+export function morph(now, next) {
+  if (!(now instanceof Element) || !(next instanceof Element)) {
+    if (now.nodeValue !== next.nodeValue) now.nodeValue = next.nodeValue;
+    return;
+  }
+  const same = now instanceof HTMLTimeElement && now.dateTime === next.getAttribute("datetime");
+  if (same || now.hasAttribute("data-keep")) return;
+  morphAttributes(now, next);
+  morphChildren(now, next);
+}
+
+/** @param {Element} now @param {Element} next */
+function morphAttributes(now, next) {
+  for (const { name } of [...now.attributes]) {
+    if (name !== "open" && !next.hasAttribute(name)) now.removeAttribute(name);
+  }
+  for (const { name, value } of next.attributes) {
+    if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+  }
+}
+
+/** What has an id is found again by it, the rest by its place. @param {Element} now @param {Element} next */
+function morphChildren(now, next) {
+  let at = now.firstChild;
+  for (const wanted of [...next.childNodes]) {
+    const found = counterpart(now, at, wanted);
+    if (!found) now.insertBefore(document.importNode(wanted, true), at);
+    else if (found === at) at = at.nextSibling;
+    else now.insertBefore(found, at);
+    if (found) morph(found, wanted);
+  }
+  while (at) {
+    const after = at.nextSibling;
+    at.remove();
+    at = after;
+  }
+}
+
+/** @param {Element} parent @param {ChildNode|null} at @param {ChildNode} wanted @returns {ChildNode|null} */
+function counterpart(parent, at, wanted) {
+  const id = wanted instanceof Element ? wanted.id : "";
+  if (id) return [...parent.children].find((child) => child.id === id) ?? null;
+  const same = at && at.nodeName === wanted.nodeName && !(at instanceof Element && at.id);
+  return same ? at : null;
+}

@@ -1,0 +1,71 @@
+// @ts-check
+/** Sends the form and its file, and shows how far that is. */
+
+import { standIn, submission } from "./answers.js";
+import { CSRF, NO_ANSWER, newKey } from "./calls.js";
+import { announce, byId } from "./elements.js";
+import { clearProblem, showProblem } from "./problems.js";
+import { duration, size } from "./words.js";
+
+/** @param {HTMLFormElement} form */
+export function startUpload(form) {
+  /** @type {XMLHttpRequest|null} */
+  let request = null;
+  let key = newKey(); // the same for as long as the same is asked, so that a lost answer starts nothing twice
+  const end = (/** @type {() => void} */ then) => () => {
+    if (request?.status) key = newKey();
+    request = null;
+    byId("upload").hidden = true;
+    byId("start").disabled = false;
+    then();
+  };
+  form.addEventListener("input", () => (key = newKey()));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearProblem(form);
+    if (!byId("file").files.length && !standIn(form)) return showProblem(form, NO_FILE);
+    const sent = (request = send(submission(form), key));
+    sent.onload = end(() => settle(form, sent));
+    sent.onerror = end(() => showProblem(form, NO_ANSWER));
+    sent.onabort = end(() => announce("The upload was cancelled."));
+  });
+  byId("upload-cancel").addEventListener("click", () => request?.abort());
+  addEventListener("beforeunload", (event) => request && event.preventDefault());
+}
+
+const NO_FILE = {
+  title: "There is no file yet",
+  detail: "",
+  errors: [{ code: "no_file", detail: "Choose the table first.", pointer: "/file" }],
+};
+
+/** @param {FormData} data @param {string} key @returns {XMLHttpRequest} */
+function send(data, key) {
+  const request = new XMLHttpRequest();
+  const began = performance.now();
+  request.open("POST", "/v1/jobs");
+  request.responseType = "json";
+  for (const [name, value] of Object.entries({ ...CSRF, "Idempotency-Key": key })) request.setRequestHeader(name, value);
+  request.upload.onprogress = (event) => showUpload(event.loaded, event.total, (performance.now() - began) / 1000);
+  byId("upload").hidden = false;
+  byId("start").disabled = true;
+  showUpload(0, 0, 0);
+  request.send(data);
+  return request;
+}
+
+/** @param {number} done @param {number} total @param {number} seconds */
+function showUpload(done, total, seconds) {
+  byId("upload-bar").value = total ? done / total : 0;
+  const rate = seconds > 0.2 ? done / seconds : 0;
+  const left = rate ? `, ${duration((total - done) / rate)} left` : "";
+  const words = total && done >= total ? "Looking at the table" : `${size(done)} of ${size(total)} sent`;
+  byId("upload-says").textContent = words + (rate && done < total ? ` at ${size(rate)}/s${left}` : "");
+  if (total) announce(`${Math.floor((4 * done) / total) * 25} % sent`);
+}
+
+/** @param {HTMLFormElement} form @param {XMLHttpRequest} sent */
+function settle(form, { status, response }) {
+  if (status < 300 && response?.id) location.assign(`/jobs/${response.id}`);
+  else showProblem(form, response?.title ? response : NO_ANSWER);
+}
