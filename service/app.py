@@ -48,6 +48,8 @@ from service.reading import Reading
 from service.reminders import remind
 from service.sessions import Sessions
 from service.store import Store
+from service.tus import endpoints, receiving
+from service.tus.parcels import Parcels
 from service.wiring import SERVICE, Service
 
 
@@ -85,6 +87,7 @@ async def serve(
     await service.offers.prepare()
     await service.keys.prepare()
     await service.sessions.prepare()
+    await service.parcels.prepare()
     stay_private(service)
     await uploads.sweep(service.store, service.files)
     view = partial(project, transport, service.store, service.offers, service.hub, identity=await identify(database))
@@ -94,6 +97,7 @@ async def serve(
             group.create_task(view(), name="service view"),
             group.create_task(remind(service), name="service reminders"),
             group.create_task(retention.retain(service), name="service retention"),
+            group.create_task(receiving.tidy(service), name="service uploads"),
             group.create_task(asyncio.to_thread(prepare), name="service intake"),
         ]
         try:
@@ -121,6 +125,7 @@ def wire(
         keys=Keys(database),
         sessions=Sessions(database, signer),
         quotas=Quotas(settings),
+        parcels=Parcels(database, life=limits.unfinished),
         limits=limits,
         metrics=metrics,
     )
@@ -171,6 +176,7 @@ ROUTES = (
     web.get("/docs", docs.show),
     web.get("/asyncapi.json", docs.message_contract),
     web.get("/docs/messages", docs.show_messages),
+    *endpoints.ROUTES,
     web.get("/livez", operations.alive),
     web.get("/readyz", operations.readiness),
     web.get("/metrics", operations.measure),

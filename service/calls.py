@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocol.job import State
 from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, ref
 from service.key_calls import KEYS
+from service.tus.calls import TUS
 from service.upkeep import UPKEEP
 from service.uploading import AMENDMENTS, SUBMIT
 
@@ -115,6 +116,7 @@ CALLS: tuple[Call, ...] = (
     ),
     DOWNLOAD,
     *AMENDMENTS,
+    *TUS,
     Call(
         "get",
         "/v1/jobs/{id}/stream",

@@ -19,6 +19,7 @@ from service.calls import CALLS
 from service.problems import Refused
 from service.quotas import ALLOWANCE
 from service.recognition import SAFE, identify
+from service.tus import headers
 from service.wiring import SERVICE
 
 OF_PAGES = {
@@ -145,6 +146,8 @@ def origin_of(url: str) -> str:
 
 async def harden_answer(request: web.Request, response: web.StreamResponse) -> None:
     harden(response)
+    if request.path.startswith("/v1/uploads"):  # the protocol wants it on every answer
+        response.headers["Tus-Resumable"] = headers.VERSION
     if allowance := request.get(ALLOWANCE):
         response.headers.update(allowance.headers())
 

@@ -24,6 +24,7 @@ class Limits:
     look: float = 5.0  # between two looks for jobs that stand still
     quiet: float = 20.0  # a job that stands still so long is asked for again
     waiting: float = 400.0  # one that waits for its next attempt, at most 300 s
+    unfinished: float = 86400.0  # since the last part of an upload came, until what there is of it goes
     prune: float = 60.0  # between two looks for files that have had their time
     clients: int = 2000  # websockets at a time
     backlog: int = 1000  # jobs a websocket client may be behind by

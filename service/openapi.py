@@ -17,6 +17,7 @@ from service.call import Need
 from service.calls import CALLS, TEXT, Call, Parameter, Schema, ref
 from service.problems import MEDIA_TYPE, PROBLEMS
 from service.retention import Pruning
+from service.tus.endpoints import UploadState
 
 ALWAYS = ("unauthorized", "forbidden", "foreign_origin", "stale_page", "misdirected", "too_many_requests", "internal")
 SCHEMES: dict[str, Schema] = {
@@ -24,7 +25,7 @@ SCHEMES: dict[str, Schema] = {
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Good once, from `POST /v1/tickets`."},
     "link": {"type": "apiKey", "in": "query", "name": "link", "description": "From a mail: opens its job alone."},
 }
-MODELS = (Job, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket)
+MODELS = (Job, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket, UploadState)
 EXTRA: dict[str, Schema] = {
     "Kinds": {
         "type": "object",

@@ -29,6 +29,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "no_such_job": (404, "There is no such job"),
     "no_such_table": (404, "There is no such table"),
     "no_such_key": (404, "There is no such key"),
+    "no_such_upload": (404, "There is no such upload"),
     "no_such_artefact": (404, "There is no such artefact"),
     "method_not_allowed": (405, "That cannot be done here"),
     "timeout": (408, "The upload took too long"),
@@ -36,17 +37,22 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "not_mergeable": (409, "The job has no result that rows can be merged into"),
     "name_taken": (409, "The name is taken"),
     "in_progress": (409, "The same request is under way"),
+    "wrong_offset": (409, "The upload stands elsewhere"),
     "gone": (410, "It is gone"),
+    "wrong_version": (412, "That version is not spoken here"),
     "too_large": (413, "The table is too large"),
     "not_a_table": (415, "That is not a table"),
+    "wrong_media_type": (415, "That is not how bytes of an upload come"),
     "unsatisfiable_range": (416, "There are no such bytes"),
     "misdirected": (421, "This service is not reached by that name"),
     "invalid": (422, "The job cannot be accepted as it is"),
     "key_reused": (422, "The idempotency key belongs to another job"),
+    "locked": (423, "The upload is in use"),
     "too_many_requests": (429, "The key asks too often"),
     "too_many_uploads": (429, "The key has too many uploads under way"),
     "queue_full": (429, "The key has too many jobs in the queue"),
     "upgrade_required": (426, "This address speaks websocket"),
+    "checksum_mismatch": (460, "The bytes are others"),
     "internal": (500, "Something went wrong here"),
     "starting": (503, "Not ready yet"),
     "busy": (503, "Too busy"),
@@ -62,7 +68,7 @@ class Refused(Exception):
         self, code: str, detail: str, *, errors: Iterable[Fault] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(detail)
-        self.problem = describe(code, detail, errors)
+        self.code, self.problem = code, describe(code, detail, errors)
         self.headers = headers or {}
 
 

@@ -70,10 +70,10 @@ async def _receive_body(request: web.Request, fields: Known, store: Store, patie
     if not request.can_read_body and request.content_type == UNNAMED and fields.one("filename") is None:
         return None
     name = check_name(fields.one("filename") or submission.DEFAULT_NAME)
-    return await store(_body(request, patience), name, fields.options())
+    return await store(read_body(request, patience), name, fields.options())
 
 
-async def _body(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+async def read_body(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
     try:
         while block := await patience.wait(request.content.read(BLOCK)):
             yield block

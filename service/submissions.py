@@ -45,7 +45,7 @@ class Repeated(Exception):
 
 
 async def begin_slowly(_request: web.Request) -> None:
-    """Answer `Expect: 100-continue` only once the request may send its body; see `_invite`."""
+    """Answer `Expect: 100-continue` only once the request may send its body; see `invite`."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ async def take(request: web.Request, making: Making) -> web.Response:
     wait = waiting.wished(request, service.limits.wait)
     with service.quotas.upload(request[CALLER].name), _held(service, request) as key:
         async with service.slots.one():
-            await _invite(request)
+            await invite(request)
             with lines.about(job=making.job_id):
                 job_id = await _accept(request, making, key)
     stored = await waiting.until_final(service, job_id, wait or 0)
@@ -114,7 +114,7 @@ async def admit(service: Service, request: web.Request) -> None:
     await uploads.check_space(service.files, request.content_length or 0, service.limits.space_floor)
 
 
-async def _invite(request: web.Request) -> None:
+async def invite(request: web.Request) -> None:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
@@ -146,13 +146,20 @@ async def _accept(request: web.Request, making: Making, key: str | None) -> str:
     try:
         async with uploads.guarded(service.store, service.files, making.job_id, making.file_key):
             received = await reception.receive(request, making.store, service.limits, service.offers.kinds())
-            job = await making.make(received)
             trace = tracing.read(request.headers.get("traceparent"))
-            job = job.model_copy(update={"traceparent": trace, "submitted_by": request[CALLER].name})
-            await _keep(service, job, Key(key, fingerprint(job)) if key else None)
+            await settle(making, received, owner=request[CALLER].name, trace=trace, key=key)
     except Repeated as repeated:
         return repeated.job_id
     return making.job_id
+
+
+async def settle(
+    making: Making, received: Received, *, owner: str | None, trace: str | None, key: str | None = None
+) -> None:
+    """Make the job of what was received, and keep it."""
+    job = await making.make(received)
+    job = job.model_copy(update={"traceparent": trace, "submitted_by": owner})
+    await _keep(making.service, job, Key(key, fingerprint(job)) if key else None)
 
 
 async def _store(

@@ -42,6 +42,7 @@ def _query(fields: Mapping[str, Schema]) -> tuple[Parameter, ...]:
     )
 
 
+QUERY = _query(FIELDS)
 ANSWERS = {
     202: ("Accepted: the job will reach a final state.", JSON, ref("Job")),
     200: ("With `Prefer: wait=N`: the job has ended.", JSON, ref("Job")),
@@ -54,7 +55,7 @@ SUBMIT = Call(
     "Without a table where the kind's `stands_in` parameters are given.",
     ANSWERS,
     PROBLEMS,
-    (*_query(FIELDS), KEY, WAIT),
+    (*QUERY, KEY, WAIT),
     _body(FIELDS, "The table, as CSV or the like.", required=False),
     need=Need.SUBMIT,
 )

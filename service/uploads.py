@@ -109,7 +109,7 @@ class Uploading:
         try:
             await self._place.files.put(self._place.key, self._pass(blocks))
         except Exception as exc:  # noqa: BLE001 - every store has errors of its own
-            raise self._failure or await self._explain(exc) from None
+            raise self._failure or await explain(self._place.files, exc) from None
         return Upload(self._name, self._size, self._digest.hexdigest(), self._options, self._judge())
 
     async def _pass(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -141,9 +141,11 @@ class Uploading:
     def _judge(self) -> Layout | BadTable:
         return self._bad or finish(self._inspector)
 
-    async def _explain(self, exc: Exception) -> Exception:
-        free = await self._place.files.free_space()
-        return exc if free is None or free > LOOK_AROUND else Refused("no_space", "The disk is full; nothing is kept.")
+
+async def explain(files: Files, exc: Exception) -> Exception:
+    """What to say of a file that could not be stored."""
+    free = await files.free_space()
+    return exc if free is None or free > LOOK_AROUND else Refused("no_space", "The disk is full; nothing is kept.")
 
 
 def finish(inspector: Inspector) -> Layout | BadTable:

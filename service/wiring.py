@@ -23,6 +23,8 @@ from service.reading import Reading
 from service.sessions import Sessions
 from service.store import Store
 from service.tickets import Tickets
+from service.tus.holds import Holds
+from service.tus.parcels import Parcels
 from service.uploads import Slots
 
 
@@ -40,9 +42,11 @@ class Service:
     keys: Keys
     sessions: Sessions
     quotas: Quotas
+    parcels: Parcels
     tickets: Tickets = field(default_factory=Tickets)
     limits: Limits = field(default_factory=Limits)
     hub: Hub = field(default_factory=Hub)
+    holds: Holds = field(default_factory=Holds)
     metrics: Metrics = field(default_factory=Metrics)
     keys_held: set[str] = field(default_factory=set)  # idempotency keys of requests under way
     clock: Callable[[], float] = time.time

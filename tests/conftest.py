@@ -19,6 +19,7 @@ from protocol.files import Files, open_files
 from protocol.job import Job, Source
 from protocol.transports import Transport, open_transport
 from tests.leash import Leash
+from tests.node import install
 from tests.postgresql import Server
 from tests.rabbitmq import Node
 
@@ -124,6 +125,12 @@ def postgresql() -> Iterator[Server]:
         yield server
     finally:
         server.end()
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the examples and what their lock file names."""
+    return install(tmp_path_factory.mktemp("examples") / "copy")
 
 
 @pytest.fixture(scope="session")

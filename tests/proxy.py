@@ -19,6 +19,8 @@ class Proxy:
         self._ends: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.links = 0  # how many there ever were
+        self.cuts: list[int] = []  # after so many bytes to the server, each counted from the last, every link is reset
+        self._passed = 0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -64,19 +66,28 @@ class Proxy:
             writer.close()
             return
         self._ends |= {writer, behind[1]}
-        pumps = [asyncio.create_task(self._pump(reader, behind[1])), asyncio.create_task(self._pump(behind[0], writer))]
+        ways = self._pump(reader, behind[1], counted=True), self._pump(behind[0], writer)
+        pumps = [asyncio.create_task(way) for way in ways]
         self._tasks.update(pumps)
         await asyncio.gather(*pumps, return_exceptions=True)
         self._ends -= {writer, behind[1]}
         self._tasks.difference_update(pumps)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         try:
             while block := await reader.read(BLOCK):
                 await self._flows.wait()
                 writer.write(block)
                 await writer.drain()
+                if counted:
+                    self._count(len(block))
         except OSError:
             pass
         finally:
             writer.close()
+
+    def _count(self, size: int) -> None:
+        self._passed += size
+        if self.cuts and self._passed >= self.cuts[0]:
+            self._passed -= self.cuts.pop(0)
+            self.reset()

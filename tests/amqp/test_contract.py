@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,33 +16,9 @@ from jsonschema.validators import validator_for
 from protocol.transports.amqp import topology
 from service.asyncapi import document
 from tests.amqp.fleet import Fleet, until
+from tests.node import EXAMPLES, node_only, run
 
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-node_only = pytest.mark.skipif(not (shutil.which("node") and shutil.which("npm")), reason="there is no Node here")
-
-
-async def run(*command: str | Path, folder: Path, **variables: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env=os.environ | variables,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(120):
-        out, _ = await process.communicate()
-    return int(process.returncode or 0), out.decode()
-
-
-@pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the examples and what their lock file names."""
-    folder = tmp_path_factory.mktemp("examples") / "copy"
-    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("node_modules"))
-    code, out = asyncio.run(run("npm", "ci", "--no-audit", "--no-fund", folder=folder))
-    assert code == 0, out
-    return folder
 
 
 def find_refs(found: Any) -> list[str]:

@@ -1,0 +1,68 @@
+"""A request's bytes on their way into parts of bounded size. What came before the link broke off counts too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from protocol.files import Files
+from protocol.intake import BadTable, Inspector
+from service.problems import Refused
+from service.tus.headers import Checksum
+from service.tus.parcels import Parcel
+from service.uploads import BLOCK
+
+PART = 8 * 2**20  # no more than so much is lost when the service is killed
+
+
+class Body:
+    """At most *room* bytes, part after part; `broken` is why it ended early."""
+
+    def __init__(
+        self, blocks: AsyncIterator[bytes], room: int, inspector: Inspector | None, checksum: Checksum | None
+    ) -> None:
+        self._blocks, self._room = blocks, room
+        self._inspector, self._checksum = inspector, checksum
+        self._next = b""
+        self.broken: Exception | None = None
+
+    async def more(self) -> bool:
+        """Whether there is another part."""
+        self._next = self._next or await self._read()
+        return bool(self._next)
+
+    async def part(self) -> AsyncIterator[bytes]:
+        size = 0
+        while self._next:
+            block, self._next = self._next, b""
+            size += len(block)
+            yield block
+            if size < PART:
+                self._next = await self._read()
+
+    async def _read(self) -> bytes:
+        try:
+            block = await anext(self._blocks, b"")
+            self._look_at(block)
+        except (Refused, BadTable, OSError) as exc:  # OSError: the client has gone
+            self.broken = exc
+            return b""
+        return block
+
+    def _look_at(self, block: bytes) -> None:
+        self._room -= len(block)
+        if self._room < 0:
+            raise Refused("malformed", "There are more bytes than the upload was to have.")
+        if self._checksum:
+            self._checksum.digest.update(block)
+        if self._inspector:
+            self._inspector.feed(block)
+
+
+async def joined(files: Files, parcel: Parcel) -> AsyncIterator[bytes]:
+    """The whole upload, in blocks that keep nobody waiting."""
+    start = 0
+    while start < parcel.length:
+        async for piece in files.get(parcel.part(start)):
+            for at in range(0, len(piece), BLOCK):
+                yield piece[at : at + BLOCK]
+            start += len(piece)
