@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 
-from consumer.tables.survey import Survey, blocks
+from consumer.tables.survey import Survey, blocks, count
 from protocol.files import BlockingFiles
 from protocol.intake.scanning import Scanner, line_ends
 
@@ -94,12 +96,23 @@ class _Cutter:
 
     def _go_on(self, target: int) -> None:
         """To the first row that starts there or later."""
-        layout = self.survey.layout
-        scanner = Scanner(layout.delimiter, blanks=layout.blanks, offset=self.offset, line=self.line)
-        for block in blocks(self.files, self.survey.key, self.offset, target):
+        scanner = self._scanner(target)
+        for block in blocks(self.files, self.survey.key, _fed(scanner), target):
             scanner.feed(block)
         rest = _rest_of_row(self.files, self.survey, scanner)
         self.offset, self.line = scanner.offset + len(rest), scanner.line + line_ends(rest)
+
+    def _scanner(self, target: int) -> Scanner:
+        """One from the last place before *target* that is known: where we are, or a mark of the survey."""
+        marks, layout = self.survey.marks, self.survey.layout
+        last = bisect_right(marks, target, key=_fed) - 1
+        if last >= 0 and marks[last].offset > self.offset:
+            return copy(marks[last])
+        return Scanner(layout.delimiter, blanks=layout.blanks, offset=self.offset, line=self.line, count=count)
+
+
+def _fed(scanner: Scanner) -> int:
+    return scanner.offset + len(scanner.held)
 
 
 def _rest_of_row(files: BlockingFiles, survey: Survey, scanner: Scanner) -> bytes:

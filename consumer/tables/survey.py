@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from protocol.files import PIECE, BlockingFiles
 from protocol.intake import Inspector, Layout, ReadOptions
 from protocol.intake.decoding import UTF8, transcode
+from protocol.intake.scanning import Scanner
 
 
 @dataclass(frozen=True)
 class Survey:
-    """`key` holds the table as UTF-8, `size` bytes of it."""
+    """`key` holds the table as UTF-8, `size` bytes of it.
+
+    `marks` are places in it, for who cuts it next; they do not travel.
+    """
 
     layout: Layout
     key: str
     size: int
+    marks: Sequence[Scanner] = field(default=(), repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"marks": ()}
 
 
 def survey(files: BlockingFiles, key: str, options: ReadOptions, *, name: str, work_prefix: str) -> Survey:
@@ -24,16 +35,19 @@ def survey(files: BlockingFiles, key: str, options: ReadOptions, *, name: str, w
 
     One that is not UTF-8 is copied as such to `{work_prefix}table`, in bounded memory.
     """
-    layout = inspect(files, key, options, name=name)
+    marks: list[Scanner] = []
+    layout = inspect(files, key, options, name=name, marks=marks)
     if layout.encoding != UTF8:
         original, key = key, f"{work_prefix}table"
         files.write(key, transcode(blocks(files, original, 0, files.size(original)), options.encoding))
-    return Survey(layout, key, layout.size)
+    return Survey(layout, key, layout.size, marks)
 
 
-def inspect(files: BlockingFiles, key: str, options: ReadOptions, *, name: str) -> Layout:
-    """How the table at *key* is written, or BadTable."""
-    inspector = Inspector(options, name=name)
+def inspect(
+    files: BlockingFiles, key: str, options: ReadOptions, *, name: str, marks: list[Scanner] | None = None
+) -> Layout:
+    """How the table at *key* is written, or BadTable; *marks* is filled with places in it."""
+    inspector = Inspector(options, name=name, count=count, marks=marks)
     for block in blocks(files, key, 0, files.size(key)):
         inspector.feed(block)
     return inspector.finish()
@@ -43,3 +57,8 @@ def blocks(files: BlockingFiles, key: str, start: int, stop: int) -> Iterator[by
     """The bytes from *start* to *stop*, a mebibyte at a time."""
     for begin in range(start, stop, PIECE):
         yield files.read(key, begin, min(begin + PIECE, stop))
+
+
+def count(data: bytes, byte: bytes) -> int:
+    """How often *byte* is in *data*: ten times as fast as Python counts."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte[0]))

@@ -26,11 +26,19 @@ _HEAD = MAX_HEADER + _WINDOW
 class Inspector:
     """Feed it a file's bytes in order; it raises BadTable as soon as there is no hope, and knows the layout at the end.
 
+    Where *marks* is given, it is filled with places, in order, from which the table can be followed again.
     A block of 64 KiB to 1 MiB costs a few milliseconds; a table whose rows all have too many cells, up to 30 a MiB.
     """
 
-    def __init__(self, options: ReadOptions, *, name: str) -> None:
-        self._options, self._name = options, name
+    def __init__(
+        self,
+        options: ReadOptions,
+        *,
+        name: str,
+        count: scanning.Count = bytes.count,
+        marks: list[scanning.Scanner] | None = None,
+    ) -> None:
+        self._options, self._name, self._count, self._marks = options, name, count, marks
         self._decoder = Decoder(None)
         self._begun = False
         self._first = b""
@@ -107,13 +115,15 @@ class Inspector:
             self._open(window)
         if self._watch:
             self._faults += self._watch.see(window, final=final)
+            if self._marks is not None:
+                self._marks.append(self._watch.place())
 
     def _open(self, head: bytes) -> None:
         found = heading.find(head, self._options)
         if isinstance(found, Fault):
             self._fail(found)
         else:
-            self._watch = Watch(found, skipped=self._decoder.skipped, surplus=self._options.surplus)
+            self._watch = Watch(found, skipped=self._decoder.skipped, surplus=self._options.surplus, count=self._count)
             self._faults += heading.faults(found.names, found.line)
 
     def _fail(self, *more: Fault) -> NoReturn:

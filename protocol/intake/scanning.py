@@ -9,7 +9,10 @@ a newline toggles. Only the runs since the last one of the first sort count, so 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
+
+Count = Callable[[bytes, bytes], int]  # how often a byte is in some; whoever has a faster way may bring it
 
 QUOTE = b'"'
 _TAIL = 2048
@@ -19,14 +22,16 @@ _FIRST_ODD_RUN = re.compile(rb'(?<!")"(?:"")*+(?!")')
 
 
 class Scanner:
-    """Follows the bytes of a table from the start of a row.
+    """Follows the bytes of a table from the start of a row. A copy of one goes on from where that is.
 
     `offset` and `lines` count what was judged: a run of quotes or a carriage return at the end waits for what
     follows. `inside` is whether that place lies in a quoted cell, which was opened at (`opened`, `opened_line`).
     """
 
-    def __init__(self, delimiter: str, *, blanks: bool, offset: int = 0, line: int = 1) -> None:
-        self.offset, self.line = offset, line
+    def __init__(
+        self, delimiter: str, *, blanks: bool, offset: int = 0, line: int = 1, count: Count = bytes.count
+    ) -> None:
+        self.offset, self.line, self._count = offset, line, count
         self.inside, self.opened, self.opened_line = False, offset, line
         self._delimiter, self._blanks = delimiter.encode(), blanks
         self.held, self._before, self._row_start = b"", b"\n", False  # a row that ends where it starts is none
@@ -63,7 +68,7 @@ class Scanner:
         if text:
             self._before = text[-1:] if text[-1:] in (b"\r", b"\n", self._delimiter) else b"x"
         self.offset += len(data)
-        self.line += line_ends(data)
+        self.line += line_ends(data, self._count)
 
     def _follow_quotes(self, data: bytes) -> None:
         self.inside = self._inside_after(data)
@@ -72,7 +77,9 @@ class Scanner:
             self.opened_line = self.line + line_ends(data[: found.start(1)])
 
     def _inside_after(self, data: bytes) -> bool:
-        resets, toggles = self._odd_runs(data[-_TAIL:])  # a run that it cuts has no byte before it, and resets nothing
+        end = data.rfind(QUOTE) + 1
+        tail = data[max(0, end - _TAIL) : end]  # a run that it cuts has no byte before it, and resets nothing
+        resets, toggles = self._odd_runs(tail)
         if resets:
             return bool(toggles & 1)
         resets, toggles = self._odd_runs(self._before + data)
@@ -87,11 +94,11 @@ class Scanner:
         return last >= 0, runs.count(QUOTE, last + 2 if last >= 0 else 0)
 
 
-def line_ends(data: bytes) -> int:
+def line_ends(data: bytes, count: Count = bytes.count) -> int:
     """How many lines end in *data*: by `\\n`, `\\r\\n` or a single `\\r`."""
-    ends = data.count(b"\n")
+    ends = count(data, b"\n")
     if b"\r" in data:
-        ends += data.count(b"\r") - data.count(b"\r\n")
+        ends += count(data, b"\r") - data.count(b"\r\n")
     return ends
 
 
@@ -109,7 +116,11 @@ def first_cell_end(data: bytes, delimiter: str) -> int:
 
 
 def last_cell_end(data: bytes, delimiter: str) -> int:
-    return max(data.rfind(end.encode()) for end in ("\r", "\n", delimiter))
+    """Where the last cell of *data* that ends there ends, or -1."""
+    tail = max(0, len(data) - _TAIL)  # where that is as a rule
+    ends = ("\r", "\n", delimiter)
+    found = max(data.rfind(end.encode(), tail) for end in ends)
+    return found if found >= 0 or not tail else max(data.rfind(end.encode()) for end in ends)
 
 
 def first_odd_run(data: bytes) -> int:

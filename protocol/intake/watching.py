@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from protocol.intake import heading, scanning
 from protocol.intake.layout import MAX_FIELD, Layout
 from protocol.job import Fault, Finding
@@ -12,9 +14,9 @@ _LONGEST_ROW = 4 * MAX_FIELD
 class Watch:
     """The table behind a heading, as far as its bytes were seen. Feed it windows much smaller than a cell may be."""
 
-    def __init__(self, head: heading.Heading, *, skipped: int, surplus: str) -> None:
+    def __init__(self, head: heading.Heading, *, skipped: int, surplus: str, count: scanning.Count) -> None:
         self._head, self._skipped = head, skipped
-        self._scanner = scanning.Scanner(head.delimiter, blanks=head.blanks, offset=skipped)
+        self._scanner = scanning.Scanner(head.delimiter, blanks=head.blanks, offset=skipped, count=count)
         self._cell_begins = skipped
         self._newline: str | None = None
         self._quotes = False
@@ -34,6 +36,10 @@ class Watch:
         if self._surplus and not self._surplus.possible(window, final=final):
             self._surplus = None
         return faults or (self._at_end() if final else ())
+
+    def place(self) -> scanning.Scanner:
+        """Whence the table can be followed anew, without what lies before."""
+        return copy(self._scanner)
 
     def layout(self, findings: tuple[Finding, ...]) -> Layout:
         head, scanner = self._head, self._scanner
