@@ -12,6 +12,7 @@ import typer
 
 app = typer.Typer()
 
+TABS = {"tab": "\t", "\\t": "\t"}  # how one types it
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 Server = Annotated[
     str, typer.Option("--server", "-s", metavar="URL", envvar="ROWMILL_SERVER", help="Where Rowmill is.")
@@ -34,6 +35,23 @@ Reading = Annotated[
     list[str] | None,
     typer.Option("-p", metavar="NAME=VALUE", help="How to read the file: encoding, delimiter."),
 ]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", metavar="NAME", help="How the file is encoded; found by looking.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option("--delimiter", metavar="MARK", help="What separates its cells: , ; | or tab.")
+]
+Header = Annotated[
+    bool | None,
+    typer.Option("--header/--no-header", help="Whether its first row names the columns.", show_default=False),
+]
+Quote = Annotated[str | None, typer.Option("--quote", metavar="MARK", help="What surrounds cells: \", ' or none.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", "-c", metavar="NEEDED=NAME", help="What a needed column is called in the file; repeatable."
+    ),
+]
 Email = Annotated[list[str] | None, typer.Option("--email", "-e", help="Who gets the result; repeatable.")]
 Priority = Annotated[Literal["high", "normal", "low"], typer.Option("--priority", help="Which jobs go first.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show how it goes, then the result.")]
@@ -47,6 +65,11 @@ def submit(
     *,
     kind: KindName = None,
     param: Param = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    quote: Quote = None,
+    column: Columns = None,
     email: Email = None,
     priority: Priority = "normal",
     watch: Watch = False,
@@ -62,7 +85,16 @@ def submit(
     """
     from client import errands, exits  # noqa: PLC0415
 
-    asked = errands.Asked(file=file, kind=kind, params=param or [], emails=email or [], priority=priority)
+    reading = {"encoding": encoding, "delimiter": TABS.get(delimiter or "", delimiter)}
+    asked = errands.Asked(
+        file=file,
+        kind=kind,
+        params=param or [],
+        emails=email or [],
+        priority=priority,
+        reading={**reading, "header": header, "quote": quote},
+        columns=column or [],
+    )
     wishes = errands.Wishes(watch=watch, wait=wait or out is not None, out=out, as_json=as_json)
     exits.run(errands.submit(server, key_file, asked, wishes))
 

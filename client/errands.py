@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -28,6 +28,8 @@ class Asked:
     params: Sequence[str] = ()
     emails: Sequence[str] = ()
     priority: str = "normal"
+    reading: Mapping[str, str | bool | None] = field(default_factory=dict)
+    columns: Sequence[str] = ()
     amends: tuple[str, Literal["repairs", "additions"]] | None = None
 
     def upload(self) -> uploads.Upload:
@@ -40,9 +42,15 @@ class Asked:
             to=self._to(),
             kind=self.kind,
             params=uploads.parse_params(self.params),
+            reading=self._reading(),
             emails=tuple(self.emails),
             priority=self.priority,
         )
+
+    def _reading(self) -> dict[str, Any]:
+        declared: dict[str, Any] = {name: value for name, value in self.reading.items() if value is not None}
+        columns = uploads.parse_columns(self.columns)
+        return declared | ({"columns": columns} if columns else {})
 
     def _to(self) -> str:
         if self.amends is None:

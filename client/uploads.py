@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Upload:
     to: str = "/v1/jobs"
     kind: str | None = None
     params: dict[str, Any]
+    reading: dict[str, Any] = field(default_factory=dict)
     emails: tuple[str, ...] = ()
     priority: str = "normal"
 
@@ -54,9 +55,10 @@ class Upload:
     def query(self) -> list[tuple[str, str]]:
         kind = [("kind", self.kind)] if self.kind else []
         params = [("params", json.dumps(self.params))] if self.params else []
+        reading = [("reading", json.dumps(self.reading))] if self.reading else []
         emails = [("email", address) for address in self.emails]
         name = [("filename", self.name)] if self.path else []
-        return [*kind, *params, *emails, ("priority", self.priority), *name]
+        return [*kind, *params, *reading, *emails, ("priority", self.priority), *name]
 
     async def pieces(self, sent: Callable[[int], object]) -> AsyncIterator[bytes]:
         """The bytes; *sent* is called with the length of each piece once the next one is asked for."""
@@ -94,6 +96,17 @@ async def _in_thread(call: Callable[..., bytes], *arguments: Any) -> bytes:
 
     threading.Thread(target=work, daemon=True).start()
     return await future
+
+
+def parse_columns(words: Iterable[str]) -> dict[str, str]:
+    """`needed=name in the file` words as a mapping."""
+    columns: dict[str, str] = {}
+    for word in words:
+        needed, equals, name = word.partition("=")
+        if not equals or not needed or not name or needed in columns:
+            raise Usage(f"--column {word}: write it once as NEEDED=NAME")
+        columns[needed] = name
+    return columns
 
 
 def parse_params(words: Iterable[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from protocol import submission, tracing
 from protocol.config import SPACE_FLOOR
 from protocol.databases import NoSpace
 from protocol.files import Files
-from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns
+from protocol.intake import BadTable, Inspector, Layout, ReadOptions
 from protocol.job import Job, LogEntry, Notify, Progress, Source, State
 from protocol.kinds import KindInfo
 from protocol.standins import check_source
@@ -111,6 +111,7 @@ class Acceptance:
             id=asked.job,
             kind=wanted.kind.name if wanted.kind else "",
             params=dict(wanted.params),
+            reading=wanted.reading,
             source=Source(name=wanted.name, size=looked.size, sha256=looked.sha256, media_type=media_type),
             priority=wanted.priority,
             progress=Progress(bytes_total=looked.size),
@@ -172,15 +173,15 @@ def _key(job_id: str) -> str:
 
 def _options(wanted: Submission) -> ReadOptions:
     try:
-        return ReadOptions.of(wanted.params, wanted.kind)
+        return ReadOptions.of(wanted.params, wanted.kind, wanted.reading)
     except ValueError:
-        return ReadOptions.of({}, wanted.kind)  # what is wrong with them is told with everything else
+        return ReadOptions.of({}, wanted.kind, wanted.reading)  # what is wrong with them is told with everything else
 
 
 def _check(wanted: Submission, verdict: Layout | BadTable | None) -> None:
     """One refusal with everything: the fields, then the header, then the rows."""
     layout = verdict.layout if isinstance(verdict, BadTable) else verdict
-    columns = check_columns(layout, wanted.kind.columns, wanted.params) if layout and wanted.kind else ()
+    columns = wanted.missing(layout)
     rest = verdict.faults if isinstance(verdict, BadTable) else ()
     source = check_source(wanted.kind, wanted.params, sent=verdict is not None)
     if faults := (*wanted.faults, *source, *columns, *rest):

@@ -25,6 +25,7 @@ from protocol.files import BlockingFiles, blocks, open_blocking
 from protocol.intake import BadTable, Layout, ReadOptions, repaired
 from protocol.job import Finding
 from protocol.kept import REJECTED, REJECTED_CSV, How
+from protocol.reading import Reading
 
 END = 2**62  # beyond the last line of any table
 RISKY = tuple("=+-@\t\r")  # what a cell begins with that the download for spreadsheets puts an apostrophe before
@@ -84,7 +85,9 @@ def _append(task: Task, kind: Kind, files: BlockingFiles, state: State) -> Plan:
 def _options(task: Task, kind: Kind | None) -> ReadOptions:
     """How the sent file is read: rows to append as the *kind*'s tables are."""
     based = task.based_on
-    return ReadOptions.of({"encoding": based.encoding, "delimiter": based.delimiter} if based else {}, kind)
+    declared = based.model_dump(include={"encoding", "delimiter", "header", "quote"}) if based else {}
+    columns = task.reading.columns if kind else {}
+    return ReadOptions.of({}, kind, Reading(**declared, columns=columns))
 
 
 def _repair(task: Task, kind: Kind, files: BlockingFiles, state: State) -> Plan:

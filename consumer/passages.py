@@ -109,7 +109,13 @@ class Passage:
     def _asked(self) -> tuple[BlockingFiles, survey.Survey, cut.Chunk, Sequence[Column], ReadOptions]:
         kind, layout = self.kind, self.table.layout
         columns = read.every_column(layout) if kind.columns is None else kind.columns(self.params)
-        return self._files, self.table, self.part.chunk, columns, ReadOptions.of(self.task.params, kind)
+        return (
+            self._files,
+            self.table,
+            self.part.chunk,
+            columns,
+            ReadOptions.of(self.task.params, kind, self.task.reading),
+        )
 
     def _judged(self, batch: read.Batch, size: int) -> read.Batch:
         """What is left of a batch that takes *size* bytes of the table."""

@@ -65,7 +65,7 @@ def _most(kind: Kind, found: survey.Survey, size: int) -> tuple[int, int | None]
 def _source(task: Task, kind: Kind, params: Any) -> tuple[str, ReadOptions]:
     """Where the table lies and how to read it; where parameters stand in for it, it is written first."""
     if not task.sourceless:
-        return task.source_key, ReadOptions.of(task.params, kind)
+        return task.source_key, ReadOptions.of(task.params, kind, task.reading)
     if kind.source is None or kind.columns is None:
         raise BadInput("There is no table.", "no_file")
     key = f"{task.work_prefix}source"

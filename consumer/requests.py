@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from protocol import submission
+from protocol import strict, submission
 from protocol.job import Fault, Problem
 from protocol.messages import SubmitJob
 from protocol.submission import Fields
 
 INLINE = 8 * 2**20  # bytes that a message may hold
-HEADER_FIELDS = ("kind", "params", "email", "filename", "priority")
+HEADER_FIELDS = ("kind", "params", "reading", "email", "filename", "priority")
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     "malformed": (400, "The message is malformed"),
     "too_large": (413, "The table is too large"),
@@ -118,7 +118,7 @@ def _values(name: str, value: JsonValue) -> Iterator[str]:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        return submission.parse_params(body.decode())
+        return strict.parse_object(body.decode())
     except (ValueError, RecursionError) as exc:
         reason = submission.shorten(str(exc), quote=False)
         raise Refusal("malformed", f"The body is not a JSON object: {reason}.") from None

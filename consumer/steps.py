@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from consumer.errands import Row, Terms
@@ -11,6 +11,7 @@ from consumer.errands.tally import Tally
 from protocol import kept
 from protocol.job import Artefact, Finding, Job, Report
 from protocol.kept import BasedOn
+from protocol.reading import Reading
 
 WHOLE = 2**62  # a chunk size: the table is one chunk, whatever that takes
 
@@ -31,6 +32,7 @@ class Task:
     based_on: BasedOn | None = None
     basis: str = ""  # under which the copies lie of what the job goes on from
     sourceless: bool = False  # parameters stand in for a table
+    reading: Reading = field(default_factory=Reading)
 
     @classmethod
     def of(cls, job: Job, files_url: str, chunk_size: int, records_url: str) -> Task:
@@ -47,6 +49,7 @@ class Task:
             based_on=job.based_on,
             basis=kept.basis(job.id),
             sourceless=job.source.size == 0,
+            reading=job.reading,
         )
 
     @property

@@ -11,10 +11,12 @@ from pydantic import Field, JsonValue
 
 from protocol.kept import BasedOn
 from protocol.notices import Mail, Notify
+from protocol.reading import Reading
+from protocol.report import Account, Chart, Report, Table
 from protocol.value import Value
 
 __all__ = ["FINAL", "MOVES", "Finding", "IllegalMove", "Job", "LogEntry", "Priority", "Progress", "Source", "State"]
-__all__ += ["Account", "Artefact", "Chart", "Fault", "Mail", "Notify", "Problem", "Report", "Table", "Value"]
+__all__ += ["Account", "Artefact", "Chart", "Fault", "Mail", "Notify", "Problem", "Reading", "Report", "Table", "Value"]
 
 LOG_LIMIT = 100
 
@@ -73,46 +75,6 @@ class Progress(Value):
     eta_seconds: float | None = None
 
 
-class Table(Value):
-    name: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[JsonValue, ...], ...]
-    truncated: bool = False
-
-
-class Chart(Value):
-    """`spec` is Vega-Lite, with its data inside."""
-
-    name: str
-    spec: dict[str, Any]
-
-
-class Account(Value):
-    """Where every row of the table went: `read` is the sum of the others."""
-
-    read: int
-    used: int
-    rejected: int  # left out, and listed with line and reason
-    skipped: int = 0  # right, and deliberately without effect
-
-    def __str__(self) -> str:
-        parts = [("used", self.used), ("rejected", self.rejected), ("skipped", self.skipped)]
-        shown = " + ".join(f"{count:,} {word}" for word, count in parts if count or word == "used")
-        return f"{self.read:,} {'row' if self.read == 1 else 'rows'} read = {shown}"
-
-
-class Report(Value):
-    """What is known so far (`share` of the bytes, 0 to 1) or, when `final`, the result."""
-
-    headline: str
-    numbers: dict[str, JsonValue] = Field(default_factory=dict)
-    tables: tuple[Table, ...] = ()
-    charts: tuple[Chart, ...] = ()
-    account: Account | None = None
-    share: float = 1.0
-    final: bool = False
-
-
 class Artefact(Value):
     """A file of the result. `url` is where the HTTP API serves it; `gone` once its time was up."""
 
@@ -145,7 +107,10 @@ class Problem(Value):
 
 
 class Finding(Value):
-    """Something decided about the source while surveying it, and why."""
+    """Something decided about the source while surveying it, and why; `line` is the one that decided it.
+
+    `what` is `encoding`, `delimiter`, `header` or `quotes`, and of some jobs more: of these four each has one.
+    """
 
     what: str
     value: str
@@ -171,6 +136,7 @@ class Job(Value):
     attempt: int = 0
     max_attempts: int = 3
     params: dict[str, JsonValue] = Field(default_factory=dict)
+    reading: Reading = Reading()  # what was declared; `findings` tell what was decided
     source: Source
     based_on: BasedOn | None = None
     priority: Priority = Priority.NORMAL

@@ -24,7 +24,7 @@ class How(StrEnum):
 class BasedOn(Value):
     """The finished job whose result this one goes on from; only the sent file is read anew.
 
-    `name` is what the whole table is called; encoding and delimiter are of the sent file, where they were declared.
+    `name` is what the whole table is called; the rest is of the sent file, where it was declared.
     """
 
     job: str
@@ -32,6 +32,8 @@ class BasedOn(Value):
     name: str
     encoding: str | None = None
     delimiter: str | None = None
+    header: bool | None = None
+    quote: str | None = None
 
 
 class Head(Value):

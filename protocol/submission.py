@@ -5,8 +5,6 @@ The same rules for who asks over HTTP and who asks by message.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -17,11 +15,17 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from protocol.intake.layout import CANDIDATES
+from protocol import declared
+from protocol.declared import check_reading, escape, read_reading
+from protocol.intake import check_columns
+from protocol.intake.layout import CANDIDATES, Layout
 from protocol.job import Fault, Priority
+from protocol.kept import How
 from protocol.kinds import KindInfo
+from protocol.reading import Reading
+from protocol.strict import parse_object
 
-SINGLE = ("kind", "params", "priority", "filename")
+SINGLE = ("kind", "params", "reading", "priority", "filename")
 FIELDS = (*SINGLE, "email")
 DEFAULT_KIND = "profile"
 AMENDMENT = KindInfo(  # rows that are merged into a result: its kind and parameters are as they were
@@ -65,35 +69,47 @@ class Submission:
 
     kind: KindInfo | None
     params: Mapping[str, Any]
+    reading: Reading
     emails: tuple[str, ...]
     priority: Priority
     name: str
     faults: tuple[Fault, ...]
 
+    def missing(self, layout: Layout | None) -> tuple[Fault, ...]:
+        """What the table lacks of the columns that the kind needs."""
+        if layout is None or self.kind is None:
+            return ()
+        return check_columns(layout, self.kind.columns, self.params, self.reading.columns)
+
 
 def judge(fields: Fields, name: str, kinds: Mapping[str, KindInfo], most_emails: int) -> Submission:
     """What was asked for the file *name*, unless a field names it.
 
-    Faults come in the order kind, params, email, priority, filename, and then what should not be there.
+    Faults come in the order kind, params, reading, email, priority, filename, and then what should not be there.
     """
     kind, kind_faults = find_kind(fields.one("kind") or DEFAULT_KIND, kinds)
     params, params_faults = read_params(fields.one("params"), kind)
+    reading, reading_faults = read_reading(fields.one("reading"))
+    reading_faults += check_reading(reading, params, kind)
     emails, email_faults = read_emails(fields.values.get("email", ()), most_emails)
     priority, priority_faults = read_priority(fields.one("priority"))
     name, name_faults = clean_name(fields.one("filename") or name)
-    faults = (*kind_faults, *params_faults, *email_faults, *priority_faults, *name_faults, *find_strays(fields))
-    return Submission(kind, params, emails, priority, name, faults)
+    asked = (*kind_faults, *params_faults, *reading_faults, *email_faults, *priority_faults)
+    return Submission(kind, params, reading, emails, priority, name, (*asked, *name_faults, *find_strays(fields)))
 
 
-def judge_amendment(fields: Fields, name: str, most_emails: int) -> Submission:
+def judge_amendment(fields: Fields, name: str, most_emails: int, how: How) -> Submission:
     """The same for rows that are to be merged into a result: of the parameters there are those about reading."""
     params, params_faults = read_params(fields.one("params"), AMENDMENT)
+    allowed = declared.OF_REPAIRED_ROWS if how is How.REPAIR else declared.OF_MORE_ROWS
+    reading, reading_faults = read_reading(fields.one("reading"), allowed)
+    reading_faults += check_reading(reading, params, None)
     emails, email_faults = read_emails(fields.values.get("email", ()), most_emails)
     priority, priority_faults = read_priority(fields.one("priority"))
     name, name_faults = clean_name(fields.one("filename") or name)
     strays = find_strays(fields, tuple(field for field in FIELDS if field != "kind"))
-    faults = (*params_faults, *email_faults, *priority_faults, *name_faults, *strays)
-    return Submission(AMENDMENT, params, emails, priority, name, faults)
+    faults = (*params_faults, *reading_faults, *email_faults, *priority_faults, *name_faults, *strays)
+    return Submission(AMENDMENT, params, reading, emails, priority, name, faults)
 
 
 def find_kind(name: str, kinds: Mapping[str, KindInfo]) -> tuple[KindInfo | None, list[Fault]]:
@@ -105,37 +121,10 @@ def find_kind(name: str, kinds: Mapping[str, KindInfo]) -> tuple[KindInfo | None
 
 def read_params(text: str | None, kind: KindInfo | None) -> tuple[dict[str, Any], list[Fault]]:
     try:
-        params = parse_params(text or "{}")
+        params = parse_object(text or "{}")
     except (ValueError, RecursionError) as exc:
         return {}, [_fault("bad_params", f"params is not a JSON object: {shorten(str(exc), quote=False)}.", "/params")]
     return params, check_params(params, kind) if kind else []
-
-
-def parse_params(text: str) -> dict[str, Any]:
-    """Strict JSON: no NaN, no infinite number, no name twice, nothing that cannot be written as UTF-8."""
-    params = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
-    if not isinstance(params, dict):
-        raise ValueError("it is something else")  # noqa: TRY004 - one kind of error for the caller
-    text.encode()
-    json.dumps(params, ensure_ascii=False).encode()
-    return params
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(text: str) -> float:
-    if math.isinf(number := float(text)):
-        raise ValueError(f"{text[:40]} is too large a number")
-    return number
 
 
 def check_params(params: Mapping[str, Any], kind: KindInfo) -> list[Fault]:
@@ -146,14 +135,14 @@ def check_params(params: Mapping[str, Any], kind: KindInfo) -> list[Fault]:
 
 
 def _schema_faults(error: ValidationError, kind: KindInfo) -> list[Fault]:
-    place = "".join(f"/{_escape(str(part))}" for part in error.absolute_path)
+    place = "".join(f"/{escape(str(part))}" for part in error.absolute_path)
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
         return [
             _fault(
                 "unknown_param",
                 f"{kind.name} has no parameter {shorten(name)}; it has {', '.join(known) or 'none'}.",
-                f"/params{place}/{_escape(name)}",
+                f"/params{place}/{escape(name)}",
             )
             for name in error.instance
             if name not in known
@@ -167,10 +156,6 @@ def _innermost(error: ValidationError) -> ValidationError:
     """Of an optional value's error the half that helps: not that it is no null."""
     telling = [inner for inner in error.context or () if inner.schema != {"type": "null"}]
     return best_match(telling) or error
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
 
 
 def read_emails(values: Iterable[str], most: int) -> tuple[tuple[str, ...], list[Fault]]:

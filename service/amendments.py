@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from protocol import kept, submission
+from protocol.declared import OF_MORE_ROWS
 from protocol.files import FileMissing, blocks, open_blocking
 from protocol.intake import BadTable, Layout, ReadOptions, repaired
 from protocol.job import Fault, Job, State
@@ -103,8 +104,9 @@ class Amending(Making):
 
     async def make(self, received: Received) -> Job:
         upload = submissions.file_of(received)
-        wanted = submission.judge_amendment(received.fields, upload.name, self.service.limits.emails)
-        options = self._reading(reception.options_of(received.fields.one("params"), submission.AMENDMENT))
+        wanted = submission.judge_amendment(received.fields, upload.name, self.service.limits.emails, self.how)
+        said = reception.options_of(received.fields.one("params"), submission.AMENDMENT, received.fields.one("reading"))
+        options = self._reading(said)
         upload = await self.look_again(upload, wanted, options)
         await self._check(wanted, upload)
         await self._copy()
@@ -114,8 +116,8 @@ class Amending(Making):
         """Rows to append are written as the job's table is, unless it is said otherwise; rejected.csv is ours."""
         if self.how is How.REPAIR:
             return ReadOptions(encoding=options.encoding, delimiter=options.delimiter)
-        before = ReadOptions.of(self.parent.params, self.kind)
-        declared = {name: value for name in ("encoding", "delimiter") if (value := getattr(options, name))}
+        before = ReadOptions.of(self.parent.params, self.kind, self.parent.reading)
+        declared = {name: value for name in OF_MORE_ROWS if (value := getattr(options, name)) is not None}
         return before.model_copy(update=declared)
 
     async def _check(self, wanted: Submission, upload: Upload) -> None:
@@ -167,8 +169,10 @@ class Amending(Making):
             name=self.parent.table_name,
             encoding=upload.options.encoding,
             delimiter=upload.options.delimiter,
+            header=upload.options.header,
+            quote=upload.options.quote,
         )
         [begun] = job.log
         log = (begun.model_copy(update={"reason": f"{DONE[self.how]} job {self.parent.id}"}),)
-        changes = {"kind": self.parent.kind, "params": self.parent.params, "based_on": based_on, "log": log}
-        return job.model_copy(update=changes)
+        same = {"kind": self.parent.kind, "params": self.parent.params, "reading": self.parent.reading}
+        return job.model_copy(update=same | {"based_on": based_on, "log": log})

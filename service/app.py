@@ -30,6 +30,7 @@ from service import (
     login,
     operations,
     pages,
+    previews,
     records,
     retention,
     streams,
@@ -153,6 +154,7 @@ def build(service: Service) -> web.Application:
 ROUTES = (
     web.get("/v1/kinds", api.list_kinds),
     web.post("/v1/jobs", submissions.submit, expect_handler=submissions.begin_slowly),
+    web.post("/v1/preview", previews.show),
     web.get("/v1/jobs", api.list_jobs),
     web.get("/v1/jobs/{id}", api.show),
     web.delete("/v1/jobs/{id}", api.delete),

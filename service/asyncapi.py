@@ -27,6 +27,7 @@ KEEP = {
 }
 EMAIL: Schema = {"type": "array", "items": TEXT, "maxItems": 20, "description": "Who gets a mail when it has ended."}
 KIND: Schema = {**TEXT, "default": submission.DEFAULT_KIND, "description": "What to do with the table."}
+READING = "How to read the table, where looking gets it wrong."
 PRIORITY: Schema = {**TEXT, "enum": [*Priority], "default": Priority.NORMAL, "description": "How urgent it is."}
 NAME: Schema = {**TEXT, "description": "What the table is called."}
 TRACE: Schema = {**TEXT, "description": "W3C Trace Context; it comes back with each event and answer."}
@@ -128,15 +129,19 @@ def _submission(
 
 def _asked() -> Schema:
     params: Schema = {"type": "object", "description": "The kind's parameters."}
-    fields = {"kind": KIND, "params": params, "email": EMAIL, "priority": PRIORITY, "source": SOURCE}
+    reading = {**ref("Reading"), "description": READING}
+    who = {"email": EMAIL, "priority": PRIORITY, "source": SOURCE}
+    fields = {"kind": KIND, "params": params, "reading": reading, **who}
     return {"type": "object", "properties": fields, "required": ["source"]}
 
 
 def _said() -> Schema:
     params: Schema = {**TEXT, "contentMediaType": "application/json", "description": "The kind's parameters."}
+    reading = {**params, "contentSchema": ref("Reading"), "description": READING}
     fields = {
         "kind": KIND,
         "params": params,
+        "reading": reading,
         "email": EMAIL,
         "priority": PRIORITY,
         "filename": NAME,

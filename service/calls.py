@@ -7,7 +7,7 @@ from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, re
 from service.key_calls import KEYS
 from service.tus.calls import TUS
 from service.upkeep import UPKEEP
-from service.uploading import AMENDMENTS, SUBMIT
+from service.uploading import AMENDMENTS, PREVIEW, SUBMIT
 
 __all__ = ["CALLS", "TEXT", "Call", "Parameter", "Schema", "ref"]
 
@@ -65,6 +65,7 @@ CALLS: tuple[Call, ...] = (
         need=Need.KEY,
     ),
     SUBMIT,
+    PREVIEW,
     LIST,
     Call(
         "get",

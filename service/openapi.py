@@ -10,6 +10,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from protocol.access import KeyList, NewKey
+from protocol.intake.preview import Preview
 from protocol.job import Job, LogEntry, Problem
 from protocol.kinds import KindInfo
 from service.access import PLACES, Ticket
@@ -25,7 +26,7 @@ SCHEMES: dict[str, Schema] = {
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Good once, from `POST /v1/tickets`."},
     "link": {"type": "apiKey", "in": "query", "name": "link", "description": "From a mail: opens its job alone."},
 }
-MODELS = (Job, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket, UploadState)
+MODELS = (Job, Preview, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket, UploadState)
 EXTRA: dict[str, Schema] = {
     "Kinds": {
         "type": "object",

@@ -10,7 +10,8 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
-from protocol import submission
+from protocol import strict, submission
+from protocol.declared import read_reading
 from protocol.intake import ReadOptions
 from protocol.intake.layout import CANDIDATES
 from protocol.kinds import KindInfo
@@ -37,7 +38,8 @@ class Known(Fields):
     kinds: Mapping[str, KindInfo] = field(default_factory=dict)
 
     def options(self) -> ReadOptions:
-        return options_of(self.one("params"), self.kinds.get(self.one("kind") or submission.DEFAULT_KIND))
+        kind = self.kinds.get(self.one("kind") or submission.DEFAULT_KIND)
+        return options_of(self.one("params"), kind, self.one("reading"))
 
 
 class Store(Protocol):
@@ -115,7 +117,7 @@ async def _receive_file(part: BodyPartReader, fields: Known, store: Store, patie
     if part.filename == "" and not first:  # what a browser sends where no file was chosen
         return None
     name = check_name(fields.one("filename") or part.filename or submission.DEFAULT_NAME)
-    told = {"kind", "params"} <= fields.values.keys()
+    told = {"kind", "params", "reading"} <= fields.values.keys()
     return await store(_file(first, part, patience), name, fields.options() if told else None)
 
 
@@ -156,12 +158,13 @@ def check_name(raw: str) -> str:
     return name
 
 
-def options_of(params: str | None, kind: KindInfo | None) -> ReadOptions:
-    """How to read the table, as far as the parameters say; what is wrong with them is told with everything else."""
+def options_of(params: str | None, kind: KindInfo | None, reading: str | None = None) -> ReadOptions:
+    """How to read the table, as far as the fields say; what is wrong with them is told with everything else."""
+    said, _ = read_reading(reading)
     try:
-        return ReadOptions.of(_possible(submission.parse_params(params or "{}")), kind)
+        return ReadOptions.of(_possible(strict.parse_object(params or "{}")), kind, said)
     except (ValueError, RecursionError, ValidationError):
-        return ReadOptions.of({}, kind)
+        return ReadOptions.of({}, kind, said)
 
 
 def _possible(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from aiohttp import web
 
 from protocol import log as lines
 from protocol import submission, tracing
-from protocol.intake import BadTable, Layout, ReadOptions, check_columns
+from protocol.intake import BadTable, Layout, ReadOptions
 from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
+from protocol.reading import Reading
 from protocol.standins import check_source
 from protocol.submission import Submission
 from service import reception, uploads, waiting
@@ -69,7 +70,7 @@ class Making:
         if received.upload is None and wanted.kind and wanted.kind.stands_in:
             check(wanted, None)
             return new_job(self.service, self.job_id, wanted, None)
-        options = reception.options_of(json.dumps(wanted.params), wanted.kind)
+        options = reception.options_of(json.dumps(wanted.params), wanted.kind, received.fields.one("reading"))
         upload = await self.look_again(file_of(received), wanted, options)
         check(wanted, upload.verdict)
         return new_job(self.service, self.job_id, wanted, upload)
@@ -183,7 +184,7 @@ def file_of(received: Received) -> Upload:
 def check(wanted: Submission, verdict: Layout | BadTable | None) -> None:
     """One refusal with everything: the fields, then the header, then the rows. No verdict: no table was sent."""
     layout = verdict.layout if isinstance(verdict, BadTable) else verdict
-    columns = check_columns(layout, wanted.kind.columns, wanted.params) if layout and wanted.kind else ()
+    columns = wanted.missing(layout)
     rest = verdict.faults if isinstance(verdict, BadTable) else ()
     source = check_source(wanted.kind, wanted.params, sent=verdict is not None)
     faults = (*wanted.faults, *source, *columns, *rest)
@@ -204,6 +205,7 @@ def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload | 
         id=job_id,
         kind=wanted.kind.name if wanted.kind else "",
         params=dict(wanted.params),
+        reading=wanted.reading,
         source=source,
         priority=wanted.priority,
         progress=Progress(bytes_total=source.size),
@@ -224,6 +226,7 @@ def fingerprint(job: Job) -> str:
     """What was asked: two requests with the same one ask for the same job."""
     asked = [job.kind, job.params, job.notify.email, job.priority, job.source.model_dump()]
     asked += [job.based_on.model_dump()] if job.based_on else []
+    asked += [job.reading.model_dump()] if job.reading != Reading() else []
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

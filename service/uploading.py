@@ -15,7 +15,18 @@ WHO: dict[str, Schema] = {
 FIELDS: dict[str, Schema] = {
     "kind": {"type": "string", "default": "profile", "description": "What to do with the table."},
     "params": {"type": "string", "contentMediaType": JSON, "description": "The kind's parameters: a JSON object."},
+    "reading": {
+        "type": "string",
+        "contentMediaType": JSON,
+        "contentSchema": ref("Reading"),
+        "description": "How to read the table, where looking gets it wrong: a JSON object.",
+    },
     **WHO,
+}
+MORE: Schema = {
+    "type": "string",
+    "contentMediaType": JSON,
+    "description": "How to read this file: `encoding`, `delimiter`, and of rows to append `header` and `quote`.",
 }
 READING: Schema = {
     "type": "string",
@@ -59,7 +70,20 @@ SUBMIT = Call(
     _body(FIELDS, "The table, as CSV or the like.", required=False),
     need=Need.SUBMIT,
 )
-_SENT = {"params": READING, **WHO}
+PREVIEW = Call(
+    "post",
+    "/v1/preview",
+    "Look at the beginning of a table",
+    "What a job would decide about reading it and why, its first rows, and which needed columns it has. Takes what "
+    "`POST /v1/jobs` takes, but of the table only the first 256 KiB; a shorter one is taken for all of it. No job is "
+    "made and nothing is stored.",
+    {200: ("What is known of it; `errors` are what a job would be refused for.", JSON, ref("Preview"))},
+    ("malformed", "no_file", "timeout", "too_large", "not_a_table", "invalid", "busy"),
+    _query(FIELDS),
+    _body(FIELDS, "The first 256 KiB of the table."),
+    need=Need.SUBMIT,
+)
+_SENT = {"params": READING, "reading": MORE, **WHO}
 
 
 def _amendment(what: str, title: str, says: str, file: str) -> Call:

@@ -102,9 +102,9 @@ def join(parts: Sequence[Converted], columns: Sequence[Column]) -> Converted:
     return Converted(tuple(joined), reasons, np.concatenate([np.zeros(0, np.bool_), *(part.empty for part in parts)]))
 
 
-def vocabulary(columns: Sequence[Column]) -> tuple[str, ...]:
-    """The reasons by their numbers: `revenue: missing`."""
-    return tuple(f"{column.name}: {why.name}" for column in columns for why in values.Why)
+def vocabulary(names: Sequence[str]) -> tuple[str, ...]:
+    """The reasons by their numbers, of columns as the file names them: `revenue: missing`."""
+    return tuple(f"{name}: {why.name}" for name in names for why in values.Why)
 
 
 def _accept(cells: pa.Array, column: Column) -> tuple[Any, Flags]:

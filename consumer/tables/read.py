@@ -80,18 +80,20 @@ def _reading(
     survey: Survey, columns: Sequence[Column], options: ReadOptions, surplus: Literal["reject", "ignore"]
 ) -> _Reading:
     layout = survey.layout
-    if faults := check_columns(layout, [NeededColumn(name=column.name) for column in columns], {}):
+    if faults := check_columns(layout, [NeededColumn(name=column.name) for column in columns], {}, options.columns):
         raise BadTable(422, faults, layout)
     about = learned(f"{survey.key} {options.decimal} {layout.delimiter}")
-    return _Reading(layout, tuple(columns), options.decimal, surplus == "ignore", about)
+    wanted = tuple(layout.header.index(options.name_of(column.name)) for column in columns)
+    return _Reading(layout, tuple(columns), wanted, options.decimal, surplus == "ignore", about)
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What is asked of the rows of one table."""
+    """What is asked of the rows of one table; the columns are in the *wanted* places of its header."""
 
     layout: Layout
     columns: tuple[Column, ...]
+    wanted: tuple[int, ...]
     decimal: str
     ignores_surplus: bool
     learned: Learned
@@ -99,7 +101,7 @@ class _Reading:
     def batch(self, data: bytes, first_line: int, numbers: Places | None = None) -> Batch:
         places, found, originals = self._rows(data, partial(Originals, data, self.layout, first_line, numbers=numbers))
         good = found.reasons == 0
-        words = converted.vocabulary(self.columns)
+        words = converted.vocabulary([self.layout.header[place] for place in self.wanted])
         bad = self._misfits(originals).add(places[~good], found.reasons[~good], words)
         names = tuple(column.name for column in self.columns)
         return Batch(found.where(good), names, places[good], bad, originals)
@@ -161,7 +163,7 @@ class _Reading:
         return len(self.layout.header) == 1 or all(column.type == "text" for column in self.columns)
 
     def _tokeniser(self, *, typed: bool = False) -> Tokeniser[Converted]:
-        delimiter, wanted = self.layout.delimiter, [self.layout.header.index(column.name) for column in self.columns]
+        delimiter, wanted = self.layout.delimiter, self.wanted
         if typed:
             types, nulls = [converted.TYPES[column.type] for column in self.columns], sorted(self.learned.texts)
             accept = partial(converted.accept, columns=self.columns)

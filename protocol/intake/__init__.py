@@ -6,10 +6,11 @@ It knows where rows end and what the columns are called, never what a kind makes
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
-from protocol.intake import disguises, heading, scanning
+from protocol.intake import disguises, heading, quotes, scanning
 from protocol.intake.decoding import UTF8, Decoder, Undecodable
 from protocol.intake.heading import prepare
 from protocol.intake.layout import MAX_HEADER, BadTable, Layout, ReadOptions
@@ -21,6 +22,7 @@ __all__ = ["BadTable", "Inspector", "Layout", "ReadOptions", "check_columns", "p
 
 _WINDOW = 256 * 1024  # judged at fixed places, so that the verdict does not depend on how the blocks came
 _HEAD = MAX_HEADER + _WINDOW
+_BEYOND = re.compile(rb"[\x80-\xff]")
 
 
 class Inspector:
@@ -44,6 +46,7 @@ class Inspector:
         self._first = b""
         self._pending = bytearray()
         self._watch: Watch | None = None
+        self._beyond: int | None = None  # the first line with more than ASCII
         self._faults: list[Fault] = []
 
     def feed(self, block: bytes) -> None:
@@ -59,6 +62,12 @@ class Inspector:
         self.feed(b"")
         self._accept(b"", final=True)
         self._judge(len(self._pending), final=True)
+        return self._layout() or self._fail()
+
+    def glance(self) -> Layout:
+        """The layout as far as the bytes so far tell it: more may follow. Feed no more then."""
+        self.feed(b"")
+        self._judge(len(self._pending))
         return self._layout() or self._fail()
 
     def _begin(self) -> None:
@@ -78,14 +87,16 @@ class Inspector:
         except Undecodable as exc:
             self._refuse_encoding(exc, block)
         self._refuse_nul(text, block)
-        self._pending += text
+        if self._beyond is None and not text.isascii():
+            self._beyond = self._line_now() + scanning.line_ends(text[: _BEYOND.search(text).start()])  # type: ignore[union-attr]
+        self._pending += quotes.disguise(text, self._options.mark)
 
     def _refuse_encoding(self, exc: Undecodable, block: bytes) -> None:
         self._refuse_nul(exc.valid, exc.valid)
         if exc.encoding == UTF8 and b"\0" in block:
             detail = "This is no table: it is neither UTF-8 nor any other text, for it holds NUL bytes."
             raise BadTable(415, (Fault(code="binary_content", detail=detail),))
-        self._pending += exc.valid
+        self._pending += quotes.disguise(exc.valid, self._options.mark)
         line = self._line_now()
         if self._pending.strip():
             self._see(bytes(self._pending), final=False)
@@ -123,8 +134,12 @@ class Inspector:
         if isinstance(found, Fault):
             self._fail(found)
         else:
-            self._watch = Watch(found, skipped=self._decoder.skipped, surplus=self._options.surplus, count=self._count)
+            self._watch = self._watch_from(found)
             self._faults += heading.faults(found.names, found.line)
+
+    def _watch_from(self, found: heading.Heading) -> Watch:
+        options, skipped = self._options, self._decoder.skipped
+        return Watch(found, skipped=skipped, surplus=options.surplus, quote=options.mark, count=self._count)
 
     def _fail(self, *more: Fault) -> NoReturn:
         raise BadTable(422, (*self._faults, *more), self._layout())
@@ -132,24 +147,34 @@ class Inspector:
     def _layout(self) -> Layout | None:
         if self._watch is None:
             return None
-        layout = self._watch.layout((self._decoder.finding,))
+        found = self._decoder.finding
+        layout = self._watch.layout((found.model_copy(update={"line": found.line or self._beyond}),))
         return layout.model_copy(update={"encoding": self._decoder.encoding})
 
 
-def check_columns(layout: Layout, needed: Iterable[NeededColumn], params: Mapping[str, Any]) -> tuple[Fault, ...]:
-    """What the header lacks of the needed columns, all of it, and which column is asked for twice."""
-    names = [column.name_for(dict(params)) for column in needed]
-    missing = [_missing(name, layout.header) for name in dict.fromkeys(names) if name not in layout.header]
-    return (*missing, *(_twice(name) for name in dict.fromkeys(names) if names.count(name) > 1))
+def check_columns(
+    layout: Layout, needed: Iterable[NeededColumn], params: Mapping[str, Any], columns: Mapping[str, str] | None = None
+) -> tuple[Fault, ...]:
+    """What the header lacks of the needed columns, all of it, and which column is asked for twice.
+
+    *columns* maps needed names to those in the file, where they differ.
+    """
+    asked = [column.name_for(dict(params)) for column in needed]
+    names = [(columns or {}).get(name, name) for name in asked]
+    missing = [_missing(name, wanted, layout.header) for wanted, name in dict(zip(asked, names, strict=True)).items()]
+    twice = [_twice(name) for name in dict.fromkeys(names) if names.count(name) > 1]
+    return (*(fault for fault in missing if fault), *twice)
 
 
-def _missing(name: str, header: tuple[str, ...]) -> Fault:
+def _missing(name: str, wanted: str, header: tuple[str, ...]) -> Fault | None:
+    if name in header:
+        return None
     folded = {other.casefold(): other for other in header}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     hint = f"; did you mean {folded[close[0]]!r}?" if close else "."
     shown = ", ".join(header[:20]) + (", …" if len(header) > 20 else "")  # noqa: PLR2004
-    detail = f"The column {name!r} is missing. The header has: {shown}{hint}"
-    return Fault(code="missing_column", detail=detail, column=name)
+    what = f"The column {name!r}" if name == wanted else f"The column {name!r}, which is to be {wanted!r},"
+    return Fault(code="missing_column", detail=f"{what} is missing. The header has: {shown}{hint}", column=name)
 
 
 def _twice(name: str) -> Fault:

@@ -56,7 +56,8 @@ class Decoder:
         encoding = self.encoding or UTF8
         if self.mark:
             ignored = f"; the declared {self._declared} does not count" if self._contradicted else ""
-            return Finding(what="encoding", value=encoding, why=f"the file begins with a byte order mark{ignored}")
+            why = f"the file begins with a byte order mark{ignored}"
+            return Finding(what="encoding", value=encoding, why=why, line=1)
         why = "declared" if self._declared else "the whole file is valid UTF-8"
         return Finding(what="encoding", value=encoding, why=why)
 

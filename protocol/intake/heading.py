@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from protocol.intake import scanning
+from protocol.intake import quotes, scanning
 from protocol.intake.layout import CANDIDATES, MAX_COLUMNS, MAX_HEADER, ReadOptions
 from protocol.job import Fault, Finding
 
@@ -57,30 +57,43 @@ def find(head: bytes, options: ReadOptions) -> Heading | Fault:
     if end - begin > MAX_HEADER:
         return Fault(code="header_too_long", detail="The header is longer than 256 KiB.", line=line)
     cells = scanning.cells(head[begin:end], delimiter, blanks=blanks)
-    names = tuple(cell.decode(errors="replace").strip() for cell in cells)
-    mark = Finding(what="delimiter", value=delimiter, why=why)
-    if _is_row(names, options.names):
-        return Heading(
-            options.names, delimiter, blanks, begin, begin, line, line, (mark, _headless(options.names, line))
-        )
-    found = Finding(what="header", value=f"{len(names)} columns", why="the first line that is not blank", line=line)
+    names = tuple(quotes.reveal(cell, options.mark).decode(errors="replace").strip() for cell in cells)
+    mark = Finding(what="delimiter", value=delimiter, why=why, line=line)
+    if _is_row(names, options):
+        given = _given_names(len(names), options)
+        return Heading(given, delimiter, blanks, begin, begin, line, line, (mark, _headless(given, options, line)))
+    why = "declared" if options.header else "the first line that is not blank"
+    found = Finding(what="header", value=f"{len(names)} columns", why=why, line=line)
     return Heading(names, delimiter, blanks, begin, end, line, 1 + scanning.line_ends(head[:end]), (mark, found))
 
 
-def _is_row(cells: tuple[str, ...], expected: tuple[str, ...]) -> bool:
-    """Whether the first row is one like the others: it may be, and it names none of the columns."""
-    names = {name.casefold() for name in expected}
-    return bool(names) and names.isdisjoint(cell.casefold() for cell in cells)
+def _is_row(cells: tuple[str, ...], options: ReadOptions) -> bool:
+    """Whether the first row is one like the others: declared so, or it may be, and it names none of the columns."""
+    if options.header is not None:
+        return not options.header
+    names = {name.casefold() for name in (*options.names, *options.columns.values())}
+    return bool(options.names) and names.isdisjoint(cell.casefold() for cell in cells)
 
 
-def _headless(names: tuple[str, ...], line: int) -> Finding:
-    why = f"the first line names no column; in their order they are taken for {', '.join(names)}"
-    return Finding(what="header", value="none", why=why, line=line)
+def _given_names(count: int, options: ReadOptions) -> tuple[str, ...]:
+    """What the columns are called where no header says it: as the kind does, or else after their places."""
+    return options.names if options.names and not options.columns else tuple(map(_name_of, range(1, count + 1)))
+
+
+def _name_of(place: int) -> str:
+    return f"column_{place}"
+
+
+def _headless(names: tuple[str, ...], options: ReadOptions, line: int) -> Finding:
+    why = "declared" if options.header is not None else "the first line names no column"
+    return Finding(
+        what="header", value="none", why=f"{why}; in their order they are taken for {_some([*names])}", line=line
+    )
 
 
 def name_columns(cells: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """The columns' names: a blank one is called after its place, and that is told."""
-    names = tuple(cell or f"column_{place}" for place, cell in enumerate(cells, 1))
+    names = tuple(cell or _name_of(place) for place, cell in enumerate(cells, 1))
     nameless = [name for name, cell in zip(names, cells, strict=True) if not cell]
     why = "the header has no name there; a column is called after its place"
     return names, (Finding(what="header", value=_some(nameless), why=why),) if nameless else ()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from pydantic import Field
+
 from protocol.job import Fault, Finding, Value
+from protocol.reading import Reading
 
 CANDIDATES = (",", ";", "\t", "|")
 DECLARED = ("encoding", "delimiter", "decimal")
+QUOTE, APOSTROPHE, UNQUOTED = '"', "'", "none"
 MAX_COLUMNS = 2_000
 MAX_HEADER = 256 * 1024
 MAX_FIELD = 1024 * 1024
@@ -27,7 +31,7 @@ class ReadOptions(Value):
     """What the user declares where looking gets it wrong, and what the kind allows.
 
     Where there are *names*, a table needs no header: one whose first row has none of them is taken to have these
-    columns.
+    columns. Whether there is a header may be declared too. `columns` maps needed names to those in the file.
     """
 
     encoding: str | None = None
@@ -35,12 +39,25 @@ class ReadOptions(Value):
     decimal: str = "."
     names: tuple[str, ...] = ()
     surplus: str = "reject"
+    header: bool | None = None
+    quote: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, params: Mapping[str, Any], kind: Reader | None) -> ReadOptions:
-        """The reading options among a job's parameters (the others are the kind's), and those of the kind."""
+    def of(cls, params: Mapping[str, Any], kind: Reader | None, reading: Reading | None = None) -> ReadOptions:
+        """What is declared for a job: the reading options among its parameters too (the others are the kind's)."""
         declared = {name: params[name] for name in DECLARED if name in params}
-        return cls.model_validate(declared | ({"names": kind.names, "surplus": kind.surplus} if kind else {}))
+        said = (reading or Reading()).model_dump(exclude_none=True)
+        return cls.model_validate(declared | said | ({"names": kind.names, "surplus": kind.surplus} if kind else {}))
+
+    @property
+    def mark(self) -> str:
+        """What surrounds cells."""
+        return self.quote or QUOTE
+
+    def name_of(self, needed: str) -> str:
+        """What a needed column is called in the file."""
+        return self.columns.get(needed, needed)
 
 
 class Layout(Value):
@@ -48,8 +65,8 @@ class Layout(Value):
 
     `rows_begin` (bytes) and `first_line` (physical lines from 1) say where the row after the header starts,
     counted in the table as UTF-8. `blanks` says that blanks before an opening quote belong to the quoting.
-    `newline` is `\\n`, `\\r\\n`, `\\r`, `mixed` or, where no line ends, nothing. `size` (bytes) and
-    `lines` (begun, the last one perhaps empty) are those of the whole UTF-8 table.
+    A `headless` table has no header row. `newline` is `\\n`, `\\r\\n`, `\\r`, `mixed` or, where no line ends,
+    nothing. `size` (bytes) and `lines` (begun, the last one perhaps empty) are those of the whole UTF-8 table.
     """
 
     encoding: str
@@ -58,6 +75,7 @@ class Layout(Value):
     newline: str = ""
     has_quotes: bool = False
     blanks: bool = False
+    headless: bool = False
     rows_begin: int
     first_line: int
     size: int

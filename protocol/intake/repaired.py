@@ -52,7 +52,7 @@ def _strangers(names: Sequence[str], known: set[str]) -> Iterator[Fault]:
 def rows(blocks: Iterable[bytes], layout: Layout, declared: str | None) -> Iterator[Row]:
     """The rows behind the header; blank lines are none."""
     csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))
-    text = io.TextIOWrapper(io.BufferedReader(_Raw(transcode(blocks, declared))), "utf-8", newline="")
+    text = as_text(transcode(blocks, declared))
     reader = csv.reader(text, delimiter=layout.delimiter, skipinitialspace=layout.blanks)
     return islice(_numbered(reader, len(layout.header)), 1, None)
 
@@ -63,6 +63,11 @@ def _numbered(reader: Iterator[list[str]], width: int) -> Iterator[Row]:
         begun, line = line, reader.line_num + 1  # type: ignore[attr-defined]
         if len(cells) > 1 or (cells and (width == 1 or cells[0].strip())):
             yield begun, cells
+
+
+def as_text(utf8: Iterable[bytes]) -> io.TextIOWrapper:
+    """Blocks as text for `csv`: newlines stay as they are."""
+    return io.TextIOWrapper(io.BufferedReader(_Raw(iter(utf8))), "utf-8", newline="")
 
 
 class _Raw(io.RawIOBase):

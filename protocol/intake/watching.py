@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 
 from protocol.intake import heading, scanning
-from protocol.intake.layout import MAX_FIELD, Layout
+from protocol.intake.layout import MAX_FIELD, QUOTE, UNQUOTED, Layout
 from protocol.job import Fault, Finding
 
 _LONGEST_ROW = 4 * MAX_FIELD
@@ -14,12 +14,14 @@ _LONGEST_ROW = 4 * MAX_FIELD
 class Watch:
     """The table behind a heading, as far as its bytes were seen. Feed it windows much smaller than a cell may be."""
 
-    def __init__(self, head: heading.Heading, *, skipped: int, surplus: str, count: scanning.Count) -> None:
-        self._head, self._skipped = head, skipped
+    def __init__(
+        self, head: heading.Heading, *, skipped: int, surplus: str, count: scanning.Count, quote: str = QUOTE
+    ) -> None:
+        self._head, self._skipped, self._quote = head, skipped, quote
         self._scanner = scanning.Scanner(head.delimiter, blanks=head.blanks, offset=skipped, count=count)
         self._cell_begins = skipped
         self._newline: str | None = None
-        self._quotes = False
+        self._quoted_line: int | None = None  # the first with a quote
         self._surplus: _Surplus | None = None if surplus == "ignore" else _Surplus(head)
 
     @property
@@ -28,10 +30,11 @@ class Watch:
 
     def see(self, window: bytes, *, final: bool) -> tuple[Fault, ...]:
         data, start = self._scanner.held + window, self._scanner.offset
+        if self._quoted_line is None and (at := data.find(b'"')) >= 0:
+            self._quoted_line = self.line + scanning.line_ends(data[:at])
         faults = self._too_long(data, start)
         self._scanner.feed(window)
         self._note_cell(data[: self._scanner.offset - start], start)
-        self._quotes = self._quotes or b'"' in window
         self._newline = scanning.newline(window) if self._newline is None else self._newline
         if self._surplus and not self._surplus.possible(window, final=final):
             self._surplus = None
@@ -49,8 +52,9 @@ class Watch:
             delimiter=head.delimiter,
             header=names,
             newline=self._newline or "",
-            has_quotes=self._quotes,
+            has_quotes=self._quoted_line is not None,
             blanks=head.blanks,
+            headless=head.begin == head.end,
             rows_begin=self._skipped + head.end,
             first_line=head.next_line,
             size=scanner.offset,
@@ -83,11 +87,15 @@ class Watch:
             self._cell_begins = start + at + 1
 
     def _quoting(self) -> Finding:
+        line = self._quoted_line
+        if self._quote != QUOTE:
+            return Finding(what="quotes", value=self._quote, why="declared", line=line)
         if self._head.blanks:
-            return Finding(what="quotes", value='"', why="blanks before an opening quote are part of the quoting")
-        if self._quotes:
-            return Finding(what="quotes", value='"', why="a quote opens only at the start of a cell")
-        return Finding(what="quotes", value="none", why="the file has no quote")
+            why = "blanks before an opening quote are part of the quoting"
+            return Finding(what="quotes", value=QUOTE, why=why, line=line)
+        if line is not None:
+            return Finding(what="quotes", value=QUOTE, why="a quote opens only at the start of a cell", line=line)
+        return Finding(what="quotes", value=UNQUOTED, why="the file has no quote")
 
 
 class _Surplus:

@@ -45,7 +45,7 @@ async def test_a_repair_is_a_new_job_with_copies_of_all_that_it_goes_on_from(hou
     assert (status, job["kind"], job["params"], job["state"]) == (202, "sales", {"sigma": 1.5}, "queued")
     assert (job["source"]["name"], job["notify"]["email"]) == ("fixed.csv", ["a@x.org"])
     based_on = {"job": before.id, "how": "repair", "name": "sales.csv", "encoding": None, "delimiter": None}
-    assert job["based_on"] == based_on
+    assert job["based_on"] == based_on | {"header": None, "quote": None}
     assert job["log"][0]["reason"] == f"repairs job {before.id}"
     assert await house.consumer.next_job() == Job.model_validate(job)
     basis = house.folder / "bases" / job["id"]

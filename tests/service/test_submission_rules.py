@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import submission
+from protocol import strict, submission
 from protocol.submission import Fields
 from service import artefacts
 from tests.service.house import SALES
@@ -56,7 +56,7 @@ def test_an_address_can_always_stand_in_a_header(text: str) -> None:
 
 @given(st.dictionaries(st.text(), JSON))
 def test_params_come_through_as_they_are(params: dict[str, Any]) -> None:
-    assert submission.parse_params(json.dumps(params)) == params
+    assert strict.parse_object(json.dumps(params)) == params
 
 
 @given(st.dictionaries(st.sampled_from(["kind", "params", "email", "priority", "filename", "x"]), st.lists(st.text())))

@@ -1,0 +1,106 @@
+"""The beginning of a table as it would be read: what is decided and why, and the first rows. Pure, and quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns, quotes, scanning
+from protocol.intake.decoding import Decoder, Undecodable
+from protocol.job import Fault, Finding
+from protocol.kinds import KindInfo
+from protocol.value import Value
+
+MOST = 256 * 1024  # bytes that are looked at
+ROWS = 20
+Row = tuple[int, tuple[str, ...]]
+
+
+class Need(Value):
+    """A column that the kind needs, and what that is called in the file; nothing where the file has none."""
+
+    name: str
+    type: str
+    column: str | None
+
+
+class Preview(Value):
+    """What is known of a table from its beginning. `whole` says that this was all of it.
+
+    `rows` are cells as they stand, each with its physical line in `lines`. `errors` are what a submission of this much
+    would be refused for.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    lines: tuple[int, ...] = ()
+    needed: tuple[Need, ...] = ()
+    errors: tuple[Fault, ...] = ()
+    whole: bool = True
+
+
+def look(data: bytes, options: ReadOptions, name: str, *, whole: bool) -> Layout | BadTable:
+    """How the table that begins with *data* is written; more may follow unless that is the *whole*."""
+    inspector = Inspector(options, name=name)
+    try:
+        inspector.feed(data)
+        return inspector.finish() if whole else inspector.glance()
+    except BadTable as bad:
+        return bad
+
+
+def preview(
+    data: bytes, options: ReadOptions, name: str, kind: KindInfo | None, params: Mapping[str, Any], *, whole: bool
+) -> Preview:
+    """The table that begins with *data*, as *kind* would get it."""
+    found = look(data, options, name, whole=whole)
+    layout = found.layout if isinstance(found, BadTable) else found
+    faults = found.faults if isinstance(found, BadTable) else ()
+    if layout is None:
+        return Preview(errors=faults, whole=whole)
+    rows = list(_rows(data, options, layout, whole=whole))
+    needed = kind.columns if kind else ()
+    return Preview(
+        findings=layout.findings,
+        columns=layout.header,
+        rows=tuple(cells for _, cells in rows),
+        lines=tuple(line for line, _ in rows),
+        needed=tuple(_need(column.name_for(dict(params)), column.type, options, layout) for column in needed),
+        errors=(*check_columns(layout, needed, params, options.columns), *faults),
+        whole=whole,
+    )
+
+
+def _need(name: str, kind: str, options: ReadOptions, layout: Layout) -> Need:
+    there = options.name_of(name)
+    return Need(name=name, type=kind, column=there if there in layout.header else None)
+
+
+def _rows(data: bytes, options: ReadOptions, layout: Layout, *, whole: bool) -> Iterator[Row]:
+    """The first rows that end within *data*, with their lines."""
+    plain, skipped = _decoded(data, options)
+    text = quotes.disguise(plain, options.mark)
+    if whole and not text.endswith(b"\n"):
+        text += b"\n"
+    for line, row in islice(_split(text, layout, layout.rows_begin - skipped), ROWS):
+        cells = scanning.cells(row, layout.delimiter, blanks=layout.blanks)
+        yield line, tuple(quotes.reveal(cell, options.mark).decode(errors="replace") for cell in cells)
+
+
+def _split(text: bytes, layout: Layout, at: int) -> Iterator[tuple[int, bytes]]:
+    row, line = scanning.whole_row(layout.delimiter.encode(), blanks=layout.blanks), layout.first_line
+    while found := row.match(text, at):
+        if found[0].strip():
+            yield line, found[0]
+        at, line = found.end(), line + scanning.line_ends(found[0])
+
+
+def _decoded(data: bytes, options: ReadOptions) -> tuple[bytes, int]:
+    """As UTF-8, and how many bytes of a mark that lacks."""
+    decoder = Decoder(options.encoding)
+    try:
+        return decoder.feed(data) or decoder.feed(b"", final=True), decoder.skipped
+    except Undecodable as exc:
+        return exc.valid, decoder.skipped
