@@ -76,8 +76,9 @@ async def show_log(request: web.Request) -> web.Response:
 
 
 async def list_jobs(request: web.Request) -> web.Response:
-    query = replace(listing.parse(request.query), owner=request[CALLER].only)
-    rows = await request.app[SERVICE].store.newest(listing.with_one_more(query))
+    service = request.app[SERVICE]
+    query = replace(listing.parse(request.query, service.clock()), owner=request[CALLER].only)
+    rows = await service.store.newest(listing.with_one_more(query))
     text, headers = listing.page(rows, query, request.query)
     return answer_json(text, headers=headers)
 
@@ -116,23 +117,28 @@ def _allow(stored: Stored, to: State, what: str) -> Job:
 
 async def delete(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    job = await _forget(service, request)
+    while not await remove(service, await _ended(service, request)):  # a mail's fate came in between: look again
+        pass
+    return web.Response(status=204)
+
+
+async def _ended(service: Service, request: web.Request) -> Job:
+    job = (await find(service, request)).job()
+    if not job.final:
+        raise Refused("illegal_move", f"A job that is {job.state} cannot be deleted; cancel it first.")
+    return job
+
+
+async def remove(service: Service, job: Job) -> bool:
+    """Forget a final job and remove its files, unless it has moved since."""
+    try:
+        await service.store.delete(job)
+    except VersionMoved:
+        return False
     service.hub.forget(job)
     await service.files.remove(job.source_key)
     await service.files.remove(job.result_prefix)
     if job.based_on:
         await service.files.remove(kept.basis(job.id))
     log.info("deleted", extra={"action": "delete", "job": job.id})
-    return web.Response(status=204)
-
-
-async def _forget(service: Service, request: web.Request) -> Job:
-    while True:
-        job = (await find(service, request)).job()
-        if not job.final:
-            raise Refused("illegal_move", f"A job that is {job.state} cannot be deleted; cancel it first.")
-        try:
-            await service.store.delete(job)
-        except VersionMoved:  # a mail's fate came in between: look again
-            continue
-        return job
+    return True

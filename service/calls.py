@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.job import State
 from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, ref
 from service.key_calls import KEYS
+from service.list_calls import BULK, KIND, LIST, STATE
 from service.tus.calls import TUS
 from service.upkeep import UPKEEP
 from service.uploading import AMENDMENTS, PREVIEW, SUBMIT
@@ -13,28 +13,6 @@ __all__ = ["CALLS", "TEXT", "Call", "Parameter", "Schema", "ref"]
 
 JOB = ("The job.", JSON, ref("Job"))
 KNOWN = Parameter("If-None-Match", "header", "The ETag you know: 304 if it is still so.", TEXT)
-KIND = Parameter("kind", "query", "Only this kind; repeat it or use commas for several.", TEXT, repeats=True)
-STATE = Parameter(
-    "state",
-    "query",
-    "Only this state; repeat it or use commas for several.",
-    {"type": "string", "enum": [*State]},
-    repeats=True,
-)
-LIST = Call(
-    "get",
-    "/v1/jobs",
-    "List jobs",
-    "Newest first; follow `next` (or the `Link` header) for older ones.",
-    {200: ("Some jobs.", JSON, ref("Jobs"))},
-    ["bad_parameter"],
-    (
-        STATE,
-        KIND,
-        Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
-        Parameter("cursor", "query", "From `next`.", TEXT),
-    ),
-)
 DOWNLOAD = Call(
     "get",
     "/v1/jobs/{id}/artefacts/{name}",
@@ -67,6 +45,7 @@ CALLS: tuple[Call, ...] = (
     SUBMIT,
     PREVIEW,
     LIST,
+    BULK,
     Call(
         "get",
         "/v1/jobs/{id}",

@@ -7,28 +7,45 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlencode
 
 from multidict import MultiMapping
 
+from protocol.config import parse_time
 from protocol.databases import Row
 from protocol.job import State
 from service.problems import Refused
-from service.selection import Query
+from service.selection import Query, microseconds
 
 MOST, USUAL = 200, 50
-KNOWN = ("state", "kind", "limit", "cursor")
+FILTERS = ("state", "kind", "q", "since", "until")
+KNOWN = (*FILTERS, "limit", "cursor")
 CURSOR = re.compile(r"(\d{1,18})\.([0-9a-f]{32})", re.ASCII)
 KIND = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-FILTERS = 20
+VALUES = 20
+WORDS, LETTERS = 8, 200
 
 
-def parse(params: MultiMapping[str]) -> Query:
+def parse(params: MultiMapping[str], now: float) -> Query:
     """The query, or a refusal that names the parameter. Filters may repeat or hold several values with commas."""
-    if unknown := [name for name in params if name not in KNOWN]:
-        raise bad_parameter(unknown[0][:40], f"there is no such parameter; there are {', '.join(KNOWN)}")
+    check_known(params, KNOWN)
+    return replace(parse_filters(params, now), after=parse_cursor(params), limit=parse_limit(params))
+
+
+def check_known(params: Iterable[str], known: Sequence[str]) -> None:
+    if unknown := [name for name in params if name not in known]:
+        raise bad_parameter(unknown[0][:40], f"there is no such parameter; there are {', '.join(known)}")
+
+
+def parse_filters(params: MultiMapping[str], now: float) -> Query:
+    """Which jobs, without where to begin; *now* is what spans such as 7d are counted back from."""
     return Query(
-        states=parse_states(params), kinds=parse_kinds(params), after=_cursor(params), limit=parse_limit(params)
+        states=parse_states(params),
+        kinds=parse_kinds(params),
+        words=_words(params.get("q", "")),
+        since=_moment(params, "since", now),
+        until=_moment(params, "until", now),
     )
 
 
@@ -49,8 +66,8 @@ def parse_kinds(params: MultiMapping[str]) -> tuple[str, ...]:
 def _values(params: MultiMapping[str], name: str) -> tuple[str, ...]:
     given: Iterable[str] = (part.strip() for value in params.getall(name, ()) for part in value.split(","))
     values = tuple(dict.fromkeys(part for part in given if part))
-    if len(values) > FILTERS:
-        raise bad_parameter(name, f"it may have {FILTERS} values")
+    if len(values) > VALUES:
+        raise bad_parameter(name, f"it may have {VALUES} values")
     return values
 
 
@@ -61,7 +78,32 @@ def parse_limit(params: Mapping[str, str], *, most: int = MOST, usual: int = USU
     return int(text)
 
 
-def _cursor(params: Mapping[str, str]) -> tuple[int, str] | None:
+def _words(text: str) -> tuple[str, ...]:
+    words = tuple(text.split())
+    if len(text) > LETTERS or len(words) > WORDS:
+        raise bad_parameter("q", f"it may have {WORDS} words and {LETTERS} characters")
+    return words
+
+
+def _moment(params: Mapping[str, str], name: str, now: float) -> int | None:
+    """A time with its zone, or how long ago that is."""
+    if name not in params:
+        return None
+    span = parse_time(params[name]) if len(params[name]) < LETTERS else None
+    if isinstance(span, float):
+        return max(0, round((now - span) * 1_000_000)) if span < now else 0
+    try:
+        at = datetime.fromisoformat(params[name])
+        return microseconds(at) if at.tzinfo else _no_moment(name)
+    except (ValueError, OverflowError):
+        return _no_moment(name)
+
+
+def _no_moment(name: str) -> int:
+    raise bad_parameter(name, "it must be a time with its zone, such as 2026-01-31T12:00:00Z, or a span such as 7d")
+
+
+def parse_cursor(params: Mapping[str, str]) -> tuple[int, str] | None:
     if "cursor" not in params:
         return None
     try:
@@ -71,6 +113,12 @@ def _cursor(params: Mapping[str, str]) -> tuple[int, str] | None:
     if found is None:
         raise bad_parameter("cursor", "take it from the page before, as it is")
     return int(found[1]), found[2]
+
+
+def parse_flag(params: Mapping[str, str], name: str) -> bool:
+    if (value := params.get(name, "false")) not in {"true", "false"}:
+        raise bad_parameter(name, "it must be true or false")
+    return value == "true"
 
 
 def bad_parameter(name: str, sentence: str) -> Refused:
@@ -85,13 +133,14 @@ def with_one_more(query: Query) -> Query:
 def page(rows: Sequence[Row], query: Query, params: MultiMapping[str]) -> tuple[str, dict[str, str]]:
     """The answer and its headers. The jobs are stored as JSON and go out as they are."""
     shown = rows[: query.limit]
-    following = _next(shown[-1], params) if len(rows) > query.limit else None
+    following = address_after("/v1/jobs", shown[-1], params) if len(rows) > query.limit else None
     jobs = ",".join(row["body"] for row in shown)
     text = f'{{"jobs":[{jobs}],"next":{json.dumps(following)}}}'
     return text, {"Cache-Control": "no-cache"} | ({"Link": f'<{following}>; rel="next"'} if following else {})
 
 
-def _next(last: Row, params: MultiMapping[str]) -> str:
+def address_after(path: str, last: Row, params: MultiMapping[str]) -> str:
+    """Where to go on behind *last*."""
     cursor = base64.urlsafe_b64encode(f"{last['created']}.{last['id']}".encode()).decode()
     kept = [(name, value) for name, value in params.items() if name != "cursor"]
-    return f"/v1/jobs?{urlencode([*kept, ('cursor', cursor)])}"
+    return f"{path}?{urlencode([*kept, ('cursor', cursor)])}"

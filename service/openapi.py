@@ -14,6 +14,7 @@ from protocol.intake.preview import Preview
 from protocol.job import Job, LogEntry, Problem
 from protocol.kinds import KindInfo
 from service.access import PLACES, Ticket
+from service.bulk import Bulk
 from service.call import Need
 from service.calls import CALLS, TEXT, Call, Parameter, Schema, ref
 from service.problems import MEDIA_TYPE, PROBLEMS
@@ -26,7 +27,7 @@ SCHEMES: dict[str, Schema] = {
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Good once, from `POST /v1/tickets`."},
     "link": {"type": "apiKey", "in": "query", "name": "link", "description": "From a mail: opens its job alone."},
 }
-MODELS = (Job, Preview, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket, UploadState)
+MODELS = (Job, Preview, LogEntry, KindInfo, Problem, Pruning, KeyList, NewKey, Ticket, UploadState, Bulk)
 EXTRA: dict[str, Schema] = {
     "Kinds": {
         "type": "object",

@@ -12,21 +12,20 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from protocol.job import Job, Problem, State
+from protocol.job import Job, Problem
 from protocol.kinds import KindInfo
 from protocol.submission import DEFAULT_KIND
 from service import amendments, submissions, wording
 from service.assets import Assets, add_assets
 from service.caller import CALLER
+from service.filters import PERIODS, STATES, read_filters
 from service.forms import Form, form_of
 from service.problems import Refused
 from service.recognition import keep_link
-from service.selection import Query, microseconds
 from service.wiring import SERVICE
 
 HERE = Path(__file__).parent
 PER_PAGE = 30
-FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in State if state != State.WAITING))
 AMEND = {"repairs": amendments.repair, "additions": amendments.append}
 UNSENT = frozenset({"pending", "sending"})
 NEVER = {"Cache-Control": "no-store"}
@@ -96,38 +95,26 @@ async def take_form(request: web.Request) -> web.Response:
 
 async def _show_jobs(request: web.Request, problem: Problem | None = None) -> web.Response:
     service, pages = request.app[SERVICE], request.app[PAGES]
-    state = request.query.get("state", "")
-    query = replace(_query(state, request.query.get("after", "")), owner=request[CALLER].only)
-    rows = await service.store.newest(query)
-    jobs = [Job.model_validate_json(row["body"]) for row in rows[:PER_PAGE]]
     kinds = service.offers.kinds()
+    filters = read_filters(request.query, kinds)
+    query = filters.query(service.clock(), request.query.get("after", ""), PER_PAGE + 1)
+    rows = await service.store.newest(replace(query, owner=request[CALLER].only))
     return pages.answer(
         request,
         "index.html",
         problem.status if problem else 200,
         problem=problem,
-        jobs=jobs,
-        next=_older(state, jobs) if len(rows) > PER_PAGE else None,
-        state=state,
-        filters=FILTERS,
+        jobs=[Job.model_validate_json(row["body"]) for row in rows[:PER_PAGE]],
+        next=filters.behind(rows[PER_PAGE - 1]) if len(rows) > PER_PAGE else None,
+        later=query.after is not None,
+        filters=filters,
+        states=STATES,
+        periods=PERIODS,
         forms=_forms(kinds.values()),
         titles={name: kind.title for name, kind in kinds.items()},
-        chosen=_chosen(request.query.get("kind", DEFAULT_KIND), list(kinds)),
+        chosen=_chosen(filters.kind or DEFAULT_KIND, list(kinds)),
         max_upload=service.settings.max_upload,
     )
-
-
-def _query(state: str, after: str) -> Query:
-    """What the address asks for; what makes no sense in it asks for nothing."""
-    at, _, job_id = after.partition("-")
-    place = (int(at), job_id) if at.isascii() and at.isdigit() and len(at) < 18 else None  # noqa: PLR2004 - 64 bits
-    states = {"": (), State.RUNNING: (State.RUNNING, State.WAITING)}.get(state, (state,))
-    return Query(states=states, after=place, limit=PER_PAGE + 1)
-
-
-def _older(state: str, jobs: Sequence[Job]) -> str:
-    last = jobs[-1]
-    return f"/?{f'state={state}&' if state in set(State) else ''}after={microseconds(last.created_at)}-{last.id}"
 
 
 def _forms(kinds: Any) -> list[Form]:

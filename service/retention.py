@@ -12,6 +12,7 @@ from aiohttp import web
 
 from protocol.config import Settings, parse_size, parse_time
 from protocol.value import Value
+from service import listing
 from service.problems import Refused
 from service.wiring import SERVICE, Service
 
@@ -102,7 +103,7 @@ async def prune(request: web.Request) -> web.Response:
     """Apply the rules of the settings, or those that are given, at once; with `dry_run` only say what they mean."""
     service = request.app[SERVICE]
     rules = _rules(request, rules_of(service.settings))
-    dry = _flag(request, "dry_run")
+    dry = listing.parse_flag(request.query, "dry_run")
     chosen = await look(service, rules)
     if not dry:
         await ask(service, chosen)
@@ -128,10 +129,3 @@ def _rules(request: web.Request, usual: Rules) -> Rules:
     if "max_size" in given and not isinstance(size, int):
         raise Refused("bad_parameter", "The parameter 'max_size' is wrong: it must be a size such as 10GiB.")
     return Rules(age if isinstance(age, float) else None, size if isinstance(size, int) else None) if given else usual
-
-
-def _flag(request: web.Request, name: str) -> bool:
-    value = request.query.get(name, "false")
-    if value not in {"true", "false"}:
-        raise Refused("bad_parameter", f"The parameter {name!r} is wrong: it must be true or false.")
-    return value == "true"

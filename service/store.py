@@ -14,7 +14,7 @@ from protocol.databases import Database, Row, Transaction
 from protocol.job import Job
 from protocol.messages import CancelJob, ForgetJob, PruneJob, RetryJob, RunJob
 from protocol.outbox import Outbox
-from service.selection import Query, microseconds, select
+from service.selection import Query, count, microseconds, select, sought
 
 MIGRATIONS = (
     """CREATE TABLE service_jobs (
@@ -39,9 +39,10 @@ MIGRATIONS = (
     "ALTER TABLE service_jobs ADD COLUMN owner TEXT",
     "CREATE INDEX service_jobs_owner ON service_jobs (owner, deleted, created, id)",
     "CREATE INDEX service_jobs_queued ON service_jobs (owner) WHERE state = 'queued' AND deleted = 0",
+    "ALTER TABLE service_jobs ADD COLUMN sought TEXT",  # what words are looked for in
 )
-INSERT = """INSERT INTO service_jobs (id, version, state, kind, owner, created, ended, held, body)
-    VALUES (:id, :version, :state, :kind, :owner, :created, :ended, :held, :body)"""
+INSERT = """INSERT INTO service_jobs (id, version, state, kind, owner, created, ended, held, sought, body)
+    VALUES (:id, :version, :state, :kind, :owner, :created, :ended, :held, :sought, :body)"""
 UPSERT = f"""{INSERT}
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state, ended = excluded.ended,
         held = excluded.held, body = excluded.body
@@ -54,8 +55,8 @@ UNFINISHED = """SELECT id, version, state FROM service_jobs
 QUEUED = "SELECT COUNT(*) AS jobs FROM service_jobs WHERE owner = :owner AND state = 'queued' AND deleted = 0"
 HELD = "SELECT id, ended, held FROM service_jobs WHERE ended IS NOT NULL ORDER BY ended, id LIMIT :limit"
 HELD_IN_ALL = "SELECT COALESCE(SUM(held), 0) AS bytes FROM service_jobs WHERE ended IS NOT NULL"
-UNMEASURED = "SELECT body FROM service_jobs WHERE held IS NULL AND deleted = 0"
-MEASURE = "UPDATE service_jobs SET ended = :ended, held = :held WHERE id = :id"
+UNMEASURED = "SELECT body FROM service_jobs WHERE (held IS NULL OR sought IS NULL) AND deleted = 0"
+MEASURE = "UPDATE service_jobs SET ended = :ended, held = :held, sought = :sought WHERE id = :id"
 KEYS_LIVE = 7 * 86400.0  # seconds
 
 
@@ -154,9 +155,14 @@ class Store:
         row = _row(job)
         return await self._database.write(lambda tx: tx.execute(UPSERT, **row)) == 1
 
-    async def ask(self, command: CancelJob | RetryJob) -> None:
-        """Ask the consumer for a move; its answer is the job's next version."""
-        await self._database.write(lambda tx: self._outbox.put(tx, command))
+    async def ask(self, *commands: CancelJob | RetryJob) -> None:
+        """Ask the consumer for moves; its answer is each job's next version."""
+
+        def unit(tx: Transaction) -> None:
+            for command in commands:
+                self._outbox.put(tx, command)
+
+        await self._database.write(unit)
 
     async def unfinished(self) -> list[Row]:
         """Rows of id, version and state."""
@@ -195,6 +201,10 @@ class Store:
         sql, values = select(query)
         return await self._database.read(sql, **values)
 
+    async def count(self, query: Query) -> int:
+        sql, values = count(query)
+        return int((await self._database.read(sql, **values))[0]["jobs"])
+
     async def held(self, limit: int) -> list[Row]:
         """Rows of id, ended (microseconds) and held (bytes): the jobs whose files are kept, the oldest end first."""
         return await self._database.read(HELD, limit=limit)
@@ -218,6 +228,7 @@ def _row(job: Job) -> Row:
         "created": microseconds(job.created_at),
         "ended": microseconds(job.finished_at or job.created_at) if job.final and not job.pruned_at else None,
         "held": job.held,
+        "sought": sought(job),
         "body": job.model_dump_json(),
     }
 
@@ -230,4 +241,4 @@ def _measure(tx: Transaction) -> None:
     """Fill in what rows of an earlier version do not say."""
     for row in tx.rows(UNMEASURED):
         whole = _row(Job.model_validate_json(row["body"]))
-        tx.execute(MEASURE, id=whole["id"], ended=whole["ended"], held=whole["held"])
+        tx.execute(MEASURE, **{name: whole[name] for name in ("id", "ended", "held", "sought")})

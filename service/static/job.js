@@ -3,10 +3,18 @@
 
 import { CSRF, NO_ANSWER, newKey } from "./calls.js";
 import { drawCharts, forgetCharts } from "./charts.js";
+import { sure } from "./dialogs.js";
 import { announce, byId, element } from "./elements.js";
 import { Link, paced, renewPart } from "./link.js";
 
 /** @typedef {import("./calls.js").Problem} Problem */
+
+const DELETE = {
+  title: "Delete this job?",
+  says: "Its table, its result and its log are removed for good.",
+  no: "Keep it",
+  yes: "Delete",
+};
 
 /** @param {HTMLElement} main */
 export function startJob(main) {
@@ -56,7 +64,7 @@ function tell(main, before) {
 /** @param {string} job @param {HTMLButtonElement} button @param {() => void} expect */
 async function act(job, button, expect) {
   const what = button.dataset.act ?? "";
-  if (what === "delete" && !(await sure())) return;
+  if (what === "delete" && !(await sure(DELETE))) return;
   button.disabled = true;
   byId("act-problem").hidden = true;
   const [method, path] = what === "delete" ? ["DELETE", ""] : ["POST", `/${what}`];
@@ -93,14 +101,4 @@ async function amend(form) {
   problem.querySelector("p").textContent = errors.length ? "" : detail;
   problem.querySelector("ul").replaceChildren(...errors.map((fault) => element("li", {}, fault.detail)));
   problem.hidden = false;
-}
-
-/** @returns {Promise<boolean>} */
-function sure() {
-  const dialog = byId("sure");
-  dialog.returnValue = "no";
-  dialog.showModal();
-  return new Promise((decided) =>
-    dialog.addEventListener("close", () => decided(dialog.returnValue === "yes"), { once: true }),
-  );
 }

@@ -4,9 +4,11 @@
 import { byId } from "./elements.js";
 import { startJob } from "./job.js";
 import { startJobs } from "./jobs.js";
+import { startShortcuts } from "./shortcuts.js";
 import { localise } from "./words.js";
 
 localise(document);
+startShortcuts();
 const page = byId("main");
 if (page.dataset.page === "job") startJob(page);
 if (page.dataset.page === "jobs") startJobs();

@@ -1,0 +1,57 @@
+"""The calls about many jobs, as data: the list, and what is done to all that it shows."""
+
+from __future__ import annotations
+
+from protocol.job import State
+from service.bulk import Action
+from service.call import JSON, TEXT, Call, Need, Parameter, ref
+
+KIND = Parameter("kind", "query", "Only this kind; repeat it or use commas for several.", TEXT, repeats=True)
+STATE = Parameter(
+    "state",
+    "query",
+    "Only this state; repeat it or use commas for several.",
+    {"type": "string", "enum": [*State]},
+    repeats=True,
+)
+WHEN = "a time with its zone, or a span back from now such as `7d` or `12h`"
+FILTERS = (
+    STATE,
+    KIND,
+    Parameter("q", "query", "Words that stand in the file's name or the job's id, whatever their case.", TEXT),
+    Parameter("since", "query", f"Submitted no earlier: {WHEN}.", TEXT),
+    Parameter("until", "query", f"Submitted no later: {WHEN}.", TEXT),
+)
+CURSOR = Parameter("cursor", "query", "From `next`.", TEXT)
+LIST = Call(
+    "get",
+    "/v1/jobs",
+    "List jobs",
+    "Newest first; follow `next` (or the `Link` header) for older ones.",
+    {200: ("Some jobs.", JSON, ref("Jobs"))},
+    ["bad_parameter"],
+    (
+        *FILTERS,
+        Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+        CURSOR,
+    ),
+)
+BULK = Call(
+    "post",
+    "/v1/bulk",
+    "Act on all jobs of a list",
+    "Does it to 200 jobs that match and for which it is legal, the newest first; follow `next` with another POST while "
+    "there is one. Count first with `dry_run=true`, and pass on its `until` to leave out jobs that came later.",
+    {
+        200: ("With `dry_run=true`: how many it would be done to.", JSON, ref("Bulk")),
+        202: ("Done, or asked of the consumer.", JSON, ref("Bulk")),
+    },
+    ["bad_parameter"],
+    (
+        Parameter("action", "query", "What to do.", {"type": "string", "enum": [*Action]}, required=True),
+        *FILTERS,
+        Parameter("dry_run", "query", "Only count.", {"type": "boolean", "default": False}),
+        CURSOR,
+    ),
+    need=Need.SUBMIT,
+)
