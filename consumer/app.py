@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from consumer.acceptance import Rules
+from consumer.batching import Batching
 from consumer.errands.office import Office
 from consumer.executors import Slot, open_slots
 from consumer.mail import Mailer
@@ -63,9 +64,11 @@ async def run(
             await stack.enter_async_context(open_slots(f"processes://1{memory}&lazy=1")) if settings.charts else [None]
         )
         renderer = Renderer(spare) if spare else None
-        sizes = (settings.chunk_size, settings.chunk_timeout)
+        sizes = (files.url, settings.chunk_size, settings.chunk_timeout)
         office = Office(database, settings)
-        mill = Mill(store, office, Sharing(slots), renderer, files.url, *sizes, settings.records_url, metrics=metrics)
+        sharing = Sharing(slots)
+        batching = _make_batching(settings, sharing, metrics)
+        mill = Mill(store, office, sharing, batching, renderer, *sizes, settings.records_url, metrics=metrics)
         limits = Limits(settings.job_timeout, settings.retry_delay, settings.grace)
         rules = Rules(settings.sources, settings.max_upload, settings.max_attempts, disk_floor=settings.disk_floor)
         submissions = Submissions(SubmissionStore(database, store), files, rules, metrics)
@@ -74,6 +77,7 @@ async def run(
             chores = [
                 group.create_task(store.outbox.relay(transport), name="consumer relay"),
                 group.create_task(mailer.run(), name="mailer"),
+                group.create_task(batching.run(), name="small jobs"),
                 group.create_task(measure(metrics, store, database), name="metrics"),
                 group.create_task(asyncio.to_thread(prepare), name="intake"),
             ]
@@ -86,6 +90,11 @@ async def run(
             await working
             for chore in chores:
                 chore.cancel()
+
+
+def _make_batching(settings: Settings, sharing: Sharing, metrics: Metrics) -> Batching:
+    largest = min(settings.quick_size, settings.chunk_size)
+    return Batching(sharing, largest=largest, limit=settings.chunk_timeout, metrics=metrics)
 
 
 def make_mailer(settings: Settings, database: Database, files: Files, store: ConsumerStore, mails: Mailbox) -> Mailer:

@@ -8,16 +8,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from consumer import outcome
 from consumer.calls import Calls, Standing
 from consumer.errands import Terms
 from consumer.errands.rounds import Hooks, Round
 from consumer.errands.tally import Tally, as_partial, total
+from consumer.executors import Done
 from consumer.loading import Lane
 from consumer.mill import Mill
 from consumer.outcome import Succeeded
 from consumer.progress import Meter
 from consumer.running import end, together
-from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch, Task
+from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch, Task, Whole
 from protocol.job import Job
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
@@ -34,6 +36,7 @@ class Execution:
         self._lane = Lane(job.id, mill.store)
         self._tally = Tally()
         self._told = self._shown = 0.0
+        self.littered = False  # whether there is something to tidy afterwards
         self._runs: tuple[Run, ...] = ()
         self._showing: asyncio.Task[None] | None = None
 
@@ -43,6 +46,9 @@ class Execution:
 
     async def run(self, limit: asyncio.Timeout) -> Succeeded:
         """Do what is left to do within *limit*, or raise what outcome.judge understands."""
+        if self._mill.batching.fits(self.job) and (done := await self._do_at_one_go()):
+            return done
+        self.littered = True
         async with self._mill.sharing.job(self.job):
             plan = await self._plan()
             if plan.terms:
@@ -56,6 +62,22 @@ class Execution:
             rejected = tuple(one.rejected for one in milled)
             made = Made(rejected, chosen, counted, keep if plan.keeps else (), records)
             return await self._finish(plan, whole, made)
+
+    async def _do_at_one_go(self) -> Succeeded | None:
+        self._meter.start("reading", bytes_total=self.job.source.size)
+        ended = await self._mill.batching.do(self.job, self._task)
+        if ended is None:
+            return None
+        self._standing.job = self.job.model_copy(update={"findings": ended.findings})  # goes with the job's end
+        if not isinstance(ended.answer, Done):
+            raise outcome.from_answer(ended.answer, self.job.kind, ended.what)
+        whole: Whole | None = ended.answer.value
+        return await self._conclude(whole) if whole else None
+
+    async def _conclude(self, whole: Whole) -> Succeeded:
+        self._meter.bytes_total, self._meter.bytes_done = whole.size, whole.begin
+        self._meter.add(size=whole.size - whole.begin, rows=whole.rows, rejected=whole.rejected)
+        return await self._succeed(whole.finished)
 
     async def _plan(self) -> Plan:
         kept = await self._mill.store.checkpoints(self.job.id, "plan")
@@ -183,6 +205,9 @@ class Execution:
         self._meter.phase, self._meter.bytes_done = "finishing", self._meter.bytes_total
         await self._tell(force=True)
         done: Finished = await self._calls.call("finish", "the report", plan, total.partial, made)
+        return await self._succeed(done)
+
+    async def _succeed(self, done: Finished) -> Succeeded:
         drawn = await self._mill.renderer.render(self._task, done.report) if self._mill.renderer else ()
         self._meter.phase = "done"
         return Succeeded(done.report, (*done.artefacts, *drawn), self._meter.read())

@@ -14,7 +14,7 @@ from consumer.tables.cut import Chunk
 from consumer.tables.overlay import Overlay
 from consumer.tables.survey import Survey
 from protocol import kept
-from protocol.files import BlockingFiles, FileMissing, open_blocking
+from protocol.files import BlockingFiles, FileMissing
 from protocol.intake.layout import Layout
 
 NEWLINES = (b"\n", b"\r")
@@ -57,7 +57,7 @@ def needs_source(kind: Kind) -> bool:
 
 def keep(task: Task, plan: Plan, kind: Kind, made: Made) -> None:
     """Store what is known after the job."""
-    files = open_blocking(task.files_url)
+    files = task.files
     state = _load(plan.earlier.state) if plan.earlier else _first(task, plan, kind, files)
     counted = {name: count for name, count in made.counted.items() if name != "rejected"}
     body = pickle.dumps(replace(state, runs=made.runs, counted=counted))

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from consumer.batching import Batching
 from consumer.errands.office import Office
 from consumer.executors import Answer, Slot
 from consumer.metrics import Metrics
@@ -20,6 +21,7 @@ class Mill:
     store: ConsumerStore
     office: Office
     sharing: Sharing
+    batching: Batching
     renderer: Renderer | None
     files_url: str
     chunk_size: int

@@ -18,7 +18,7 @@ from consumer.kinds import BadInput, Column, Kind, Load
 from consumer.steps import Milled, Selected, Task
 from consumer.tables import cut, pieces, read, survey
 from consumer.tables.overlay import Alone, Part
-from protocol.files import BlockingFiles, open_blocking
+from protocol.files import BlockingFiles
 from protocol.intake import Layout, ReadOptions
 
 MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
@@ -141,4 +141,4 @@ class Passage:
 
     @property
     def _files(self) -> BlockingFiles:
-        return open_blocking(self.task.files_url)
+        return self.task.files

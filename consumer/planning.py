@@ -12,7 +12,6 @@ from consumer.kinds import BadInput, Kind
 from consumer.passages import MOST_LINES, slice_size
 from consumer.steps import WHOLE, Plan, Stretch, Task
 from consumer.tables import cut, survey, write
-from protocol.files import open_blocking
 from protocol.intake import ReadOptions
 from protocol.records import open_records
 
@@ -25,7 +24,7 @@ def plan(task: Task) -> Plan:
     size = (_loaded_by(task) if kind.load else None) or task.chunk_size
     if task.based_on is not None:
         return amendments.plan(replace(task, chunk_size=size), kind)
-    files = open_blocking(task.files_url)
+    files = task.files
     key, options = _source(task, kind, params)
     home = task.kept_prefix if keeping.needs_source(kind) else task.work_prefix
     found = survey.survey(files, key, options, name=task.source_name, work_prefix=home)
@@ -70,5 +69,5 @@ def _source(task: Task, kind: Kind, params: Any) -> tuple[str, ReadOptions]:
         raise BadInput("There is no table.", "no_file")
     key = f"{task.work_prefix}source"
     table = write.table(tuple(column.name for column in kind.columns(params)), kind.source(params))
-    open_blocking(task.files_url).write(key, table)
+    task.files.write(key, table)
     return key, ReadOptions(delimiter=",")

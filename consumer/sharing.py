@@ -67,6 +67,16 @@ class Sharing:
         finally:
             del self._shares[""]
 
+    @asynccontextmanager
+    async def visit(self, name: str, weight: float) -> AsyncIterator[Slot]:
+        """A slot for one piece of work of those that have no share; they start level, as a new job does."""
+        self._shares[name] = Share(weight, min((share.used for share in self._shares.values()), default=0.0))
+        try:
+            async with self.slot(name) as slot:
+                yield slot
+        finally:
+            del self._shares[name]
+
     async def _wait(self, share: Share) -> Slot:
         turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         share.waiting.append(turn)

@@ -8,7 +8,9 @@ from typing import Any, Self
 
 from consumer.errands import Row, Terms
 from consumer.errands.tally import Tally
+from consumer.executors import Done, Raised, Refused
 from protocol import kept
+from protocol.files import BlockingFiles, open_blocking
 from protocol.job import Artefact, Finding, Job, Report
 from protocol.kept import BasedOn
 from protocol.reading import Reading
@@ -51,6 +53,10 @@ class Task:
             sourceless=job.source.size == 0,
             reading=job.reading,
         )
+
+    @property
+    def files(self) -> BlockingFiles:
+        return open_blocking(self.files_url)
 
     @property
     def work_prefix(self) -> str:
@@ -215,3 +221,24 @@ class Made:
 class Finished:
     report: Report
     artefacts: tuple[Artefact, ...]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A small job from the look at its table to its report."""
+
+    findings: tuple[Finding, ...]
+    size: int  # in bytes, of which `begin` lie before the first row
+    begin: int
+    rows: int
+    rejected: int
+    finished: Finished
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a small job went. `answer` is about the step *what*; without a value the job is none for one go."""
+
+    what: str
+    answer: Done | Refused | Raised
+    findings: tuple[Finding, ...] = ()

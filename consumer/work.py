@@ -20,7 +20,6 @@ from consumer.passages import Passage
 from consumer.steps import Drawn, Finished, Made, Milled, Plan, Run, Selected, Task
 from consumer.tables import cut, pieces, survey, write
 from consumer.tables.overlay import Part, Tables
-from protocol.files import open_blocking
 from protocol.job import Artefact, Report, Table
 from protocol.kept import REJECTED_CSV
 from protocol.kinds import KindInfo
@@ -59,7 +58,7 @@ def load(task: Task, index: int, chunk_size: int) -> Counts:
     kind, _ = catalogue.understand(task)
     if kind.load is None:
         raise TypeError(f"{task.kind} loads nothing")
-    files, key = open_blocking(task.files_url), task.piece("load", index)
+    files, key = task.files, task.piece("load", index)
     rows = pieces.read(files.read(key, 0, files.size(key)))
     return open_records(task.records_url).load(kind.load.table, Lot(task.job_id, index, chunk_size), rows)
 
@@ -185,7 +184,7 @@ def _rejected(task: Task, plan: Plan, store: artefacts.Artefacts, rejected: Sequ
 
 
 def _artefacts(task: Task) -> artefacts.Artefacts:
-    return artefacts.Artefacts(open_blocking(task.files_url), task.job_id, task.prefix)
+    return artefacts.Artefacts(task.files, task.job_id, task.prefix)
 
 
 def render(task: Task, report: Report) -> tuple[Artefact, ...]:

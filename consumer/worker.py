@@ -179,7 +179,7 @@ class Worker:
             result = await self._judge(execution)
             ended = await self._settle(execution.job, result)
             self._tell(ended)
-            if ended.state is State.SUCCEEDED:
+            if ended.state is State.SUCCEEDED and execution.littered:
                 await self._tidying.tidy(ended)
 
     async def _judge(self, execution: Execution) -> Outcome:

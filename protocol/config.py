@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     )
     retry_delay: Seconds = Field(2.0, description="seconds before the second attempt; four times as long each time")
     chunk_size: Size = Field(16 * 2**20, description="how many bytes of a table are one chunk")
+    quick_size: Annotated[int, BeforeValidator(parse_size), Field(ge=0)] = Field(
+        2**20, description="up to how many bytes a table is done at one go, without checkpoints; 0: none"
+    )
     grace: Seconds = Field(20.0, description="how long a stopping consumer lets running chunks finish")
     charts: bool = Field(default=True, description="whether charts are also rendered as SVG and PNG")
     metrics_port: int | None = Field(

@@ -60,6 +60,7 @@ class Slot(Protocol):
     async def run(self, step: str, *arguments: Any, limit: float) -> Answer:
         """Run `work.step(*arguments)`; raise WorkerLost, or Overdue after *limit* seconds.
 
+        A step of another module has its name before it, as in `handful.do`.
         Cancelling this call kills the process that works on it.
         """
 

@@ -52,15 +52,16 @@ def _limit(what: int, most: int) -> None:
 
 def hello() -> int:
     """Load what the work needs, and tell the process id."""
-    importlib.import_module("consumer.work")
+    importlib.import_module("consumer.handful")
     return os.getpid()
 
 
 def perform(step: str, arguments: tuple[Any, ...]) -> Answer:
     """Run one step and return how it went; nothing escapes, for even SystemExit would end the parent's loop."""
     try:
-        work = importlib.import_module("consumer.work")
-        return Done(getattr(work, step)(*arguments))
+        module, _, name = f"work.{step}".rpartition(".")
+        work = importlib.import_module(f"consumer.{module.removeprefix('work.')}")
+        return Done(getattr(work, name)(*arguments))
     except BaseException as exc:  # noqa: BLE001
         return explain(exc, _kind(arguments))
 

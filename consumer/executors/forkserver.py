@@ -12,4 +12,4 @@ child.die_with_parent()
 child.be_parent()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop is the first process's business; this one ends after it
 
-import consumer.work  # noqa: E402, F401
+import consumer.handful  # noqa: E402, F401

@@ -47,6 +47,7 @@ WRITTEN: list[tuple[str, str, Any]] = [
     ("RETENTION_SIZE", "50GiB", 50 * GIB),
     ("RETRY_DELAY", "0.1s", 0.1),
     ("CHUNK_SIZE", "64KiB", 65536),
+    ("QUICK_SIZE", "0", 0),
     ("GRACE", "1.5m", 90.0),
     ("CHARTS", "no", False),
     ("METRICS_PORT", "9100", 9100),

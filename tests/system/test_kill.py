@@ -74,6 +74,22 @@ async def test_ten_kills_in_a_row_are_survived(start, sales):
     await rowmill.until(lambda: len(rowmill.mails()) == 1, "one mail")
 
 
+@pytest.mark.parametrize("done", [0, 5])
+async def test_killed_among_many_small_jobs_it_finishes_them_all_and_mails_each_once(start, sales, done):
+    rowmill = await start()
+    table = sales(20 * KIB)[: 20 * KIB].rpartition(b"\n")[0]
+    expected = await results(rowmill, await rowmill.finished((await rowmill.submit(table, kind="sales"))["id"]))
+    jobs = [await rowmill.submit(table, kind="sales", email="someone@example.org") for _ in range(20)]
+    if done:
+        await rowmill.finished(jobs[done]["id"])
+    await rowmill.kill()
+    await rowmill.start()
+    for job in jobs:
+        assert await results(rowmill, await rowmill.finished(job["id"])) == expected
+    await rowmill.until(lambda: len(rowmill.mails()) == len(jobs), "one mail each")
+    assert [name for name in rowmill.files() if "work/" in name] == []
+
+
 async def test_an_upload_that_was_cut_off_by_a_kill_leaves_nothing(start, sales):
     rowmill = await start()
     half, sent = sales(2000 * KIB), asyncio.Event()

@@ -27,20 +27,23 @@ def plugin(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("plugin")
 @pytest.mark.parametrize(
-    ("kind", "problem", "says"),
+    ("kind", "problem", "says", "quick"),
     [
-        ("loops", "/problems/chunk_timeout", "chunk 1 of 1"),
-        ("eats", "/problems/kind_failed", "WORKER_MEMORY"),
-        ("exits", "/problems/kind_failed", "SystemExit: 3"),
-        ("raises", "/problems/kind_failed", "ZeroDivisionError: by hand (badkinds.py:"),
-        ("refuses", "/problems/bad_table", "These rows are not what this kind is for."),
-        ("crashes", "/problems/worker_lost", "chunk 1 of 1"),
-        ("loses", "/problems/kind_failed", "it was given 1 rows; its report says 0 used and 0 skipped"),
+        ("loops", "/problems/chunk_timeout", "chunk 1 of 1", "1MiB"),
+        ("eats", "/problems/kind_failed", "WORKER_MEMORY", "1MiB"),
+        ("eats", "/problems/kind_failed", "WORKER_MEMORY", "0"),
+        ("exits", "/problems/kind_failed", "SystemExit: 3", "1MiB"),
+        ("raises", "/problems/kind_failed", "ZeroDivisionError: by hand (badkinds.py:", "1MiB"),
+        ("raises", "/problems/kind_failed", "ZeroDivisionError: by hand (badkinds.py:", "0"),
+        ("refuses", "/problems/bad_table", "These rows are not what this kind is for.", "1MiB"),
+        ("crashes", "/problems/worker_lost", "chunk 1 of 1", "1MiB"),
+        ("loses", "/problems/kind_failed", "it was given 1 rows; its report says 0 used and 0 skipped", "1MiB"),
     ],
 )
-async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, kind, problem, says):
+async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, kind, problem, says, quick):
     limit = "1.5" if kind == "loops" else "60"
-    rowmill = await start(CHUNK_TIMEOUT=limit, WORKER_MEMORY="1GiB", MAX_ATTEMPTS="2", RETRY_DELAY="0.1")
+    own = {"WORKER_MEMORY": "1GiB", "MAX_ATTEMPTS": "2", "RETRY_DELAY": "0.1", "QUICK_SIZE": quick}
+    rowmill = await start(CHUNK_TIMEOUT=limit, **own)
     bad = await rowmill.submit(b"n\n1\n", kind=kind)
     neighbour = await rowmill.submit(NEIGHBOUR, kind="summary")
     assert (await rowmill.finished(neighbour["id"]))["state"] == "succeeded"
@@ -52,6 +55,17 @@ async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, k
         assert await restarts(rowmill, REPLACED[kind]) >= job["attempt"]
     after = await rowmill.finished((await rowmill.submit(NEIGHBOUR, kind="summary"))["id"])
     assert after["state"] == "succeeded"
+
+
+@pytest.mark.usefixtures("plugin")
+async def test_among_many_small_jobs_the_one_that_kills_its_process_fails_and_no_other(start):
+    rowmill = await start(MAX_ATTEMPTS="1", WORKERS="1")
+    jobs = [await rowmill.submit(NEIGHBOUR, kind="summary") for _ in range(6)]
+    bad = await rowmill.submit(b"n\n1\n", kind="crashes")
+    jobs += [await rowmill.submit(NEIGHBOUR, kind="summary") for _ in range(6)]
+    ended = [await rowmill.finished(job["id"]) for job in jobs]
+    assert [(job["state"], job["attempt"]) for job in ended] == [("succeeded", 1)] * 12
+    assert (await rowmill.finished(bad["id"]))["problem"]["type"] == "/problems/worker_lost"
 
 
 async def test_a_worker_killed_in_mid_chunk_costs_no_attempt(start):

@@ -1,0 +1,131 @@
+"""A small job done at one go comes to what its steps come to, to the byte, and says as exactly what went wrong."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from consumer import handful
+from consumer.executors import Done, child
+from consumer.steps import Ended, Task, Whole
+from protocol import kept
+from protocol.files import open_blocking
+from tests.consumer import milling
+from tests.consumer.test_any_cut import tables
+
+LATIN = "region,value_column\nSüd,1\nSüd,x\n".encode("latin-1")
+SALES = b"region,revenue,quantity,discount\nNorth,1,1,0\nNorth,x,1,0\n"
+
+
+def stored(folder: Path, task: Task) -> dict[str, bytes]:
+    """Every file below the job's prefix."""
+    root = folder / task.prefix
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def at_one_go(folder: Path, data: bytes, kind: str, chunk_size: int = 2**24, **params: Any) -> tuple[Task, Ended]:
+    task = milling.submit(folder, data, name="x", kind=kind, chunk_size=chunk_size, **params)
+    [ended] = handful.do([task])
+    return task, ended
+
+
+def compare(data: bytes, kind: str, **params: Any) -> None:
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        task, ended = at_one_go(Path(one), data, kind, **params)
+        whole: Whole = ended.answer.value  # type: ignore[union-attr]
+        steps = milling.run(milling.submit(Path(other), data, name="x", kind=kind, chunk_size=2**24, **params))
+        assert whole.finished == steps.finished
+        assert stored(Path(one), task) == stored(Path(other), task)
+        assert whole.findings == steps.plan.findings
+        assert (whole.size, whole.begin) == (steps.plan.mill.size, steps.plan.mill.begin)
+        account = whole.finished.report.account
+        assert account is not None
+        assert (whole.rows, whole.rejected) == (account.read, account.rejected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(tables())
+def test_any_table_at_one_go_leaves_the_same_files_report_and_kept_state(table: Any) -> None:
+    data, _ = table
+    for kind in ("sales", "profile"):
+        compare(data, kind)
+
+
+def test_a_table_in_another_encoding_too() -> None:
+    compare(LATIN, "summary", encoding="latin-1")
+
+
+def test_what_jobs_can_go_on_from_is_kept(tmp_path: Path) -> None:
+    task, _ = at_one_go(tmp_path, SALES, "sales")
+    files = open_blocking(tmp_path.as_uri())
+    assert files.size(kept.key(task.prefix)) > 0
+    assert not list(tmp_path.glob(f"{task.work_prefix}/**/*"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "step"),
+    [
+        ("sales", b"region\nNorth\n", "mill"),
+        ("sales", b"", "plan"),
+        ("nothing_like_it", SALES, "plan"),
+    ],
+)
+def test_what_goes_wrong_is_told_as_by_the_step_that_it_goes_wrong_in(
+    kind: str, data: bytes, step: str, tmp_path: Path
+) -> None:
+    task, ended = at_one_go(tmp_path, data, kind)
+    arguments: tuple[Any, ...] = (task,)
+    if step == "mill":
+        plan = child.perform("plan", (task,)).value  # type: ignore[union-attr]
+        assert ended.findings == plan.findings
+        arguments = (task, plan.survey, plan.mill.chunks[0])
+    expected = child.perform(step, arguments)
+    assert not isinstance(expected, Done)
+    assert type(ended.answer) is type(expected)
+    if hasattr(expected, "faults"):
+        assert ended.answer == expected
+    assert ended.what == {"plan": "looking at the table", "mill": "chunk 1 of 1"}[step]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "chunk_size"),
+    [
+        ("users", b"Ann,a@x.org\n", 2**24),
+        ("mailing", b"email,subject,message\na@x.org,s,m\n", 2**24),
+        ("sales", SALES, 5),
+    ],
+    ids=["loads", "runs errands", "several chunks"],
+)
+def test_jobs_with_effects_and_of_several_chunks_are_not_done_at_one_go(
+    kind: str, data: bytes, chunk_size: int, tmp_path: Path
+) -> None:
+    task, ended = at_one_go(tmp_path, data, kind, chunk_size)
+    assert ended.answer == Done(None)
+    assert not [name for name in stored(tmp_path, task) if name.startswith("artefacts/")]
+
+
+def test_what_grows_too_large_in_memory_is_left_to_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handful, "ROOM", 5)
+    _, ended = at_one_go(tmp_path, SALES, "sales")
+    assert ended.answer == Done(None)
+
+
+def test_one_that_fails_leaves_the_others_alone_and_a_turn_hands_the_rest_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = random.Random(0).sample(range(1000), 3)
+    tasks = [
+        milling.submit(tmp_path, data, name=str(name), kind="sales", chunk_size=2**24)
+        for name, data in zip(names, (b"region\nNorth\n", SALES, SALES), strict=True)
+    ]
+    monkeypatch.setattr(handful, "TURN", 3600.0)
+    bad, *good = handful.do(tasks)
+    assert not isinstance(bad.answer, Done)
+    assert [isinstance(one.answer, Done) for one in good] == [True, True]
+    monkeypatch.setattr(handful, "TURN", 0.0)
+    assert len(handful.do(tasks)) == 1
