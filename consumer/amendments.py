@@ -16,7 +16,7 @@ from itertools import chain, islice, pairwise
 from consumer import keeping
 from consumer.keeping import State
 from consumer.kinds import Kind
-from consumer.passages import MOST_LINES, slice_size
+from consumer.passages import most_lines, slice_size
 from consumer.steps import Earlier, Plan, Run, Stretch, Task
 from consumer.tables import cut, overlay, survey
 from consumer.tables.overlay import Overlay, Part, Tables
@@ -62,7 +62,9 @@ def _append(task: Task, kind: Kind, files: BlockingFiles, state: State) -> Plan:
     shift = state.next_line - first_line
     chunks = [
         chunk.shifted(shift)
-        for chunk in cut.cut(files, found, task.chunk_size, most_lines=MOST_LINES, slice_size=slice_size(found.layout))
+        for chunk in cut.cut(
+            files, found, task.chunk_size, most_lines=most_lines(kind), slice_size=slice_size(found.layout)
+        )
     ]
     table, end = len(state.surveys), state.runs[-1].stop
     line_after = keeping.line_after(files, found)

@@ -22,6 +22,7 @@ from protocol.files import BlockingFiles
 from protocol.intake import Layout, ReadOptions
 
 MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
+MOST_LOADED = 200_000  # of one that is loaded: it is one transaction, for which others may have to wait
 SLICE, FEWEST_LINES, MOST_SLICED = 4 * 2**20, 4_096, 250_000  # bytes, and lines, of what is in memory at once
 
 
@@ -29,6 +30,11 @@ def slice_size(layout: Layout) -> int:
     """In bytes: small enough for the processor's cache, but not so few rows that each costs more than it should."""
     line = max(1, layout.size // layout.lines)
     return min(max(SLICE, line * FEWEST_LINES), line * MOST_SLICED)
+
+
+def most_lines(kind: Kind) -> int:
+    """How many a chunk may have."""
+    return MOST_LOADED if kind.load else MOST_LINES
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ from typing import Any
 from consumer import amendments, catalogue, keeping
 from consumer.errands import results
 from consumer.kinds import BadInput, Kind
-from consumer.passages import MOST_LINES, slice_size
+from consumer.passages import most_lines, slice_size
 from consumer.steps import WHOLE, Plan, Stretch, Task
 from consumer.tables import cut, survey, write
 from protocol.intake import ReadOptions
 from protocol.records import open_records
-
-MOST_LOADED = 200_000  # of one that is loaded: it is one transaction, for which others may have to wait
 
 
 def plan(task: Task) -> Plan:
@@ -58,7 +56,7 @@ def _most(kind: Kind, found: survey.Survey, size: int) -> tuple[int, int | None]
         return min(size, results.LARGEST), results.MOST_ROWS
     if kind.frame is not None or size == WHOLE:
         return found.size + 1, None
-    return size, MOST_LOADED if kind.load else MOST_LINES
+    return size, most_lines(kind)
 
 
 def _source(task: Task, kind: Kind, params: Any) -> tuple[str, ReadOptions]:

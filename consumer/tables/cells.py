@@ -64,7 +64,7 @@ class Tokeniser(Generic[T]):
     def run(self, data: bytes, width: int) -> tuple[list[T], Misfits]:
         """The rows of *data* that have *width* cells, and the misfits; TooManyMisfits where they are a crowd."""
         try:
-            return self._run(data, width, _BLOCK)
+            return self._run(data, width, _unbroken(data, _BLOCK))
         except pa.ArrowInvalid as exc:
             if "straddling" not in str(exc):
                 raise
@@ -103,6 +103,13 @@ class Tokeniser(Generic[T]):
                 include_columns=wanted,
             ),
         )
+
+
+def _unbroken(data: bytes, size: int) -> int:
+    """A size of blocks of which none ends within a `\\r\\n`: of a quoted cell too pyarrow would lose the `\\n`."""
+    while any(data[at - 1 : at + 1] == b"\r\n" for at in range(size, len(data), size)):
+        size += 1
+    return size
 
 
 def joined(column: pa.Array) -> bytes:

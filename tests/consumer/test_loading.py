@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer import work
+from consumer import passages, work
 from consumer.kinds import players, users
 from consumer.steps import Run, Task
 from protocol.files import open_blocking
 from protocol.intake import BadTable
+from protocol.kept import How
 from protocol.records import Counts, open_records
 from tests.consumer import milling
 
@@ -165,3 +166,15 @@ def test_a_job_that_was_cut_in_one_way_is_cut_so_again_and_loads_nothing_twice(t
         totals.append(counts.inserted)
     assert 0 < totals[0] < totals[1] == 40
     assert len(open_records(url).page(players.KIND.load.table, after=0, limit=100)) == 40
+
+
+def test_rows_that_are_appended_are_loaded_in_as_small_transactions_as_a_whole_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passages, "MOST_LOADED", 5)
+    rows = [["real_name", "email"], *([f"n{number}", f"a{number}@x.org"] for number in range(20))]
+    first = milling.run(milling.submit(tmp_path, written(rows), name="x", kind="users", chunk_size=10**6))
+    more = [rows[0], *([f"n{number}", f"b{number}@x.org"] for number in range(20))]
+    after = milling.run(milling.amend(first, written(more), How.APPEND, name="more"))
+    assert len(first.plan.mill) == len(after.plan.mill) > 3
+    assert after.counts == Counts(inserted=40)
