@@ -56,7 +56,7 @@ class Execution:
             milled = await self._mill_all(plan)
             runs = plan.runs(milled)
             whole = await self._fold(runs)
-            chosen = await self._select(plan, runs, whole)
+            chosen = await self._select(plan, milled, runs, whole)
             counted, keep = self._counted, runs if plan.ordered else (whole,)
             records = tuple(one.tally.records for one in milled if one.tally)
             rejected = tuple(one.rejected for one in milled)
@@ -187,7 +187,9 @@ class Execution:
             runs = await self._calls.call("fold", "combining", runs)
         return runs[0]
 
-    async def _select(self, plan: Plan, runs: Sequence[Run], total: Run) -> tuple[Selected, ...] | None:
+    async def _select(
+        self, plan: Plan, milled: Sequence[Milled], runs: Sequence[Run], total: Run
+    ) -> tuple[Selected, ...] | None:
         if not plan.selects:
             return None
         if len(plan.select) > 1:
@@ -195,7 +197,8 @@ class Execution:
         before = await self._calls.call("scan", "combining", [run.partial for run in runs], len(plan.select))
 
         async def work(plan: Plan, index: int) -> Selected:
-            arguments = (plan.survey, plan.select.chunks[index], before[index], total.partial)
+            listed = milled[index].listed if plan.select is plan.mill else None
+            arguments = (plan.survey, plan.select.chunks[index], before[index], total.partial, listed)
             result: Selected = await self._calls.call("select", plan.select.name(index), *arguments)
             return result
 

@@ -106,7 +106,7 @@ class Sitting:
         return Whole(plan.findings, plan.mill.size, plan.mill.begin, milled.rows, milled.rejected, finished)
 
     def _select(self, plan: Plan, chunk: bytes, milled: Milled) -> Selected:
-        return work.select(self._task, plan.survey, chunk, None, milled.partial)
+        return work.select(self._task, plan.survey, chunk, None, milled.partial, milled.listed)
 
     def _finish(self, plan: Plan, milled: Milled, chosen: tuple[Selected, ...] | None) -> Finished:
         keep = (plan.run(0, milled),) if plan.keeps else ()

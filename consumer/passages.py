@@ -15,6 +15,7 @@ import pandas as pd
 from consumer import accounts
 from consumer.accounts import Counted
 from consumer.kinds import BadInput, Column, Kind, Load
+from consumer.shortlists import Listed, Listing
 from consumer.steps import Milled, Selected, Task
 from consumer.tables import cut, pieces, read, survey
 from consumer.tables.overlay import Alone, Part
@@ -50,6 +51,7 @@ class Passage:
     def mill(self) -> Milled:
         """The chunk's partial; its rejected rows are set aside, and those to be loaded."""
         partials, rejected, loaded, rows, bad = [], [], [], 0, 0
+        listing = self._listing
         for batch in self._batches():
             if batch.rejected:
                 rejected.append(batch.rejects_csv())
@@ -59,24 +61,37 @@ class Passage:
             before = batch.rows if self._stands_in else 0
             frame.attrs["rejected"] = batch.rejected - before
             partials.append(Counted(batch.rows - before, batch.rejected - before, self.kind.chunk(frame, self.params)))
+            if listing:
+                listing.see(batch, partials[-1].partial)
             rows, bad = rows + batch.rows, bad + batch.rejected
         self._write("rejected", rejected)
+        self._write("listed", listing.rows if listing else ())
         self.set_aside(loaded)
         total = accounts.combine(self.kind, partials) if len(partials) > 1 else partials[0]
-        return Milled(rows, bad, pickle.dumps(total), rows if self._stands_in else 0)
+        listed = listing.found if listing else None
+        return Milled(rows, bad, pickle.dumps(total), rows if self._stands_in else 0, listed=listed)
+
+    @property
+    def _listing(self) -> Listing | None:
+        """What goes on from an earlier job has its second pass over other chunks."""
+        shortlist = None if self.task.based_on else self.kind.shortlist
+        return Listing(self.kind, self.params, shortlist) if shortlist else None
 
     @property
     def _stands_in(self) -> bool:
         """Whether all these rows were there before, and rejected."""
         return isinstance(self.part.overlay, Alone)
 
-    def select(self, before: Any, total: Any) -> Selected:
-        """The rows that the kind selects, as a piece of the artefact; *before* and *total* are partials."""
+    def select(self, before: Any, total: Any, listed: Listed | None) -> Selected:
+        """The rows that the kind selects, as a piece of the artefact; *before* and *total* are partials.
+
+        The chunk is not read where the *listed* rows suffice.
+        """
         if self.kind.select is None:
             raise TypeError(f"{self.task.kind} selects nothing")
         added: tuple[str, ...] = ()
         rows, selected, loaded = 0, [], []
-        for nth, batch in enumerate(self._batches(), 1):
+        for nth, batch in enumerate(self._listed(listed, total) or self._batches(), 1):
             frame = self.kind.select(batch.frame, before, total, self.params)
             self._check_names(batch, frame)
             added = batch.added(frame)
@@ -90,6 +105,13 @@ class Passage:
         self._write("selected", selected)
         self.set_aside(loaded)
         return Selected(rows, added)
+
+    def _listed(self, listed: Listed | None, total: Any) -> Sequence[read.Batch]:
+        if not (listed and self.kind.shortlist and listed.suffices(self.kind.shortlist, total, self.params)):
+            return ()
+        key = self.task.piece("listed", self.part.chunk.index)
+        data = self._files.read(key, 0, listed.size) if listed.size else b""
+        return (self._judged(read.again(*self._asked, surplus=self.kind.surplus, data=data), len(data)),)
 
     def _check_names(self, batch: read.Batch, frame: pd.DataFrame) -> None:
         """Where all columns were delivered, one that is not as it was is lost, or the kind's own of that name is."""

@@ -77,7 +77,7 @@ class Milled:
     """What a chunk came to: rows read, the rejected ones among them, and the kind's pickled partial.
 
     `before` of the rows were read and rejected by the job that this one goes on from. Of a chunk of errands there is a
-    `tally` too, for those who may not open the partial.
+    `tally` too, for those who may not open the partial. `listed` is what the second pass may use instead of the chunk.
     """
 
     rows: int
@@ -85,6 +85,7 @@ class Milled:
     partial: bytes
     before: int = 0
     tally: Tally | None = None
+    listed: bytes | None = None
 
 
 @dataclass(frozen=True)

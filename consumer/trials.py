@@ -110,13 +110,26 @@ class Bench:
 
     def select(self, rows: Rows, before: Counted | None, total: Counted) -> pd.DataFrame:
         """The selected rows, with their positions in the whole table as index."""
+        return self._select(self.rows(rows), before, total, rows[0])
+
+    def select_listed(self, rows: Rows, part: Counted, total: Counted) -> pd.DataFrame | None:
+        """The same, of those rows alone that are listed by a bound that *part* shows; None where that does not hold."""
+        shortlist = self.kind.shortlist
+        if shortlist is None:
+            return None
+        bound = shortlist.bound(part.partial, self.params)
+        if not shortlist.holds(bound, total.partial, self.params):
+            return None
+        frame = self.rows(rows)
+        return self._select(frame[shortlist.rows(frame, bound, self.params)], None, total, rows[0])
+
+    def _select(self, frame: pd.DataFrame, before: Counted | None, total: Counted, start: int) -> pd.DataFrame:
         if self.kind.select is None:
             raise TypeError("a kind without select selects nothing")
-        frame = self.rows(rows)
         selected = self.kind.select(frame, before and before.partial, total.partial, self.params)
         hold(selected.index.isin(frame.index).all(), "select returns rows of its frame, with their index")
         hold(selected.index.is_monotonic_increasing, "select keeps the order of rows")
-        return selected.set_index(selected.index + rows[0])
+        return selected.set_index(selected.index + start)
 
 
 def _as_one_chunk(kind: Kind) -> Kind:

@@ -142,10 +142,12 @@ def scan(task: Task, partials: Sequence[bytes], chunks: int) -> tuple[bytes | No
     return tuple(before)
 
 
-def select(task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes) -> Selected:
+def select(  # noqa: PLR0917 - steps are called by position
+    task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes, listed: bytes | None = None
+) -> Selected:
     """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
     earlier = None if before is None else _load(before).partial
-    return _passage(task, found, chunk).select(earlier, _load(total).partial)
+    return _passage(task, found, chunk).select(earlier, _load(total).partial, None if listed is None else _load(listed))
 
 
 def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:

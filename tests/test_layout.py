@@ -29,6 +29,7 @@ PANDAS = (
     "consumer/reporting.py",
     "consumer/trials.py",
     "consumer/passages.py",
+    "consumer/shortlists.py",
     "consumer/work.py",
 )
 HOMES: dict[str, tuple[str, ...]] = {

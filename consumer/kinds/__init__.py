@@ -92,6 +92,22 @@ class Load:
     rows: Callable[[pd.DataFrame, Any], pd.DataFrame] = lambda frame, _params: frame
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shortlist:
+    """Spares the second pass of a commutative kind most of its reading: rows that it may select are set aside in the
+    first. For kinds that are worth it; what is selected does not depend on it.
+
+    bound(partial, params)       what must hold of a row that is selected, as guessed from a partial of some rows
+    rows(frame, bound, params)   for each row, whether that holds
+    holds(bound, total, params)  whether it does hold of all rows that are selected, as the whole table shows. Then
+                                 `select` is only given rows for which it holds, so it must judge each row by itself
+    """
+
+    bound: Callable[[Any, Any], Any]
+    rows: Callable[[pd.DataFrame, Any, Any], NDArray[np.bool_]]
+    holds: Callable[[Any, Any, Any], bool]
+
+
 def _not_given(*_: Any) -> Any:
     raise TypeError("a kind has chunk, combine and finalize, or frame, or each")
 
@@ -115,6 +131,7 @@ class Kind:
                                           the artefact `{selected}.csv` in file order, with all input columns as they
                                           stood; one of the same name as an added column makes room for it. `before`
                                           is the combined partial of everything earlier, or None at the beginning
+    shortlist                             what makes that pass faster, for a commutative kind (see `Shortlist`)
     chart(report, params) -> spec         Vega-Lite, with its data inside
     headline(numbers) -> str              one sentence for a person; `numbers` then also holds `{selected}`, the count
                                           of selected rows (None while it is not known)
@@ -145,6 +162,7 @@ class Kind:
     check: Callable[[pd.DataFrame, Any], Sequence[Failed]] | None = None
     select: Callable[[pd.DataFrame, Any, Any, Any], pd.DataFrame] | None = None
     selected: str = "selected"
+    shortlist: Shortlist | None = None
     load: Load | None = None
     chart: Callable[[Report, Any], dict[str, Any]] | None = None
     description: str = ""

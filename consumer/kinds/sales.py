@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from consumer.exact import Floats, Moments
-from consumer.kinds import Column, Failed, Kind, Params, Report
+from consumer.kinds import Column, Failed, Kind, Params, Report, Shortlist
 from consumer.parts.bars import bars
 from consumer.parts.groups import Groups, merged
 from consumer.parts.sentences import count, number
 
 NUMBERS = ("revenue", "quantity", "discount")
+MARGIN = 0.2  # of a deviation: so much lower may the threshold of the whole table be than that of a part
+Flags = NDArray[np.bool_]
 
 
 class SalesParams(Params):
@@ -81,6 +84,21 @@ def select(frame: pd.DataFrame, _before: Sales | None, total: Sales, params: Sal
     return frame.iloc[above].assign(revenue_per_unit=per_unit[above])
 
 
+def bound(part: Sales, params: SalesParams) -> float:
+    """A revenue per unit that is a little below the threshold, as far as some rows show it."""
+    found = _threshold(part.per_unit, params.model_copy(update={"sigma": params.sigma - MARGIN}))
+    return -np.inf if found is None else found
+
+
+def above(frame: pd.DataFrame, bound: float, _: SalesParams) -> Flags:
+    return np.asarray(_per_unit(frame) > bound)
+
+
+def holds(bound: float, total: Sales, params: SalesParams) -> bool:
+    threshold = _threshold(total.per_unit, params)
+    return threshold is None or threshold >= bound
+
+
 def headline(numbers: Mapping[str, Any]) -> str:
     kept, rejected = numbers["kept"], numbers["rejected"]
     if not kept:
@@ -136,6 +154,7 @@ KIND = Kind(
     finalize=finalize,
     select=select,
     selected="anomalies",
+    shortlist=Shortlist(bound=bound, rows=above, holds=holds),
     commutative=True,
     headline=headline,
     chart=chart,

@@ -60,6 +60,7 @@ def check_laws(
             _check_groupings(bench, chunks, whole)
             _check_subsets(bench, chunks)
             _check_selection(bench, chunks, everything)
+            _check_shortlist(bench, chunks)
     _check_words(bench, whole)
     return whole
 
@@ -146,6 +147,22 @@ def _check_selection(bench: Bench, chunks: Sequence[Rows], everything: Rows) -> 
     whole = bench.select(everything, None, total)
     pieces = [piece for piece in pieces if len(piece)] or [whole[:0]]
     assert_frame_equal(pd.concat(pieces), whole, obj=f"selected, cut into {chunks}", check_exact=True)
+
+
+def _check_shortlist(bench: Bench, chunks: Sequence[Rows]) -> None:
+    """Where a bound holds, the rows on the list are all that is needed to select; it may be any part's."""
+    if bench.kind.shortlist is None:
+        return
+    partials = [bench.partial(rows) for rows in chunks]
+    total = bench.combine(partials)
+    for rows in chunks:
+        expected = bench.select(rows, None, total)
+        for part in partials:
+            found = bench.select_listed(rows, part, total)
+            if found is not None:
+                assert_frame_equal(
+                    found, expected, obj=f"selected of a short list, cut into {chunks}", check_exact=True
+                )
 
 
 def _check_words(bench: Bench, report: Report) -> None:

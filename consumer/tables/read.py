@@ -27,7 +27,7 @@ from protocol.intake import BadTable, ReadOptions, check_columns
 from protocol.intake.layout import Layout
 from protocol.kinds import NeededColumn
 
-__all__ = ["Batch", "every_column", "read", "slices"]
+__all__ = ["Batch", "again", "every_column", "read", "slices"]
 
 
 def read(
@@ -64,6 +64,20 @@ def slices(
     reading = _reading(survey, columns, options, surplus)
     for part in chunk.slices:
         yield reading.batch(_bytes(files, survey, part), part.first_line)
+
+
+def again(
+    _files: BlockingFiles,
+    survey: Survey,
+    chunk: Chunk,
+    columns: Sequence[Column],
+    options: ReadOptions,
+    *,
+    surplus: Literal["reject", "ignore"] = "reject",
+    data: bytes,
+) -> Batch:
+    """The same of some rows of *chunk*, whose bytes (of a batch's originals) are *data*; their lines are lost."""
+    return _reading(survey, columns, options, surplus).batch(data, chunk.first_line)
 
 
 def every_column(layout: Layout) -> tuple[Column, ...]:

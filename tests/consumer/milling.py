@@ -77,7 +77,7 @@ def run(task: Task, shuffle: random.Random | None = None) -> Ran:
     milled = _mill(task, plan, shuffle)
     runs = plan.runs(milled)
     [total] = work.fold(task, runs)
-    chosen = _select(task, plan, runs, total, shuffle)
+    chosen = _select(task, plan, milled, total, shuffle)
     keep = runs if plan.ordered else (total,)
     counts = _load(task, plan)
     made = Made(tuple(one.rejected for one in milled), chosen, counts.numbers if plan.loads else {}, keep)
@@ -94,15 +94,16 @@ def _mill(task: Task, plan: Plan, shuffle: random.Random) -> list[Milled]:
 
 
 def _select(
-    task: Task, plan: Plan, runs: tuple[Run, ...], total: Run, shuffle: random.Random
+    task: Task, plan: Plan, milled: list[Milled], total: Run, shuffle: random.Random
 ) -> tuple[Selected, ...] | None:
     if not plan.selects:
         return None
     chunks = plan.select.chunks
-    before = work.scan(task, [one.partial for one in runs], len(chunks))
+    before = work.scan(task, [one.partial for one in plan.runs(milled)], len(chunks))
     done: dict[int, Selected] = {}
     for number in _any_order(len(chunks), shuffle):
-        done[number] = work.select(task, plan.survey, chunks[number], before[number], total.partial)
+        listed = milled[number].listed if plan.select is plan.mill else None
+        done[number] = work.select(task, plan.survey, chunks[number], before[number], total.partial, listed)
     return tuple(done[number] for number in sorted(done))
 
 

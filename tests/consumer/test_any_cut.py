@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from consumer import work
 from consumer.kinds import summary
-from consumer.steps import Finished
+from consumer.steps import Finished, Task
+from protocol.files import open_blocking
 from tests.consumer import milling
 
 HEADER = ("region", "note", "revenue", "quantity", "discount")
@@ -108,6 +109,57 @@ def test_the_result_does_not_depend_on_the_cut_and_is_the_oracle_s(table: Any, s
     assert is_part(sure, picked)
     assert is_part(picked, perhaps)
     assert len(list(csv.reader(io.StringIO(expected["rejected.csv"].decode(), newline="")))) == rejected + 1
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["rising", "falling", "any"]), st.sampled_from([0.0, 0.1, 0.5, 2.0]))
+def test_the_second_pass_selects_the_same_rows_of_the_short_list_as_of_the_chunk(
+    seed: int, order: str, sigma: float
+) -> None:
+    dice = random.Random(seed)
+    revenue = [round(dice.lognormvariate(3, 1), 2) for _ in range(dice.randint(2, 400))]
+    revenue = revenue if order == "any" else sorted(revenue, reverse=order == "falling")
+    cells = [dice.choice([str(value), f' "{value}"', f'" {value}"', "", "n/a"]) for value in revenue]
+    lines = [f'R{dice.randint(0, 3)},"a\n{n}",{cell},{dice.randint(0, 5)},0.1\n' for n, cell in enumerate(cells)]
+    data = f"{','.join(HEADER)}\n{''.join(lines)}".encode()
+    with tempfile.TemporaryDirectory() as folder:
+        task = milling.submit(
+            Path(folder), data, name="x", kind="sales", chunk_size=dice.randint(50, len(data)), sigma=sigma
+        )
+        ran = second_pass(task)
+    assert [found for found, _ in ran] == [expected for _, expected in ran]
+
+
+def second_pass(task: Task) -> list[tuple[Any, Any]]:
+    """For each chunk what it gives with its short list, and without: how many rows, and their bytes."""
+    plan = work.plan(task)
+    milled = [work.mill(task, plan.survey, chunk) for chunk in plan.mill.chunks]
+    [total] = work.fold(task, plan.runs(milled))
+    files, results = open_blocking(task.files_url), []
+    for index, (chunk, one) in enumerate(zip(plan.mill.chunks, milled, strict=True)):
+        found = []
+        for listed in (one.listed, None):
+            chosen = work.select(task, plan.survey, chunk, None, total.partial, listed)
+            key = task.piece("selected", index)
+            found.append((chosen, files.read(key, 0, files.size(key)) if chosen.rows else b""))
+        results.append((found[0], found[1]))
+    return results
+
+
+def test_rows_on_the_short_list_are_read_and_a_chunk_whose_bound_was_too_high_is_read_again(tmp_path: Path) -> None:
+    high = "".join(f"A,n,{100 * (n % 7)},1,0\n" for n in range(500))
+    low = "".join(f"A,n,{900 if n % 100 == 0 else n % 7},1,0\n" for n in range(500))
+    data = f"{','.join(HEADER)}\n{high}{low}".encode()
+    task = milling.submit(tmp_path, data, name="x", kind="sales", chunk_size=len(high), sigma=1)
+    plan = work.plan(task)
+    milled = [work.mill(task, plan.survey, chunk) for chunk in plan.mill.chunks]
+    [total] = work.fold(task, plan.runs(milled))
+    open_blocking(task.files_url).write(task.source_key, [b"?" * len(data)])  # whoever reads it again finds no row
+    found = [
+        work.select(task, plan.survey, chunk, None, total.partial, one.listed).rows
+        for chunk, one in zip(plan.mill.chunks, milled, strict=True)
+    ]
+    assert found == [0, 5]
 
 
 def test_simulated_work_is_spread_over_the_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,64 @@
+"""Rows that the second pass may select, set aside in the first: most chunks then need not be read again. In the pool.
+
+A matter of speed alone. Where the guess was wrong, or too many rows were on the list, the chunk is read again.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from consumer.kinds import Kind, Shortlist
+from consumer.tables.read import Batch
+
+MOST = 4  # one row in so many: to list more costs more than it spares
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The bounds by which a chunk's rows were listed, one for each slice, and how many bytes those take."""
+
+    bounds: tuple[Any, ...]
+    size: int
+
+    def suffices(self, shortlist: Shortlist, total: Any, params: Any) -> bool:
+        """Whether all rows are listed that are selected."""
+        return all(shortlist.holds(bound, total, params) for bound in self.bounds)
+
+
+@dataclass
+class Listing:
+    """Goes through a chunk beside the kind, slice by slice."""
+
+    kind: Kind
+    params: Any
+    shortlist: Shortlist
+    rows: list[bytes] = field(default_factory=list)
+    bounds: list[Any] = field(default_factory=list)
+    _so_far: Any = None
+    _given_up: bool = False
+
+    def see(self, batch: Batch, partial: Any) -> None:
+        """List rows of *batch*, whose partial is this one."""
+        if self._given_up:
+            return
+        self._so_far = partial if self._so_far is None else self.kind.combine([self._so_far, partial])
+        bound = self.shortlist.bound(self._so_far, self.params)
+        found = np.flatnonzero(self.shortlist.rows(batch.frame, bound, self.params))
+        if len(found) * MOST > max(MOST, len(batch.places)):
+            self._given_up = True
+            self.rows.clear()
+            return
+        self.bounds.append(bound)
+        if len(found):
+            self.rows.append(batch.originals.bytes_of(batch.places[found]))
+
+    @property
+    def found(self) -> bytes | None:
+        """What the second pass is told, or None where it has to read the chunk."""
+        if self._given_up:
+            return None
+        return pickle.dumps(Listed(tuple(self.bounds), sum(map(len, self.rows))))
