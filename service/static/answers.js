@@ -2,6 +2,7 @@
 /** What the form was answered, as the API takes it. */
 
 import { byId } from "./elements.js";
+import { isDeclared, isMapped, reading } from "./reading.js";
 
 /** @param {HTMLFormElement} form @returns {HTMLInputElement|null} */
 export const chosen = (form) => form.querySelector("input[name=kind]:checked");
@@ -16,6 +17,14 @@ export function answers(form) {
     if (value !== undefined) given[field.dataset.param ?? ""] = value;
   }
   return given;
+}
+
+/** What the chosen kind calls the columns that it needs. @param {HTMLFormElement} form @returns {string[]} */
+export function needed(form) {
+  /** @type {{name: string, param: string|null}[]} */
+  const needs = JSON.parse(chosen(form)?.dataset.needs ?? "[]");
+  const given = answers(form);
+  return needs.map(({ name, param }) => String((param && given[param]) || name));
 }
 
 /** Whether the answers spare a table. @param {HTMLFormElement} form */
@@ -41,6 +50,7 @@ export function submission(form) {
   const data = new FormData();
   data.set("kind", chosen(form)?.value ?? "");
   data.set("params", JSON.stringify(answers(form)));
+  if (isDeclared() || isMapped()) data.set("reading", JSON.stringify(reading(needed(form))));
   data.set("priority", byId("priority").value);
   for (const { value } of byId("emails").children) if (value.trim()) data.append("email", value.trim());
   const [file] = byId("file").files;

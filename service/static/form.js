@@ -2,17 +2,18 @@
 /** The form for a new job. */
 
 import { byId } from "./elements.js";
-import { showFile, showNeeds } from "./file.js";
+import { showFile } from "./file.js";
+import { startPreview } from "./preview.js";
 import { startUpload } from "./upload.js";
 
 /** @param {HTMLFormElement} form */
 export function startForm(form) {
-  byId("file").addEventListener("change", () => showFile(form));
-  form.addEventListener("input", () => showNeeds(form));
+  byId("file").addEventListener("change", showFile);
   byId("more-email").addEventListener("click", addEmail);
   startDrop(byId("file"));
+  startPreview(form);
   startUpload(form);
-  if (byId("file").files.length) showFile(form); // the browser kept it over a reload
+  if (byId("file").files.length) showFile(); // the browser kept it over a reload
 }
 
 function addEmail() {

@@ -1,0 +1,70 @@
+"""What the page finds in a table before it is sent, and what the visitor makes of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.page.visit import SALES, Visit
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Table = Callable[..., Path]
+FOREIGN = "Gebiet;Umsatz;Menge;Rabatt\nNord;100;10;0.1\nSüd;80;10;0.05\n"
+MEANT = {"region": "Gebiet", "revenue": "Umsatz", "quantity": "Menge", "discount": "Rabatt"}
+
+
+async def test_the_first_rows_are_shown_as_found_and_one_click_reads_them_in_another_way(
+    guest: Visit, table: Table
+) -> None:
+    await guest.fill(table(FOREIGN, "gebiete.csv"), "profile")
+    page = guest.page
+    await expect(page.locator("#preview-rows th")).to_have_text(["Line", "Gebiet", "Umsatz", "Menge", "Rabatt"])
+    await expect(page.locator("#preview-rows tbody tr").first).to_have_text("2Nord100100.1")
+    await expect(page.get_by_role("radio", name="; semicolon")).to_be_checked()
+    await expect(page.locator("#why-delimiter")).to_have_text("the only one in the header")
+    await expect(page.locator("#as-found")).to_be_hidden()
+    await page.get_by_text("is data").click()
+    await expect(page.locator("#preview-rows tbody tr").first).to_have_text("1GebietUmsatzMengeRabatt")
+    await page.locator(".segments label", has_text="|").click()
+    await expect(page.locator("#preview-rows th")).to_have_text(["Line", "column_1"])
+    await page.click("#as-found")
+    await expect(page.locator("#preview-rows th")).to_have_count(5)
+    await expect(page.get_by_role("radio", name="; semicolon")).to_be_checked()
+
+
+async def test_columns_are_mapped_and_the_next_file_with_this_header_is_read_alike(guest: Visit, table: Table) -> None:
+    page = guest.page
+    await guest.fill(table(FOREIGN, "gebiete.csv"), "sales")
+    await expect(page.locator("#file-columns .lacking")).to_have_count(4)
+    for name, column in MEANT.items():
+        await page.select_option(f"[data-need={name}]", column)
+    await expect(page.locator("#file-columns .used")).to_have_text([*MEANT.values()])
+    await page.click("#start")
+    await guest.see_state("succeeded")
+    assert guest.job(page.url.rsplit("/", 1)[1])["reading"]["columns"] == MEANT
+    await guest.fill(table(FOREIGN + "West;1;1;0\n", "later.csv"), "sales")
+    await expect(page.locator("#file-columns .used")).to_have_text([*MEANT.values()])
+    await page.click("#start")
+    await guest.see_state("succeeded")
+    await expect(page.locator("#account")).to_have_text("3 rows read: 3 used.")
+    await guest.fill(table(SALES, "plain.csv"), "sales")
+    await expect(page.locator("#file-columns .used")).to_have_text([*MEANT])
+
+
+async def test_a_file_in_another_encoding_says_so_at_once_and_is_read_when_it_is_named(
+    guest: Visit, table: Table
+) -> None:
+    path = table(SALES, "alt.csv")
+    path.write_bytes(SALES.replace("East", "Köln").encode("cp1252"))
+    await guest.fill(path, "sales")
+    page = guest.page
+    await expect(page.locator("#preview-errors")).to_contain_text("not UTF-8")
+    await page.select_option("#encoding", "cp1252")
+    await expect(page.locator("#preview-rows")).to_contain_text("Köln")
+    await expect(page.locator("#preview-errors li")).to_have_count(0)
+    await page.click("#start")
+    await guest.see_state("succeeded")
+    await expect(page.locator("#table-1")).to_contain_text("Köln")
