@@ -14,9 +14,12 @@ from pandas.testing import assert_frame_equal
 
 from consumer import accounts
 from consumer.accounts import Counted
+from consumer.errands import Outcome, Place, results
+from consumer.errands.trying import attempt
 from consumer.kinds import Kind, Params, Report
 from consumer.tables import cut, read, survey
 from consumer.tables.batch import Batch
+from protocol import config
 from protocol.files import open_blocking
 from protocol.intake import ReadOptions
 
@@ -40,6 +43,16 @@ def reading(kind: Kind, table: str | bytes, params: Params) -> Reading:
     lines = batch.originals.lines(batch.rejects.places).tolist()
     reasons = [batch.rejects.vocabulary[number] for number in batch.rejects.reasons]
     return Reading(_as_given(kind, batch), list(zip(lines, reasons, strict=True)))
+
+
+async def attempts(kind: Kind, table: str | bytes, params: Params) -> dict[int, Outcome]:
+    """What one try of each row's errand comes to, by line; one after the other, with the settings of this process."""
+    if kind.each is None:
+        raise TypeError("a kind without each has no errands")
+    terms = kind.each.terms(params)
+    async with kind.each.opens(params, Place("0" * 32, config.load())) as tools:
+        rows = results.rows(_batch(kind, table, params))
+        return {row.line: await attempt(kind.each, terms, row, params, tools) for row in rows}
 
 
 def _batch(kind: Kind, table: str | bytes, params: Params) -> Batch:

@@ -10,14 +10,13 @@ import os
 import pickle
 import socket
 import sys
-import traceback
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 from consumer import kinds, origins
-from consumer.errands import LONGEST_REASON, Done, Each, Fate, Later, Outcome, Place, Reject, Row, Unclear, frames
+from consumer.errands import Each, Outcome, Place, Row, frames
 from consumer.errands.frames import Answered, Ask, Start
+from consumer.errands.trying import attempt
 from consumer.executors import Done as Ready
 from consumer.executors import child
 from protocol.files import open_blocking
@@ -43,51 +42,15 @@ class Errands:
             task.cancel()
 
     async def _answer(self, ask: Ask, writer: asyncio.StreamWriter) -> None:
-        outcome = await self._run(ask.row)
+        outcome = await attempt(self._each, self._start.terms, ask.row, self._params, self._tools)
         if outcome.records and len(body := pickle.dumps(outcome.records)) > SPILL:
             outcome = await asyncio.to_thread(self._spill, ask.row, outcome, body)
         frames.send(writer, Answered(ask.number, outcome))
-
-    async def _run(self, row: Row) -> Outcome:
-        terms = self._start.terms
-        try:
-            async with asyncio.timeout(terms.timeout):
-                return self._done(await self._each.do(row, self._params, self._tools))
-        except asyncio.CancelledError:
-            raise
-        except BaseException as exc:  # noqa: BLE001 - even SystemExit is about one row
-            return _explain(exc, repeatable=terms.repeatable, timeout=terms.timeout)
-
-    def _done(self, done: Done | None) -> Outcome:
-        done = done or Done()
-        records = tuple(tuple(one.get(name) for name in self._each.columns) for one in done.records)
-        return Outcome(Fate.DONE, _line(done.detail), made=len(records), records=records)
 
     def _spill(self, row: Row, outcome: Outcome, body: bytes) -> Outcome:
         key = f"{self._start.task.work_prefix}records/{row.line:012d}"
         open_blocking(self._start.task.files_url).write(key, [body])
         return Outcome(outcome.fate, outcome.detail, made=outcome.made, spilled=key)
-
-
-def _explain(error: BaseException, *, repeatable: bool, timeout: float) -> Outcome:
-    match error:
-        case Reject(reason=reason, column=column):
-            return Outcome(Fate.REJECTED, _line(reason), column)
-        case Later(reason=reason, after=after):
-            return Outcome(Fate.AGAIN, _line(reason), after=after)
-        case Unclear(reason=reason):
-            return Outcome(Fate.UNKNOWN, _line(reason))
-        case TimeoutError():
-            return Outcome(Fate.AGAIN if repeatable else Fate.UNKNOWN, f"no end within {timeout:g} s")
-    frames_ = traceback.extract_tb(error.__traceback__)
-    where = f"{Path(frames_[-1].filename).name}:{frames_[-1].lineno}" if frames_ else "?"
-    said = _line(f"{type(error).__name__}: {error} ({where})")
-    return Outcome(Fate.REJECTED if repeatable else Fate.UNKNOWN, said)
-
-
-def _line(text: str) -> str:
-    """One printable line that is not too long: it becomes a cell."""
-    return "".join(char if char.isprintable() else " " for char in text)[:LONGEST_REASON].strip()
 
 
 async def run(connection: socket.socket) -> None:

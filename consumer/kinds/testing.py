@@ -6,12 +6,14 @@ check_laws       the laws: *the result does not depend on where the table was cu
 check_restarts   the same for chunks that processes of their own made, in which sets have another order
 read             what a kind is given of a table: the typed rows; and what it is not: lines and reasons
 select           the rows that a kind selects from a table
+try_each         what one try of each row's errand comes to, by line
 
 A table is text, as it would lie in a file, or a frame as the reader delivers it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pickle
@@ -25,11 +27,13 @@ from itertools import chain, combinations, islice, pairwise
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
+from consumer import trials
 from consumer.accounts import Counted
+from consumer.errands import Outcome
 from consumer.kinds import Kind, Params, Report
 from consumer.trials import Bench, Reading, Rows, Table, hold, reading
 
-__all__ = ["Reading", "check_laws", "check_restarts", "read", "select"]
+__all__ = ["Reading", "check_laws", "check_restarts", "read", "select", "try_each"]
 
 MOST_SUBSETS = 8
 Cut = Sequence[int]  # the positions of rows before which the table is cut; one twice makes an empty chunk
@@ -109,6 +113,11 @@ def select(kind: Kind, table: Table, params: Params | None = None) -> pd.DataFra
     bench = Bench.of(kind, table, params)
     everything = (0, len(bench.frame))
     return bench.select(everything, None, bench.partial(everything))
+
+
+def try_each(kind: Kind, table: str | bytes, params: Params | None = None) -> dict[int, Outcome]:
+    """By line, what the errand of each right row comes to when it is tried once; in a job, AGAIN is tried again."""
+    return asyncio.run(trials.attempts(kind, table, kind.params.model_validate({}) if params is None else params))
 
 
 def _check_groupings(bench: Bench, chunks: Sequence[Rows], whole: Report) -> None:

@@ -80,6 +80,7 @@ def test_the_guide_leads_from_nothing_to_the_packaged_example(fresh: Fresh) -> N
     assert "5 days at 2 stations, 1 of them hot." in said
     assert said.count("The results are equal, to the last bit.") == 2
     assert "4 passed" in said
+    assert "1 passed" in said
     made = fresh.home / "rowmill-weather"
     assert (made / "dist" / "rowmill_weather-1.0-py3-none-any.whl").is_file()
     for path in EXAMPLE.iterdir():
