@@ -20,9 +20,9 @@ help:
 demo: runtime
 	@exec $(PY) -m rowmill demo
 
-# pytest comes last: its summary is what the last lines say.
+# pytest comes last: its summary is what the last lines say. Most tests wait more than they compute, so some run at once.
 test: dev tools lint types
-	@exec $(PY) -m pytest
+	@exec $(PY) -m pytest -n $${TEST_PROCESSES:-3} --dist loadfile
 
 chaos: dev tools
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-75} exec $(PY) -m pytest -s tests/amqp/test_chaos.py

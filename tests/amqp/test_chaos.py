@@ -105,10 +105,9 @@ class Chaos:
 
 
 @pytest.mark.timeout(SECONDS + 900)
-@pytest.mark.parametrize("seed", [SEED])
-async def test_chaos(launch, node: Node, table: bytes, big_table: bytes, seed: str):
+async def test_chaos(launch, node: Node, table: bytes, big_table: bytes):
     before = children()
-    print(f"CHAOS_SEED={seed} CHAOS_SECONDS={SECONDS:g}")  # noqa: T201 - for who repeats it
+    print(f"CHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS:g}")  # noqa: T201 - for who repeats it
     fleet = await launch(CHUNK_SIZE="256KiB", CHARTS="false", MAX_ATTEMPTS="50")
     chaos = Chaos(fleet, node, {"small": table, "big": big_table})
     await chaos.run()

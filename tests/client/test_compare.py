@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,18 +19,18 @@ STUCK = GOOD.replace(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a table, and beside it the one where temporary files go: `left` says what is still there."""
+    """A folder with a table."""
     (tmp_path / "here").mkdir()
-    (tmp_path / "tmp").mkdir()
     (tmp_path / "here" / "t.csv").write_text(TABLE)
     return tmp_path / "here"
 
 
 @pytest.fixture
 def left(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    temporary = folder.parent / "tmp"
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    return lambda: ([path.name for path in temporary.iterdir()], sorted(path.name for path in folder.iterdir()))
+    """What is still there where temporary files go, and beside the table. Sockets are among them: a short name."""
+    with tempfile.TemporaryDirectory() as name:
+        monkeypatch.setenv("TMPDIR", name)
+        yield lambda: ([path.name for path in Path(name).iterdir()], sorted(path.name for path in folder.iterdir()))
 
 
 def test_each_way_is_timed_and_weighed_the_results_are_equal_and_nothing_is_left(folder, left) -> None:
