@@ -25,10 +25,11 @@ MIGRATIONS = (
         body    BLOB NOT NULL)""",
     "CREATE INDEX outbox_due ON outbox (owner, stream, due, number)",
 )
-DUE = """SELECT number, body FROM outbox
-    WHERE owner = :owner AND stream = :stream AND due <= :now AND number > :after ORDER BY number LIMIT :room"""
+DUE = """SELECT number, {} FROM outbox
+    WHERE owner = :owner AND stream = :stream AND due <= :now ORDER BY number LIMIT :room"""
 NEXT = "SELECT MIN(due) AS due FROM outbox WHERE owner = :owner AND stream = :stream AND due > :now"
 WINDOW = 64
+FRESH = 256  # messages that were just written, and need not be read again
 LONGEST = 5.0  # seconds between two looks, whatever happens
 PAUSE = 0.5  # seconds after a message could not be sent
 
@@ -38,6 +39,7 @@ class Outbox:
 
     def __init__(self, database: Database, owner: str, *, clock: Callable[[], float] = time.time) -> None:
         self._database, self._owner, self._clock = database, owner, clock
+        self._fresh: dict[int, Message] = {}
         self._added: dict[str, asyncio.Event] = {stream.name: asyncio.Event() for stream in STREAM_OF.values()}
 
     async def prepare(self) -> None:
@@ -53,7 +55,13 @@ class Outbox:
             due=due,
             body=envelopes.encode(message),
         )
-        tx.on_commit(self._added[stream].set)
+        [row] = tx.rows("SELECT MAX(number) AS number FROM outbox")  # one writer: it is this message's
+        tx.on_commit(partial(self._announce, stream, row["number"], message if due <= 0 else None))
+
+    def _announce(self, stream: str, number: int, message: Message | None) -> None:
+        if message is not None and len(self._fresh) < FRESH:
+            self._fresh[number] = message
+        self._added[stream].set()
 
     async def oldest(self) -> float | None:
         """Since when (epoch seconds) the oldest message that is due has been due, for operations."""
@@ -75,9 +83,8 @@ class Outbox:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._added[stream].clear()
-                for row in await self._due(stream, sending):
-                    number = row["number"]
-                    sending[number] = group.create_task(self._send(row, transport))
+                for number, message in await self._due(stream, sending):
+                    sending[number] = group.create_task(self._send(number, message, transport))
                     sending[number].add_done_callback(partial(self._sent, stream, sending, number))
                 await self._nap(stream)
 
@@ -85,15 +92,21 @@ class Outbox:
         del sending[number]
         self._added[stream].set()
 
-    async def _due(self, stream: str, sending: dict[int, asyncio.Task[None]]) -> list[Row]:
+    async def _due(self, stream: str, sending: dict[int, asyncio.Task[None]]) -> list[tuple[int, Message | bytes]]:
+        """In the order of writing; those that were written just now are not read again."""
         room = WINDOW - len(sending)
         if room <= 0:
             return []
         # Those under way are the oldest; look for as many more as may be sent at once.
-        rows = await self._database.read(
-            DUE, owner=self._owner, stream=stream, now=self._clock(), after=-1, room=WINDOW
-        )
-        return [row for row in rows if row["number"] not in sending][:room]
+        new = [row["number"] for row in await self._look("due", stream) if row["number"] not in sending][:room]
+        if all(number in self._fresh for number in new):
+            return [(number, self._fresh.pop(number)) for number in new]
+        rows = [row for row in await self._look("body", stream) if row["number"] not in sending][:room]
+        return [(row["number"], self._fresh.pop(row["number"], row["body"])) for row in rows]
+
+    async def _look(self, column: str, stream: str) -> list[Row]:
+        sql = DUE.format(column)
+        return await self._database.read(sql, owner=self._owner, stream=stream, now=self._clock(), room=WINDOW)
 
     async def _nap(self, stream: str) -> None:
         now = self._clock()
@@ -105,15 +118,15 @@ class Outbox:
         except TimeoutError:
             pass
 
-    async def _send(self, row: Row, transport: Transport) -> None:
+    async def _send(self, number: int, written: Message | bytes, transport: Transport) -> None:
         try:
-            message = envelopes.decode(row["body"])
+            message = envelopes.decode(written) if isinstance(written, bytes) else written
             with lines.about(job=messages.job_id_of(message)):
                 await transport.publish(message)
-            await self._database.write(lambda tx: tx.execute("DELETE FROM outbox WHERE number = :n", n=row["number"]))
+            await self._database.write(lambda tx: tx.execute("DELETE FROM outbox WHERE number = :n", n=number))
         except NotSent as exc:
-            log.debug("%s", exc, extra={"outbox": row["number"]})  # the transport says when it is cut off
+            log.debug("%s", exc, extra={"outbox": number})  # the transport says when it is cut off
             await asyncio.sleep(PAUSE)
         except Exception as exc:  # noqa: BLE001 - whatever it was, the message stays and is sent again
-            log.warning("message not sent, it stays in the outbox: %s", exc, extra={"outbox": row["number"]})
+            log.warning("message not sent, it stays in the outbox: %s", exc, extra={"outbox": number})
             await asyncio.sleep(PAUSE)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from protocol import envelopes
 from protocol.job import Job
@@ -15,20 +16,24 @@ from protocol.messages import JobChanged, JobDeleted
 
 @dataclass(frozen=True)
 class Event:
-    """One version of a job, or that it is no more, and its envelope as text."""
+    """One version of a job, or that it is no more."""
 
     job: Job
-    text: str
     last: bool = False
+
+    @cached_property
+    def text(self) -> str:
+        """Its envelope; who only waits for the end needs none."""
+        return envelopes.encode(JobDeleted(job=self.job) if self.last else JobChanged(job=self.job)).decode()
 
 
 def event_of(job: Job) -> Event:
-    return Event(job, envelopes.encode(JobChanged(job=job)).decode())
+    return Event(job)
 
 
 def end_of(job: Job) -> Event:
     """The job was deleted."""
-    return Event(job, envelopes.encode(JobDeleted(job=job)).decode(), last=True)
+    return Event(job, last=True)
 
 
 @dataclass(eq=False)

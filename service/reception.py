@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ NO_TABLES = {
     "multipart/mixed": "not_a_table",
     "multipart/related": "not_a_table",
 }
+NAMED = re.compile(r"[^\s/]+/[^\s/]+")
 UNNAMED = "application/octet-stream"  # what a client says that says nothing
 BROKEN = (ValueError, RuntimeError, AssertionError, LookupError, Warning, HttpProcessingError, web.RequestPayloadError)
 
@@ -61,15 +63,22 @@ async def receive(request: web.Request, store: Store, limits: Limits, kinds: Map
         if name != "csrf":  # of a form that is sent without scripts
             fields.add(name, value)
     patience = Patience(limits)
-    if request.content_type == FORM:
+    kind = media_type(request)
+    if kind == FORM:
         return await _receive_form(request, fields, store, patience, limits)
-    if request.content_type in NO_TABLES:
-        raise Refused(NO_TABLES[request.content_type], f"Send {FORM}, or the table as the body with its media type.")
+    if kind in NO_TABLES:
+        raise Refused(NO_TABLES[kind], f"Send {FORM}, or the table as the body with its media type.")
     return Received(fields, await _receive_body(request, fields, store, patience))
 
 
+def media_type(request: web.Request) -> str:
+    """Of the body. The library reads the header as one of a mail, for a twentieth of what a small job costs here."""
+    named = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return named if NAMED.fullmatch(named) else UNNAMED
+
+
 async def _receive_body(request: web.Request, fields: Known, store: Store, patience: Patience) -> Upload | None:
-    if not request.can_read_body and request.content_type == UNNAMED and fields.one("filename") is None:
+    if not request.can_read_body and media_type(request) == UNNAMED and fields.one("filename") is None:
         return None
     name = check_name(fields.one("filename") or submission.DEFAULT_NAME)
     return await store(read_body(request, patience), name, fields.options())

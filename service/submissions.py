@@ -17,7 +17,7 @@ from aiohttp import web
 from protocol import log as lines
 from protocol import submission, tracing
 from protocol.intake import BadTable, Layout, ReadOptions
-from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
+from protocol.job import FINAL, Fault, Job, LogEntry, Notify, Progress, Source, State
 from protocol.reading import Reading
 from protocol.standins import check_source
 from protocol.submission import Submission
@@ -99,7 +99,7 @@ async def take(request: web.Request, making: Making) -> web.Response:
             with lines.about(job=making.job_id):
                 job_id = await _accept(request, making, key)
     stored = await waiting.until_final(service, job_id, wait or 0)
-    done = wait is not None and stored.job().final
+    done = wait is not None and stored.state in FINAL
     return answer_job(stored, request, status=200 if done else 202, location=True, waited=wait)
 
 
@@ -107,7 +107,7 @@ async def admit(service: Service, request: web.Request) -> None:
     """Refuse what is known to fail before a byte of it is read."""
     if not service.offers.kinds():
         raise Refused("starting", "No consumer has said yet which kinds there are.", headers={"Retry-After": "2"})
-    overhead = FORM_OVERHEAD if request.content_type == reception.FORM else 0
+    overhead = FORM_OVERHEAD if reception.media_type(request) == reception.FORM else 0
     owner = request[CALLER].name
     if owner and await service.store.count_queued(owner) >= service.quotas.queued:
         raise service.quotas.full()

@@ -7,6 +7,7 @@ import re
 
 from aiohttp import web
 
+from protocol.job import FINAL
 from service.problems import Refused
 from service.store import Stored
 from service.wiring import Service
@@ -33,7 +34,7 @@ async def until_final(service: Service, job_id: str, seconds: float) -> Stored:
 async def _watch(service: Service, job_id: str, seconds: float) -> None:
     with service.hub.watch(job_id) as mailbox:
         stored = await service.store.get(job_id)
-        if stored is None or stored.job().final:
+        if stored is None or stored.state in FINAL:
             return
         try:
             async with asyncio.timeout(seconds):
