@@ -32,7 +32,7 @@ class Metrics:
         self.attempts = Counter("attempts", "Attempts, by the state that followed.", kinds, **to)
         self.steps_took = Histogram(
             "step_seconds",
-            "How long a slot was lent; mill and select are chunks.",
+            "How long a slot was lent; mill and select are chunks, at_one_go small jobs.",
             ("kind", "step"),
             buckets=STEPS,
             **to,

@@ -25,7 +25,7 @@ async def both_sides_tell_figures(fleet: Fleet) -> bool:
     assert figures['rowmill_queue_messages{stream="jobs"}'] == 0
     assert figures['rowmill_consumer_attempts_total{kind="sales",state="succeeded"}'] == 1
     assert figures['rowmill_consumer_job_seconds_count{kind="sales",state="succeeded"}'] == 1
-    assert figures['rowmill_consumer_step_seconds_count{kind="sales",step="mill"}'] == 1
+    assert figures['rowmill_consumer_step_seconds_count{kind="sales",step="at_one_go"}'] == 1
     assert figures["rowmill_consumer_wait_seconds_count"] == 1
     assert figures["rowmill_consumer_outbox_age_seconds"] < 60
     looked_up = ('rowmill_consumer_mails{state="sent"}', 'rowmill_consumer_jobs{state="succeeded"}')
