@@ -18,7 +18,8 @@ from protocol.config import SPACE_FLOOR
 from protocol.databases import NoSpace
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
-from protocol.job import Job, LogEntry, Notify, Progress, Source, State
+from protocol.intake.unpacking import Unpacker, plain_name
+from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
 from protocol.kinds import KindInfo
 from protocol.standins import check_source
 from protocol.submission import Submission
@@ -46,6 +47,8 @@ class Looked:
     size: int
     sha256: str
     verdict: Layout | BadTable | None
+    compression: str | None = None
+    received: int | None = None
 
 
 NO_TABLE = Looked(0, hashlib.sha256().hexdigest(), None)
@@ -98,21 +101,19 @@ class Acceptance:
         passing = _Passing(inspector, self._rules.max_upload)
         try:
             await self._files.put(_key(job_id), passing.look(blocks))
-        except Exception:
-            if passing.failure:  # the file store may wrap it beyond recognition
-                raise passing.failure from None
-            raise
+        except Exception as exc:  # noqa: BLE001 - every store has errors of its own
+            failure = passing.failure or exc  # the file store may wrap it beyond recognition
+            raise _refuse_table(failure, failure.faults) if isinstance(failure, BadTable) else failure from None
         return passing.result()
 
     def _job(self, asked: Asked, wanted: Submission, looked: Looked) -> Job:
         now = datetime.now(UTC)
-        media_type = TABBED if wanted.name.lower().endswith((".tsv", ".tab")) else "text/csv"
         return Job(
             id=asked.job,
             kind=wanted.kind.name if wanted.kind else "",
             params=dict(wanted.params),
             reading=wanted.reading,
-            source=Source(name=wanted.name, size=looked.size, sha256=looked.sha256, media_type=media_type),
+            source=_source(wanted.name, looked),
             priority=wanted.priority,
             progress=Progress(bytes_total=looked.size),
             notify=Notify(email=wanted.emails),
@@ -129,24 +130,28 @@ class _Passing:
 
     def __init__(self, inspector: Inspector, most: int) -> None:
         self._inspector, self._most = inspector, most
-        self._size, self._digest = 0, hashlib.sha256()
+        self._size, self._digest, self._unpacker = 0, hashlib.sha256(), Unpacker()
         self._bad: BadTable | None = None
         self.failure: Exception | None = None
 
     async def look(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
-            async for block in blocks:
-                self._take(block)
-                yield block
+            async for piece in self._unpacker.unpack(self._arrive(blocks)):
+                self._take(piece)
+                yield piece
         except Exception as exc:
             self.failure = exc
             raise
+
+    async def _arrive(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for block in blocks:
+            self._digest.update(block)
+            yield block
 
     def _take(self, block: bytes) -> None:
         self._size += len(block)
         if self._size > self._most:
             raise Refusal("too_large", f"A table may have {self._most:,} bytes here.")
-        self._digest.update(block)
         if self._bad is None:
             try:
                 self._inspector.feed(block)
@@ -158,7 +163,9 @@ class _Passing:
             verdict: Layout | BadTable = self._bad or self._inspector.finish()
         except BadTable as bad:
             verdict = bad
-        return Looked(self._size, self._digest.hexdigest(), verdict)
+        packed = self._unpacker.compression
+        come = self._unpacker.received if packed else None
+        return Looked(self._size, self._digest.hexdigest(), verdict, packed, come)
 
 
 async def in_blocks(data: bytes) -> AsyncIterator[bytes]:
@@ -169,6 +176,18 @@ async def in_blocks(data: bytes) -> AsyncIterator[bytes]:
 
 def _key(job_id: str) -> str:
     return f"uploads/{job_id}"
+
+
+def _source(name: str, looked: Looked) -> Source:
+    tabbed = plain_name(name).lower().endswith((".tsv", ".tab"))
+    return Source(
+        name=name,
+        size=looked.size,
+        sha256=looked.sha256,
+        media_type=TABBED if tabbed else "text/csv",
+        compression=looked.compression,
+        received=looked.received,
+    )
 
 
 def _options(wanted: Submission) -> ReadOptions:
@@ -185,5 +204,8 @@ def _check(wanted: Submission, verdict: Layout | BadTable | None) -> None:
     rest = verdict.faults if isinstance(verdict, BadTable) else ()
     source = check_source(wanted.kind, wanted.params, sent=verdict is not None)
     if faults := (*wanted.faults, *source, *columns, *rest):
-        status = verdict.status if isinstance(verdict, BadTable) else 0
-        raise refuse(faults, {413: "too_large", 415: "not_a_table"}.get(status, "invalid"))
+        raise _refuse_table(verdict, faults) if isinstance(verdict, BadTable) else refuse(faults)
+
+
+def _refuse_table(bad: BadTable, faults: tuple[Fault, ...]) -> Refusal:
+    return refuse(faults, {413: "too_large", 415: "not_a_table"}.get(bad.status, "invalid"))

@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
     workers: int = Field(default_factory=count_cores, ge=1, le=256, description="worker processes; default: the cores")
-    max_upload: Size = Field(2 * 2**30, description="the largest upload, in bytes or as 2GiB")
+    max_upload: Size = Field(2 * 2**30, description="the largest table, unpacked, in bytes or as 2GiB")
     max_attempts: int = Field(3, ge=1, le=100, description="how often a job is tried")
     job_timeout: Seconds = Field(3600.0, description="seconds a job may run (also 90s, 5m, 2h)")
     chunk_timeout: Seconds = Field(300.0, description="seconds one chunk may take")

@@ -55,12 +55,17 @@ class IllegalMove(Exception):
 
 
 class Source(Value):
-    """The uploaded table. `size` in bytes; `sha256` in hex, of the bytes as they arrived."""
+    """The uploaded table. `size` in bytes, as it is stored; `sha256` in hex, of the bytes as they arrived.
+
+    Where those were compressed, `compression` says how (`gzip` or `zstd`), and `received` how many they were.
+    """
 
     name: str
     size: int
     sha256: str
     media_type: str = "text/csv"
+    compression: str | None = None
+    received: int | None = None
 
 
 class Progress(Value):

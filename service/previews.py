@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from protocol import submission
-from protocol.intake import ReadOptions, preview
+from protocol.intake import BadTable, ReadOptions, preview
 from protocol.intake.preview import Preview
+from protocol.intake.unpacking import Unpacker
 from service import reception, submissions
 from service.api import answer_json
 from service.problems import Refused, refuse_faults
@@ -25,19 +27,24 @@ class Head:
     """Where a piece of a table is kept while it is looked at."""
 
     data: bytearray = field(default_factory=bytearray)
+    table: bytes = b""  # unpacked
 
     @property
     def whole(self) -> bool:
         """A piece as long as it may be is taken for the beginning of a longer one."""
-        return len(self.data) < preview.MOST
+        return len(self.data) < preview.MOST > len(self.table)
 
     async def store(self, blocks: AsyncIterator[bytes], name: str, options: ReadOptions | None) -> Upload:
         async for block in blocks:
             self.data += block
             if len(self.data) > preview.MOST:
                 raise Refused("too_large", f"Send the first {preview.MOST:,} bytes of the table.")
+        try:
+            self.table = await asyncio.to_thread(Unpacker().unpack_some, bytes(self.data), preview.MOST)
+        except BadTable as bad:
+            raise submissions.refuse_table(bad, bad.faults) from None
         options = options or ReadOptions()
-        verdict = preview.look(bytes(self.data), options, name, whole=self.whole)
+        verdict = preview.look(self.table, options, name, whole=self.whole)
         return Upload(name, len(self.data), hashlib.sha256(self.data).hexdigest(), options, verdict)
 
 
@@ -55,4 +62,4 @@ def _look(service: Service, received: Received, head: Head) -> Preview:
     if wanted.faults:
         raise refuse_faults(wanted.faults)
     options = reception.options_of(json.dumps(wanted.params), wanted.kind, received.fields.one("reading"))
-    return preview.preview(bytes(head.data), options, wanted.name, wanted.kind, wanted.params, whole=head.whole)
+    return preview.preview(head.table, options, wanted.name, wanted.kind, wanted.params, whole=head.whole)

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 FORM_OVERHEAD = 2**20  # what a form may add to its file
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 NOTHING = hashlib.sha256().hexdigest()
-PLAIN, TABBED = "text/csv", "text/tab-separated-values"
 
 
 class Repeated(Exception):
@@ -80,7 +79,7 @@ class Making:
         if options == upload.options and wanted.name == upload.name:
             return upload
         verdict = await uploads.inspect(self.service.files, self.file_key, wanted.name, options)
-        return Upload(wanted.name, upload.size, upload.sha256, options, verdict)
+        return replace(upload, name=wanted.name, options=options, verdict=verdict)
 
 
 async def submit(request: web.Request) -> web.Response:
@@ -200,7 +199,7 @@ def refuse_table(bad: BadTable, faults: tuple[Fault, ...]) -> Refused:
 
 def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload | None) -> Job:
     now = datetime.fromtimestamp(service.clock(), UTC)
-    source = _source(upload) if upload else Source(name=wanted.name, size=0, sha256=NOTHING, media_type=PLAIN)
+    source = upload.source if upload else Source(name=wanted.name, size=0, sha256=NOTHING, media_type=uploads.PLAIN)
     return Job(
         id=job_id,
         kind=wanted.kind.name if wanted.kind else "",
@@ -214,12 +213,6 @@ def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload | 
         created_at=now,
         log=(LogEntry(version=0, at=now, state=State.QUEUED, attempt=0, reason="submitted"),),
     )
-
-
-def _source(upload: Upload) -> Source:
-    tabbed = upload.name.lower().endswith((".tsv", ".tab"))
-    media_type = TABBED if tabbed else PLAIN
-    return Source(name=upload.name, size=upload.size, sha256=upload.sha256, media_type=media_type)
 
 
 def fingerprint(job: Job) -> str:

@@ -16,12 +16,15 @@ from typing import TypeVar
 from protocol import kept
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
+from protocol.intake.unpacking import Unpacker, plain_name
+from protocol.job import Source
 from service.limits import Limits
 from service.problems import Refused
 from service.store import Store
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+PLAIN, TABBED = "text/csv", "text/tab-separated-values"
 BLOCK = 64 * 2**10
 LOOK_AROUND = 64 * 2**20  # bytes between two looks at the free space
 
@@ -35,6 +38,20 @@ class Upload:
     sha256: str
     options: ReadOptions
     verdict: Layout | BadTable
+    compression: str | None = None
+    received: int | None = None
+
+    @property
+    def source(self) -> Source:
+        tabbed = plain_name(self.name).lower().endswith((".tsv", ".tab"))
+        return Source(
+            name=self.name,
+            size=self.size,
+            sha256=self.sha256,
+            media_type=TABBED if tabbed else PLAIN,
+            compression=self.compression,
+            received=self.received,
+        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,7 @@ class Uploading:
         self._place, self._name = place, name
         self._options, self._hopeful = options or ReadOptions(), options is not None
         self._inspector = Inspector(self._options, name=name)
-        self._digest, self._size = hashlib.sha256(), 0
+        self._digest, self._size, self._unpacker = hashlib.sha256(), 0, Unpacker()
         self._bad: BadTable | None = None
         self._failure: Exception | None = None
 
@@ -110,23 +127,29 @@ class Uploading:
             await self._place.files.put(self._place.key, self._pass(blocks))
         except Exception as exc:  # noqa: BLE001 - every store has errors of its own
             raise self._failure or await explain(self._place.files, exc) from None
-        return Upload(self._name, self._size, self._digest.hexdigest(), self._options, self._judge())
+        packed = self._unpacker.compression
+        come = self._unpacker.received if packed else None
+        return Upload(self._name, self._size, self._digest.hexdigest(), self._options, self._judge(), packed, come)
 
     async def _pass(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
-            async for block in blocks:
-                await self._take(block)
-                yield block
+            async for piece in self._unpacker.unpack(self._arrive(blocks)):
+                await self._take(piece)
+                yield piece
         except Exception as exc:  # the store may wrap it beyond recognition
             self._failure = exc
             raise
+
+    async def _arrive(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for block in blocks:
+            self._digest.update(block)
+            yield block
 
     async def _take(self, block: bytes) -> None:
         if self._size // LOOK_AROUND != (self._size + len(block)) // LOOK_AROUND:
             await check_space(self._place.files, 0, self._place.floor)
         self._size += len(block)
         check_size(self._size, self._place.most)
-        self._digest.update(block)
         self._inspect(block)
 
     def _inspect(self, block: bytes) -> None:

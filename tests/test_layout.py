@@ -37,6 +37,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("service/", "client/", "consumer/browsing.py"),
     "aiosmtplib": ("consumer/mailers/",),
     "aiosqlite": ("protocol/databases/sqlite.py",),
+    "backports": ("protocol/intake/unpacking.py",),
     "clevercsv": ("protocol/intake/heading.py",),
     "jinja2": ("service/", "consumer/"),
     "jsonschema": ("protocol/submission.py",),

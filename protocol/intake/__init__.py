@@ -14,6 +14,7 @@ from protocol.intake import disguises, heading, quotes, scanning
 from protocol.intake.decoding import UTF8, Decoder, Undecodable
 from protocol.intake.heading import prepare
 from protocol.intake.layout import MAX_HEADER, BadTable, Layout, ReadOptions
+from protocol.intake.unpacking import compression_of
 from protocol.intake.watching import Watch
 from protocol.job import Fault
 from protocol.kinds import NeededColumn
@@ -28,6 +29,7 @@ _BEYOND = re.compile(rb"[\x80-\xff]")
 class Inspector:
     """Feed it a file's bytes in order; it raises BadTable as soon as there is no hope, and knows the layout at the end.
 
+    Where it may come *packed*, a compressed one is not looked at.
     Where *marks* is given, it is filled with places, in order, from which the table can be followed again.
     A block of 64 KiB to 1 MiB costs a few milliseconds; a table whose rows all have too many cells, up to 30 a MiB.
     """
@@ -39,11 +41,13 @@ class Inspector:
         name: str,
         count: scanning.Count = bytes.count,
         marks: list[scanning.Scanner] | None = None,
+        packed: bool = False,
     ) -> None:
         self._options, self._name, self._count, self._marks = options, name, count, marks
         self._decoder = Decoder(None)
         self._begun = False
-        self._first = b""
+        self._first, self._held, self._packed = b"", b"", packed
+        self._blind = False
         self._pending = bytearray()
         self._watch: Watch | None = None
         self._beyond: int | None = None  # the first line with more than ASCII
@@ -52,21 +56,24 @@ class Inspector:
     def feed(self, block: bytes) -> None:
         if not self._begun:
             self._begin()
-        self._look_for_disguise(block)
+        if len(self._first) < disguises.HEAD and not (block := self._look_first(block)):
+            return
+        if self._blind:
+            return
         self._accept(block)
         while len(self._pending) >= (_WINDOW if self._watch else _HEAD):
             self._judge(_WINDOW if self._watch else _HEAD)
 
     def finish(self) -> Layout:
         """The layout; BadTable with all faults, the header's before the rows'."""
-        self.feed(b"")
+        self._look_last()
         self._accept(b"", final=True)
         self._judge(len(self._pending), final=True)
         return self._layout() or self._fail()
 
     def glance(self) -> Layout:
         """The layout as far as the bytes so far tell it: more may follow. Feed no more then."""
-        self.feed(b"")
+        self._look_last()
         self._judge(len(self._pending))
         return self._layout() or self._fail()
 
@@ -75,11 +82,28 @@ class Inspector:
             raise BadTable(415, (fault,))
         self._decoder, self._begun = Decoder(self._options.encoding), True
 
-    def _look_for_disguise(self, block: bytes) -> None:
-        if len(self._first) < disguises.HEAD:
-            self._first += block[: 64 * 1024]
-            if fault := disguises.by_content(self._first):
-                raise BadTable(415, (fault,))
+    def _look_first(self, block: bytes) -> bytes:
+        """What can be looked at as text: nothing while it may be an archive, which few bytes cannot tell."""
+        self._first += block
+        self._recognise()
+        held, self._held = self._held + block, b""
+        if disguises.may_be_zip(self._first):
+            self._held, held = held, b""
+        return held
+
+    def _look_last(self) -> None:
+        """There will not be more."""
+        if not self._begun:
+            self._begin()
+        if self._held:
+            self._recognise(final=True)
+            self._accept(self._held)
+
+    def _recognise(self, *, final: bool = False) -> None:
+        if self._packed and compression_of(self._first):
+            self._blind = True
+        elif fault := disguises.by_content(self._first[: 64 * 1024], final=final):
+            raise BadTable(415, (fault,))
 
     def _accept(self, block: bytes, *, final: bool = False) -> None:
         try:
@@ -87,8 +111,8 @@ class Inspector:
         except Undecodable as exc:
             self._refuse_encoding(exc, block)
         self._refuse_nul(text, block)
-        if self._beyond is None and not text.isascii():
-            self._beyond = self._line_now() + scanning.line_ends(text[: _BEYOND.search(text).start()])  # type: ignore[union-attr]
+        if self._beyond is None and not text.isascii() and (first := _BEYOND.search(text)):
+            self._beyond = self._line_now(text[: first.start()])
         self._pending += quotes.disguise(text, self._options.mark)
 
     def _refuse_encoding(self, exc: Undecodable, block: bytes) -> None:
@@ -104,15 +128,16 @@ class Inspector:
 
     def _refuse_nul(self, text: bytes, block: bytes) -> None:
         if (at := text.find(b"\0")) >= 0:
-            line = self._line_now() + scanning.line_ends(text[:at])
+            line = self._line_now(text[:at])
             detail = f"Line {line} holds a NUL byte, which no text does."
             if block[:64].count(b"\0") * 3 > len(block[:64]):
                 detail += " It may be UTF-16 without a byte order mark: declare encoding=utf-16-le or utf-16-be."
             raise BadTable(415, (Fault(code="nul_byte", detail=detail, line=line),))
 
-    def _line_now(self) -> int:
-        """The physical line at which the pending bytes end."""
-        return (self._watch.line if self._watch else 1) + scanning.line_ends(bytes(self._pending))
+    def _line_now(self, more: bytes = b"") -> int:
+        """The physical line at which the pending bytes end, and *more* that follow them."""
+        before = self._watch.held if self._watch else b""
+        return (self._watch.line if self._watch else 1) + scanning.line_ends(before + bytes(self._pending) + more)
 
     def _judge(self, size: int, *, final: bool = False) -> None:
         window = bytes(self._pending[:size])

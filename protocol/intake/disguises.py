@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from protocol.intake.unpacking import plain_name
 from protocol.job import Fault
 
 HEAD = 512
 
+_ZIP = b"PK\x03\x04"
 _SHEET = "an Excel workbook; save the sheet as CSV (UTF-8) and send that"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\x1f\x8b", "a gzip archive; unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it first"),
+    (b"\x1f\x8b", "a gzip archive in another archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive in another archive; unpack it first"),
     (b"\xfd7zXZ\x00", "an xz archive; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (xls, doc); save the sheet as CSV and send that"),
@@ -39,7 +41,7 @@ _NO_TABLES = {
     "a program": "exe dll so dylib msi com bat cmd sh ps1 jar class apk deb rpm dmg iso bin",
     "an image": "png jpg jpeg gif bmp webp tif tiff svg ico heic avif psd",
     "a sound or a film": "mp3 mp4 wav ogg flac avi mov mkv webm",
-    "an archive; unpack it first": "zip gz tgz bz2 xz zst 7z rar tar",
+    "an archive; unpack it first": "zip tgz bz2 xz 7z rar tar",
     "a spreadsheet; save the sheet as CSV and send that": "xlsx xlsm xlsb xls ods numbers",
     "a document": "pdf doc docx ppt pptx odt odp rtf html htm xml",
     "a data file that is no CSV": "parquet feather arrow orc avro sqlite sqlite3 db h5 hdf5 pkl pickle npy npz",
@@ -49,19 +51,27 @@ _SUFFIXES = {f".{suffix}": what for what, suffixes in _NO_TABLES.items() for suf
 
 def by_name(name: str) -> Fault | None:
     """The fault of a file name that is surely no table's; unknown suffixes are fine."""
+    name = plain_name(name)
     suffix = "." + name.rsplit(".", 1)[-1].strip().lower() if "." in name else ""
     what = _SUFFIXES.get(suffix)
     return Fault(code="file_name", detail=f"A file named *{suffix} is {what}.") if what else None
 
 
-def by_content(head: bytes) -> Fault | None:
-    """The fault of bytes that begin as some other kind of file does."""
+def by_content(head: bytes, *, final: bool = True) -> Fault | None:
+    """The fault of bytes that begin as some other kind of file does; unless *final*, more of them may tell."""
+    if may_be_zip(head) and not final:
+        return None
     what = _seems(head)
     return Fault(code="binary_content", detail=f"This is no table; it seems to be {what}.") if what else None
 
 
+def may_be_zip(head: bytes) -> bool:
+    """Whether more bytes are needed to tell."""
+    return len(head) < HEAD and (head.startswith(_ZIP) or _ZIP.startswith(head))
+
+
 def _seems(head: bytes) -> str | None:
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ZIP):
         return _zip(head)
     if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
         return "a bzip2 archive; unpack it first"

@@ -28,6 +28,11 @@ class Watch:
     def line(self) -> int:
         return self._scanner.line
 
+    @property
+    def held(self) -> bytes:
+        """What was seen and not judged yet: it is not counted in `line`."""
+        return self._scanner.held
+
     def see(self, window: bytes, *, final: bool) -> tuple[Fault, ...]:
         data, start = self._scanner.held + window, self._scanner.offset
         if self._quoted_line is None and (at := data.find(b'"')) >= 0:

@@ -55,7 +55,7 @@ class Holds:
 
     def inspector(self, parcel: Parcel, options: ReadOptions, name: str) -> Inspector | None:
         """One that has seen all before the parcel's offset. Without one, faults are found when everything is there."""
-        at, inspector = self._watched.pop(parcel.id, (0, Inspector(options, name=name)))
+        at, inspector = self._watched.pop(parcel.id, (0, Inspector(options, name=name, packed=True)))
         return inspector if at == parcel.received else None
 
     def keep(self, parcel_id: str, received: int, inspector: Inspector | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -98,6 +99,26 @@ async def test_who_asks_again_is_answered_where_they_are_now(desk: Desk) -> None
     await desk.send(message_id="one", reply_to="now", correlation_id="2")
     assert [(reply.to, reply.correlation_id) for reply in await desk.sent(Reply)] == [("before", "1"), ("now", "2")]
     assert len(await desk.sent(RunJob)) == 1
+
+
+async def test_a_compressed_table_is_stored_as_it_is_and_a_bomb_not_at_all(desk: Desk) -> None:
+    await desk.send(gzip.compress(TABLE), reply_to="me")
+    [run] = await desk.sent(RunJob)
+    assert (run.job.source.size, run.job.source.compression) == (len(TABLE), "gzip")
+    stored = await desk.uploads()
+    await desk.send(gzip.compress(TABLE + b"1,2\n" * 10_000_000), reply_to="me")
+    await desk.send(gzip.compress(TABLE)[:-1], reply_to="me")
+    assert await desk.replies() == [("me", "accepted"), ("me", "too_large"), ("me", "invalid")]
+    assert await desk.uploads() == stored
+
+
+async def test_a_message_declares_how_its_table_is_to_be_read(desk: Desk) -> None:
+    headers = {"kind": "sales", "reading": '{"quote": "none"}'}
+    await desk.send(b'a,b\n"1,2\n', headers=headers, reply_to="me")
+    body = b'{"kind": "sales", "source": {"text": "1,2"}, "reading": {"header": false, "quote": "x"}}'
+    await desk.send(body, content_type="application/json", reply_to="me")
+    assert await desk.replies() == [("me", "accepted"), ("me", "invalid")]
+    assert [run.job.reading.quote for run in await desk.sent(RunJob)] == ["none"]
 
 
 async def test_who_asks_for_something_else_by_the_same_name_redirects_no_answers(desk: Desk) -> None:

@@ -22,6 +22,8 @@ async def test_a_submitted_job_is_answered_as_it_is_stored_and_handed_to_the_con
         "size": len(TABLE),
         "sha256": hashlib.sha256(TABLE).hexdigest(),
         "media_type": "text/csv",
+        "compression": None,
+        "received": None,
     }
     assert (job["params"], job["notify"]) == ({"sigma": 1.5}, {"email": ["ann@x.org"]})
     assert await house.consumer.next_job() == Job.model_validate(job)

@@ -1,0 +1,87 @@
+"""Tables may come compressed: they are stored as they are, and a bomb leaves the disk as it was."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from backports import zstd
+
+from protocol.intake.preview import MOST
+from tests.service.house import TABLE, House, keep
+from tests.service.test_readings import preview
+from tests.service.test_refused_uploads import codes, form, nothing_left, refused
+
+PACK = {"gzip": gzip.compress, "zstd": zstd.compress}
+
+
+@pytest.mark.parametrize("how", PACK)
+async def test_a_compressed_table_is_stored_as_it_is(house: House, how: str) -> None:
+    packed = PACK[how](TABLE)
+    for data in (form(file=packed, name=f"sales.csv.{how}"), form(file=packed, last=True, params="{}", reading="")):
+        async with house.http.post("/v1/jobs", data=data) as answer:
+            job = await answer.json()
+        assert answer.status == 202, job
+        source = job["source"]
+        assert (source["size"], source["received"], source["compression"]) == (len(TABLE), len(packed), how)
+        assert source["sha256"] == hashlib.sha256(packed).hexdigest()
+        assert (house.folder / "uploads" / job["id"]).read_bytes() == TABLE
+
+
+@pytest.mark.parametrize("name", ["sales.csv.gz", "sales.csv.zst", "sales.gz"])
+async def test_names_of_compressed_tables_are_fine(house: House, name: str) -> None:
+    await house.submit(gzip.compress(TABLE), filename=name)
+    await house.submit(filename=name)  # whatever it is, it is a table
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["file last", "file first"])
+@pytest.mark.parametrize("how", PACK)
+async def test_a_bomb_is_refused_and_the_disk_is_as_it_was(house: House, how: str, last: bool) -> None:  # noqa: FBT001
+    bomb = PACK[how](b"region,product,revenue,quantity,discount\n" + b"North,A,1,1,1\n" * 20_000_000)
+    fields = {"params": "{}", "reading": ""} if last else {}
+    assert codes(await refused(house, form(file=bomb, last=last, **fields), 413)) == ["swells"]
+
+
+@pytest.mark.parametrize("how", PACK)
+async def test_the_largest_table_counts_unpacked(tmp_path: Path, how: str) -> None:
+    table = TABLE + b"North,A,100,10,0.10\n" * 100
+    async with keep(tmp_path, max_upload=len(table)) as house:
+        await house.submit(PACK[how](table))
+    async with keep(tmp_path / "less", max_upload=len(table) - 1) as house:
+        problem = await house.submit(PACK[how](table), 413)
+        assert problem["type"] == "/problems/too_large"
+        await nothing_left(house)
+
+
+async def test_a_cut_off_or_twice_compressed_table_is_refused(house: House) -> None:
+    assert codes(await refused(house, form(file=gzip.compress(TABLE)[:-1]), 422)) == ["cut_off"]
+    assert codes(await refused(house, form(file=gzip.compress(gzip.compress(TABLE))), 415)) == ["binary_content"]
+
+
+async def test_a_zip_is_no_compressed_table(house: House) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.csv", bytes(10**7))
+    assert codes(await refused(house, form(file=data.getvalue(), name="x.csv"), 415)) == ["binary_content"]
+    assert codes(await refused(house, form(file=data.getvalue(), name="x.zip"), 415)) == ["file_name"]
+
+
+async def test_appended_rows_may_be_compressed_too(house: House) -> None:
+    from tests.service.test_amendments import parent, send  # noqa: PLC0415 - its fixtures are not wanted here
+
+    before = await parent(house)
+    status, job = await send(house, before, "additions", gzip.compress(TABLE))
+    assert (status, job["source"]["compression"]) == (202, "gzip")
+
+
+async def test_the_beginning_of_a_compressed_table_can_be_previewed(house: House) -> None:
+    rows = "".join(f"North,{number},{number * 7919 % 10007},1,0.1\n" for number in range(100_000))
+    packed = gzip.compress(b"region,product,revenue,quantity,discount\n" + rows.encode())
+    assert len(packed) > MOST
+    told = await preview(house, packed[:MOST], params={"kind": "sales", "reading": json.dumps({"header": True})})
+    assert (told["errors"], told["whole"], told["rows"][0]) == ([], False, ["North", "0", "0", "1", "0.1"])
