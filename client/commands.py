@@ -53,6 +53,9 @@ Columns = Annotated[
     ),
 ]
 Email = Annotated[list[str] | None, typer.Option("--email", "-e", help="Who gets the result; repeatable.")]
+Webhook = Annotated[
+    list[str] | None, typer.Option("--webhook", metavar="URL", help="What is called when it has ended; repeatable.")
+]
 Priority = Annotated[Literal["high", "normal", "low"], typer.Option("--priority", help="Which jobs go first.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show how it goes, then the result.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait in silence, then show the result.")]
@@ -71,6 +74,7 @@ def submit(
     quote: Quote = None,
     column: Columns = None,
     email: Email = None,
+    webhook: Webhook = None,
     priority: Priority = "normal",
     watch: Watch = False,
     wait: Wait = False,
@@ -91,6 +95,7 @@ def submit(
         kind=kind,
         params=param or [],
         emails=email or [],
+        webhooks=webhook or [],
         priority=priority,
         reading={**reading, "header": header, "quote": quote},
         columns=column or [],
@@ -106,6 +111,7 @@ def repair(
     *,
     param: Reading = None,
     email: Email = None,
+    webhook: Webhook = None,
     priority: Priority = "normal",
     watch: Watch = False,
     wait: Wait = False,
@@ -120,7 +126,14 @@ def repair(
     """
     from client import errands, exits  # noqa: PLC0415
 
-    asked = errands.Asked(file=file, amends=(job, "repairs"), params=param or [], emails=email or [], priority=priority)
+    asked = errands.Asked(
+        file=file,
+        amends=(job, "repairs"),
+        params=param or [],
+        emails=email or [],
+        webhooks=webhook or [],
+        priority=priority,
+    )
     wishes = errands.Wishes(watch=watch, wait=wait or out is not None, out=out, as_json=as_json)
     exits.run(errands.submit(server, key_file, asked, wishes))
 
@@ -132,6 +145,7 @@ def append(
     *,
     param: Reading = None,
     email: Email = None,
+    webhook: Webhook = None,
     priority: Priority = "normal",
     watch: Watch = False,
     wait: Wait = False,
@@ -144,7 +158,12 @@ def append(
     from client import errands, exits  # noqa: PLC0415
 
     asked = errands.Asked(
-        file=file, amends=(job, "additions"), params=param or [], emails=email or [], priority=priority
+        file=file,
+        amends=(job, "additions"),
+        params=param or [],
+        emails=email or [],
+        webhooks=webhook or [],
+        priority=priority,
     )
     wishes = errands.Wishes(watch=watch, wait=wait or out is not None, out=out, as_json=as_json)
     exits.run(errands.submit(server, key_file, asked, wishes))

@@ -27,6 +27,7 @@ class Asked:
     kind: str | None = None
     params: Sequence[str] = ()
     emails: Sequence[str] = ()
+    webhooks: Sequence[str] = ()
     priority: str = "normal"
     reading: Mapping[str, str | bool | None] = field(default_factory=dict)
     columns: Sequence[str] = ()
@@ -44,6 +45,7 @@ class Asked:
             params=uploads.parse_params(self.params),
             reading=self._reading(),
             emails=tuple(self.emails),
+            webhooks=tuple(self.webhooks),
             priority=self.priority,
         )
 

@@ -53,6 +53,14 @@ def health() -> None:
     exits.run(pulse.tell())
 
 
+@app.command("webhook-secret")
+def webhook_secret() -> None:
+    """Print the secret with which receivers check webhooks, by the settings of the server."""
+    from client import exits, upkeep  # noqa: PLC0415
+
+    exits.run(upkeep.tell_webhook_secret())
+
+
 @keys.command()
 def add(
     ctx: typer.Context,

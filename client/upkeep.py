@@ -8,6 +8,7 @@ from pathlib import Path
 
 from client import exits, keyring, screen
 from client.administration import Pruning
+from protocol import config, signing, webhooks
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,10 @@ def _show(pruning: Pruning, *, dry_run: bool) -> None:
         screen.table(("job", "ended", "bytes"), rows)
     would = "would be removed" if dry_run else "are removed"
     screen.say(f"The files of {pruning.count:,} jobs ({pruning.bytes:,} bytes) {would}.")
+
+
+async def tell_webhook_secret() -> int:
+    """What receivers check webhooks with; where somebody rotates it, the new one."""
+    [key, *_] = signing.webhook_keys(config.load())
+    sys.stdout.write(webhooks.spell_secret(key) + "\n")
+    return exits.Exit.SUCCEEDED

@@ -32,6 +32,7 @@ class Upload:
     params: dict[str, Any]
     reading: dict[str, Any] = field(default_factory=dict)
     emails: tuple[str, ...] = ()
+    webhooks: tuple[str, ...] = ()
     priority: str = "normal"
 
     @property
@@ -56,9 +57,9 @@ class Upload:
         kind = [("kind", self.kind)] if self.kind else []
         params = [("params", json.dumps(self.params))] if self.params else []
         reading = [("reading", json.dumps(self.reading))] if self.reading else []
-        emails = [("email", address) for address in self.emails]
+        told = [("email", address) for address in self.emails] + [("webhook", url) for url in self.webhooks]
         name = [("filename", self.name)] if self.path else []
-        return [*kind, *params, *reading, *emails, ("priority", self.priority), *name]
+        return [*kind, *params, *reading, *told, ("priority", self.priority), *name]
 
     async def pieces(self, sent: Callable[[int], object]) -> AsyncIterator[bytes]:
         """The bytes; *sent* is called with the length of each piece once the next one is asked for."""

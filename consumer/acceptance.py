@@ -38,6 +38,7 @@ class Rules:
     max_attempts: int
     emails: int = 20
     disk_floor: int = SPACE_FLOOR  # bytes
+    hosts: tuple[str, ...] = ()  # that webhooks may reach without TLS
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Acceptance:
 
     async def accept(self, asked: Asked, request: Request, blocks: AsyncIterator[bytes] | None) -> None:
         """Store the table, if there is one, and the job, or raise Refusal and keep nothing."""
-        wanted = submission.judge(request.fields, request.name, self._kinds, self._rules.emails)
+        rules = self._rules
+        wanted = submission.judge(request.fields, request.name, self._kinds, rules.emails, rules.hosts)
         await self._check_space()
         await self._store.begin(asked.job)
         try:
@@ -116,7 +118,7 @@ class Acceptance:
             source=_source(wanted.name, looked),
             priority=wanted.priority,
             progress=Progress(bytes_total=looked.size),
-            notify=Notify(email=wanted.emails),
+            notify=Notify(email=wanted.emails, webhook=wanted.webhooks),
             max_attempts=self._rules.max_attempts,
             submitted_by=f"amqp:{asked.message.sender}" if asked.message.sender else None,  # no name of an API key
             created_at=now,

@@ -22,15 +22,17 @@ from consumer.sharing import Sharing
 from consumer.store import ConsumerStore
 from consumer.submission_store import SubmissionStore
 from consumer.submissions import Submissions
+from consumer.webhooks.box import Box
+from consumer.webhooks.calling import Caller
 from consumer.worker import Limits, Worker
-from protocol.config import Settings
+from protocol.config import Settings, trusted
 from protocol.databases import Database
 from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.intake import prepare
 from protocol.metrics import Registry
 from protocol.records import check_url
-from protocol.signing import load_signer
+from protocol.signing import load_signer, webhook_keys
 from protocol.transports import Transport
 
 log = logging.getLogger(__name__)
@@ -52,8 +54,8 @@ async def run(
     """
     metrics = Metrics(registry)
     check_url(settings.records_url)
-    mails = Mailbox(settings.mail_from)
-    store = ConsumerStore(database, mails)
+    mails, hooks = Mailbox(settings.mail_from), Box(settings.webhook_url)
+    store = ConsumerStore(database, mails, hooks)
     await store.prepare()
     mailer = make_mailer(settings, database, files, store, mails)
     memory = f"?memory={settings.worker_memory}"
@@ -65,19 +67,18 @@ async def run(
         )
         renderer = Renderer(spare) if spare else None
         sizes = (files.url, settings.chunk_size, settings.chunk_timeout)
-        office = Office(database, settings)
-        sharing = Sharing(slots)
+        office, sharing = Office(database, settings), Sharing(slots)
         batching = _make_batching(settings, sharing, metrics)
         mill = Mill(store, office, sharing, batching, renderer, *sizes, settings.records_url, metrics=metrics)
         limits = Limits(settings.job_timeout, settings.retry_delay, settings.grace)
-        rules = Rules(settings.sources, settings.max_upload, settings.max_attempts, disk_floor=settings.disk_floor)
-        submissions = Submissions(SubmissionStore(database, store), files, rules, metrics)
+        submissions = Submissions(SubmissionStore(database, store), files, _make_rules(settings), metrics)
         worker = Worker(transport, files, mill, submissions, limits, identity=await identify(database))
         async with asyncio.TaskGroup() as group:
             chores = [
                 group.create_task(store.outbox.relay(transport), name="consumer relay"),
                 group.create_task(mailer.run(), name="mailer"),
                 group.create_task(batching.run(), name="small jobs"),
+                group.create_task(make_caller(settings, database, store, hooks).run(), name="webhooks"),
                 group.create_task(measure(metrics, store, database), name="metrics"),
                 group.create_task(asyncio.to_thread(prepare), name="intake"),
             ]
@@ -97,6 +98,11 @@ def _make_batching(settings: Settings, sharing: Sharing, metrics: Metrics) -> Ba
     return Batching(sharing, largest=largest, limit=settings.chunk_timeout, metrics=metrics)
 
 
+def _make_rules(settings: Settings) -> Rules:
+    most = (settings.max_upload, settings.max_attempts)
+    return Rules(settings.sources, *most, disk_floor=settings.disk_floor, hosts=trusted(settings))
+
+
 def make_mailer(settings: Settings, database: Database, files: Files, store: ConsumerStore, mails: Mailbox) -> Mailer:
     sender = open_sender(settings.mail_url)
     return Mailer(
@@ -104,7 +110,12 @@ def make_mailer(settings: Settings, database: Database, files: Files, store: Con
         files,
         sender,
         mails,
-        changed=store.mail_changed,
+        changed=store.told,
         public_url=settings.public_url,
         signer=load_signer(settings),
     )
+
+
+def make_caller(settings: Settings, database: Database, store: ConsumerStore, hooks: Box) -> Caller:
+    keys, hosts = webhook_keys(settings), trusted(settings)
+    return Caller(database, hooks, keys, changed=store.told, trusted=hosts)

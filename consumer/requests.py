@@ -16,7 +16,8 @@ from protocol.messages import SubmitJob
 from protocol.submission import Fields
 
 INLINE = 8 * 2**20  # bytes that a message may hold
-HEADER_FIELDS = ("kind", "params", "reading", "email", "filename", "priority")
+HEADER_FIELDS = ("kind", "params", "reading", "email", "webhook", "filename", "priority")
+LISTS = {"email": ",", "webhook": None}  # fields of several values, and what is between them in a text: blanks, if none
 PROBLEMS: Mapping[str, tuple[int, str]] = {
     "malformed": (400, "The message is malformed"),
     "too_large": (413, "The table is too large"),
@@ -106,11 +107,11 @@ def _values(name: str, value: JsonValue) -> Iterator[str]:
     match value:
         case None:
             return
-        case str() if name == "email":
-            yield from value.split(",")
+        case str() if name in LISTS:
+            yield from value.split(LISTS[name])
         case str():
             yield value
-        case list() if name == "email":
+        case list() if name in LISTS:
             yield from (one if isinstance(one, str) else json.dumps(one) for one in value)
         case _:
             yield json.dumps(value)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from consumer import mailbox, submitted
+from consumer import notices, submitted
 from consumer.errands import ledger
 from consumer.mailbox import Mailbox
+from consumer.webhooks.box import Box
 from protocol.databases import Database, Row, Transaction
 from protocol.job import Job, Progress, State
 from protocol.messages import JobChanged, RunJob
@@ -29,6 +31,7 @@ MIGRATIONS = (
         body   BLOB NOT NULL,
         PRIMARY KEY (job, step, number)) WITHOUT ROWID""",
 )
+NOW = partial(datetime.now, UTC)
 FORGOTTEN = "forgotten"  # the state of a row whose job was deleted: no late message may bring it back
 FORGET = """INSERT INTO consumer_jobs (id, version, state, body) VALUES (:id, 0, 'forgotten', '')
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body"""
@@ -46,18 +49,16 @@ class Superseded(Exception):
     """Somebody else moved this job on; whoever gets this drops it."""
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ConsumerStore:
-    def __init__(self, database: Database, mails: Mailbox, *, now: Callable[[], datetime] = utc_now) -> None:
-        self._database, self._mails, self._now = database, mails, now
+    def __init__(
+        self, database: Database, mails: Mailbox, hooks: Box | None = None, *, now: Callable[[], datetime] = NOW
+    ) -> None:
+        self._database, self._notices, self._now = database, notices.Notices(mails, hooks or Box()), now
         self.outbox = Outbox(database, owner="consumer")
 
     async def prepare(self) -> None:
         await self.outbox.prepare()
-        owners = {"consumer": MIGRATIONS, "mail": mailbox.MIGRATIONS, "submissions": submitted.MIGRATIONS}
+        owners = {"consumer": MIGRATIONS, **notices.MIGRATIONS, "submissions": submitted.MIGRATIONS}
         for owner, steps in (owners | {"errands": ledger.MIGRATIONS}).items():
             await self._database.migrate(owner, steps)
 
@@ -164,7 +165,7 @@ class ConsumerStore:
             job = self._find_or_add(tx, asked)
             if job is None or job.pruned_at or not _meant(asked, job, State.FAILED, State.CANCELLED):
                 return None
-            cleared = {"problem": None, "finished_at": None, "report": None, "mail": ()}
+            cleared = {"problem": None, "finished_at": None, "report": None, "mail": (), "webhooks": ()}
             again = {"attempt": 0, "progress": Progress()}
             later = self._move(tx, job, State.QUEUED, "retry was asked for", **cleared, **again)
             self.outbox.put(tx, RunJob(job=later))
@@ -185,8 +186,7 @@ class ConsumerStore:
 
     async def checkpoint(self, job_id: str, step: str, number: int, body: bytes) -> None:
         """Keep what a finished piece of work came to."""
-        values = {"job": job_id, "step": step, "number": number, "body": body}
-        await self._database.write(lambda tx: tx.execute(CHECKPOINT, **values))
+        await self._database.write(lambda tx: tx.execute(CHECKPOINT, job=job_id, step=step, number=number, body=body))
 
     async def checkpoints(self, job_id: str, step: str) -> dict[int, bytes]:
         rows = await self._database.read(
@@ -203,19 +203,19 @@ class ConsumerStore:
         def unit(tx: Transaction) -> None:
             for sql in DROP:
                 tx.execute(sql, job=job_id)
-            mailbox.forget(tx, job_id)
+            notices.forget(tx, job_id)
             submitted.forget(tx, job_id)
             tx.execute(FORGET, id=job_id)
 
         await self._database.write(unit)
 
-    def mail_changed(self, tx: Transaction, job_id: str) -> None:
-        """Show the fate of a job's mails in the job; part of the unit of work that changed them.
+    def told(self, tx: Transaction, job_id: str) -> None:
+        """Show the fate of a job's mails and webhooks in the job; part of the unit of work that changed them.
 
         A job that was queued again keeps its version: another one would take it from the run that is asked for.
         """
         if (job := self.get(tx, job_id)) and job.final:
-            self._save(tx, job, job.revise(mail=mailbox.states(tx, job)))
+            self._save(tx, job, job.revise(**notices.shown(tx, job)))
 
     def _find_or_add(self, tx: Transaction, job: Job) -> Job | None:
         """The job as it stands here; None where it was deleted."""
@@ -224,9 +224,8 @@ class ConsumerStore:
 
     def _move(self, tx: Transaction, job: Job, to: State, reason: str, **changes: Any) -> Job:
         later = job.move(to, at=self._now(), reason=reason, **changes)
-        if to in {State.SUCCEEDED, State.FAILED}:
-            later = later.model_copy(update={"mail": self._mails.enqueue(tx, later)})
         if later.final:
+            later = self._notices.enqueue(tx, later)
             submitted.tell(tx, self.outbox, later, later.state)
         return self._save(tx, job, later)
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from consumer import announcing, outcome
@@ -15,7 +16,7 @@ from consumer.execution import Execution
 from consumer.mill import Mill
 from consumer.outcome import Failed, Outcome, Succeeded, TryAgain
 from consumer.running import Running
-from consumer.store import ConsumerStore, Superseded, utc_now
+from consumer.store import ConsumerStore, Superseded
 from consumer.submissions import Submissions
 from consumer.tidying import Tidying
 from protocol import log as lines
@@ -153,7 +154,7 @@ class Worker:
             return
         await delivery.ack()
         if job is not None:
-            self._metrics.started(job, utc_now())
+            self._metrics.started(job, datetime.now(UTC))
             await self._attempt(job)
 
     async def _accept(self, message: RunJob | RetryJob) -> Job | None:

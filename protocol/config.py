@@ -22,6 +22,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from protocol import webhooks
+from protocol.checks import check_origins, check_unsubscribing, check_webhook_secrets, check_webhooks
+
 PREFIX = "ROWMILL_"
 OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like read; no business of a server
 LEAST_SECRET = 32
@@ -55,28 +58,9 @@ Seconds = Annotated[float, BeforeValidator(parse_time), Field(gt=0)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
 
 
-def check_origins(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Each is a host, perhaps with a port, perhaps with http:// or https:// before it; written out in full."""
-    return tuple(_origin(word) for word in words)
-
-
-def _origin(word: str) -> str:
-    parts = urlsplit(word if "://" in word else f"https://{word}")
-    plain = not (parts.username or parts.path.strip("/") or parts.query or parts.fragment)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain or re.search(r"[\s*]", word):
-        raise ValueError(f"{word!r} is no host such as api.example.org, example.org:8443 or http://10.0.0.5:8000")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def check_unsubscribing(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Each can stand in the header List-Unsubscribe."""
-    if bad := [word for word in words if not re.fullmatch(r"(https://|mailto:)[!-;=?-~]{1,700}", word)]:
-        raise ValueError(f"{bad[0]!r} is no address that begins with https:// or mailto:")
-    return words
-
-
 Origins = Annotated[Words, AfterValidator(check_origins)]
+Webhooks = Annotated[Words, AfterValidator(check_webhooks)]
+WebhookSecrets = Annotated[Words, AfterValidator(check_webhook_secrets)]
 Unsubscribing = Annotated[Words, AfterValidator(check_unsubscribing)]
 
 
@@ -130,6 +114,12 @@ class Settings(BaseSettings):
     unsubscribe_url: Unsubscribing = Field(
         (), description="https:// or mailto: (or both) for mailings' List-Unsubscribe; {email} stands for the recipient"
     )
+    webhook_url: Webhooks = Field((), description="webhooks that are told of every job's end")
+    webhook_hosts: Origins = Field(
+        (),
+        description="hosts that webhooks may reach although they are private or without TLS, as http://10.0.0.5:8000",
+    )
+    webhook_secret: WebhookSecrets = Field((), description="whsec_…, signs webhooks; `new,old` rotates it")
     retention: Seconds | None = Field(
         None, description="how long finished jobs keep their files (also 7d); default: for ever"
     )
@@ -183,6 +173,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, dotenv_settings, file_secret_settings, toml
+
+
+def trusted(settings: Settings) -> tuple[str, ...]:
+    """The origins that webhooks may reach wherever they lie, also without TLS."""
+    own = (webhooks.origin_of(url) for url in settings.webhook_url)
+    return (*settings.webhook_hosts, *(origin for origin in own if origin))
 
 
 def is_loopback(host: str) -> bool:

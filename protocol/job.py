@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from protocol.kept import BasedOn
-from protocol.notices import Mail, Notify
+from protocol.notices import Mail, Notify, Webhook
 from protocol.reading import Reading
 from protocol.report import Account, Chart, Report, Table
 from protocol.value import Value
@@ -151,6 +151,7 @@ class Job(Value):
     problem: Problem | None = None
     notify: Notify = Notify()
     mail: tuple[Mail, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     submitted_by: str | None = None
     created_at: datetime
     started_at: datetime | None = None
@@ -203,9 +204,8 @@ class Job(Value):
         """
         if to not in MOVES[self.state] and not (to is self.state is State.RUNNING):
             raise IllegalMove(self, to)
-        entry = LogEntry(
-            version=self.version + 1, at=at, state=to, attempt=changes.get("attempt", self.attempt), reason=reason
-        )
+        attempt = changes.get("attempt", self.attempt)
+        entry = LogEntry(version=self.version + 1, at=at, state=to, attempt=attempt, reason=reason)
         log = (*self.log, entry)
         if len(log) > LOG_LIMIT:  # keep how it began and how it stands
             log = (log[0], *log[-LOG_LIMIT + 1 :])

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from protocol import webhooks
 from protocol.config import BadConfig, Settings
 
 FILE = "secret"
 LIFE_OF_LINKS = 30 * 86400  # seconds
 LIFE_OF_PROOFS = 60
 LONGEST = 12  # digits of a moment
-LINK, PROOF = "link", "operator"  # purposes
+LINK, PROOF, WEBHOOK = "link", "operator", "webhook"  # purposes
 
 
 class Signer:
@@ -49,6 +50,12 @@ def _mark(key: bytes, about: str, until: int) -> str:
 def load_signer(settings: Settings) -> Signer:
     """By ROWMILL_SECRET, or by a secret that is made once and lies in the data folder."""
     return Signer(settings.secret or (_keep(settings.data_dir / FILE),))
+
+
+def webhook_keys(settings: Settings) -> list[bytes]:
+    """By ROWMILL_WEBHOOK_SECRET, or derived from the other secret. The first signs for those who are new."""
+    given = [webhooks.read_secret(one) for one in settings.webhook_secret]
+    return given or load_signer(settings).keys(WEBHOOK)
 
 
 def find_signer(settings: Settings) -> Signer | None:

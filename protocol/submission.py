@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +23,14 @@ from protocol.job import Fault, Priority
 from protocol.kept import How
 from protocol.kinds import KindInfo
 from protocol.reading import Reading
+from protocol.recipients import is_address, read_emails, read_webhooks
+from protocol.sentences import shorten
 from protocol.strict import parse_object
 
+__all__ = ["Fields", "Submission", "is_address", "judge", "judge_amendment", "shorten"]
+
 SINGLE = ("kind", "params", "reading", "priority", "filename")
-FIELDS = (*SINGLE, "email")
+FIELDS = (*SINGLE, "email", "webhook")
 DEFAULT_KIND = "profile"
 AMENDMENT = KindInfo(  # rows that are merged into a result: its kind and parameters are as they were
     name="A file of rows to merge",
@@ -42,11 +46,6 @@ AMENDMENT = KindInfo(  # rows that are merged into a result: its kind and parame
 )
 DEFAULT_NAME = "table.csv"
 NAME_BYTES = 255
-ADDRESS = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
-)
-ADDRESS_LENGTH, LOCAL_LENGTH = 254, 64
 
 
 @dataclass
@@ -71,6 +70,7 @@ class Submission:
     params: Mapping[str, Any]
     reading: Reading
     emails: tuple[str, ...]
+    webhooks: tuple[str, ...]
     priority: Priority
     name: str
     faults: tuple[Fault, ...]
@@ -82,34 +82,46 @@ class Submission:
         return check_columns(layout, self.kind.columns, self.params, self.reading.columns)
 
 
-def judge(fields: Fields, name: str, kinds: Mapping[str, KindInfo], most_emails: int) -> Submission:
-    """What was asked for the file *name*, unless a field names it.
+def judge(
+    fields: Fields, name: str, kinds: Mapping[str, KindInfo], most_emails: int, hosts: Collection[str] = ()
+) -> Submission:
+    """What was asked for the file *name*, unless a field names it; webhooks to *hosts* need no TLS.
 
-    Faults come in the order kind, params, reading, email, priority, filename, and then what should not be there.
+    Faults come in the order kind, params, reading, email, webhook, priority, filename, and then what should not be
+    there.
     """
     kind, kind_faults = find_kind(fields.one("kind") or DEFAULT_KIND, kinds)
     params, params_faults = read_params(fields.one("params"), kind)
     reading, reading_faults = read_reading(fields.one("reading"))
     reading_faults += check_reading(reading, params, kind)
-    emails, email_faults = read_emails(fields.values.get("email", ()), most_emails)
+    told, told_faults = _read_told(fields, most_emails, hosts)
     priority, priority_faults = read_priority(fields.one("priority"))
     name, name_faults = clean_name(fields.one("filename") or name)
-    asked = (*kind_faults, *params_faults, *reading_faults, *email_faults, *priority_faults)
-    return Submission(kind, params, reading, emails, priority, name, (*asked, *name_faults, *find_strays(fields)))
+    asked = (*kind_faults, *params_faults, *reading_faults, *told_faults, *priority_faults)
+    return Submission(kind, params, reading, *told, priority, name, (*asked, *name_faults, *find_strays(fields)))
 
 
-def judge_amendment(fields: Fields, name: str, most_emails: int, how: How) -> Submission:
+def judge_amendment(fields: Fields, name: str, most_emails: int, how: How, hosts: Collection[str] = ()) -> Submission:
     """The same for rows that are to be merged into a result: of the parameters there are those about reading."""
     params, params_faults = read_params(fields.one("params"), AMENDMENT)
     allowed = declared.OF_REPAIRED_ROWS if how is How.REPAIR else declared.OF_MORE_ROWS
     reading, reading_faults = read_reading(fields.one("reading"), allowed)
     reading_faults += check_reading(reading, params, None)
-    emails, email_faults = read_emails(fields.values.get("email", ()), most_emails)
+    told, told_faults = _read_told(fields, most_emails, hosts)
     priority, priority_faults = read_priority(fields.one("priority"))
     name, name_faults = clean_name(fields.one("filename") or name)
     strays = find_strays(fields, tuple(field for field in FIELDS if field != "kind"))
-    faults = (*params_faults, *reading_faults, *email_faults, *priority_faults, *name_faults, *strays)
-    return Submission(AMENDMENT, params, reading, emails, priority, name, faults)
+    faults = (*params_faults, *reading_faults, *told_faults, *priority_faults, *name_faults, *strays)
+    return Submission(AMENDMENT, params, reading, *told, priority, name, faults)
+
+
+Told = tuple[tuple[str, ...], tuple[str, ...]]  # addresses of people, and of programs
+
+
+def _read_told(fields: Fields, most_emails: int, hosts: Collection[str]) -> tuple[Told, list[Fault]]:
+    emails, email_faults = read_emails(fields.values.get("email", ()), most_emails)
+    hooks, hook_faults = read_webhooks(fields.values.get("webhook", ()), hosts)
+    return (emails, hooks), email_faults + hook_faults
 
 
 def find_kind(name: str, kinds: Mapping[str, KindInfo]) -> tuple[KindInfo | None, list[Fault]]:
@@ -158,25 +170,6 @@ def _innermost(error: ValidationError) -> ValidationError:
     return best_match(telling) or error
 
 
-def read_emails(values: Iterable[str], most: int) -> tuple[tuple[str, ...], list[Fault]]:
-    given = [value.strip(" ") for value in values if value.strip(" ")]
-    unique = tuple({address.casefold(): address for address in reversed(given)}.values())[::-1]
-    faults = [
-        _fault("bad_email", f"{shorten(address)} is not one e-mail address.", f"/email/{number}")
-        for number, address in enumerate(given)
-        if not is_address(address)
-    ]
-    if len(unique) > most:
-        faults.append(_fault("too_many_emails", f"At most {most} addresses, not {len(unique)}.", "/email"))
-    return unique, faults
-
-
-def is_address(text: str) -> bool:
-    """Exactly one plain address, such as can stand in a mail header and in an SMTP command."""
-    short = len(text) <= ADDRESS_LENGTH and len(text.partition("@")[0]) <= LOCAL_LENGTH
-    return short and ADDRESS.fullmatch(text) is not None
-
-
 def read_priority(text: str | None) -> tuple[Priority, list[Fault]]:
     if text is None or text in set(Priority):
         return Priority(text or Priority.NORMAL), []
@@ -214,13 +207,6 @@ def find_strays(fields: Fields, known: Sequence[str] = FIELDS) -> list[Fault]:
         if len(fields.values.get(name, ())) > 1
     ]
     return unknown + twice
-
-
-def shorten(text: str, length: int = 80, *, quote: bool = True) -> str:
-    """*text* for a sentence: without line breaks or other surprises, and not too long."""
-    plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-    plain = plain if len(plain) <= length else plain[: length - 1] + "…"
-    return f"“{plain}”" if quote else plain.rstrip(".")
 
 
 def _fault(code: str, detail: str, pointer: str) -> Fault:

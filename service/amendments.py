@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from protocol import kept, submission
+from protocol.config import trusted
 from protocol.declared import OF_MORE_ROWS
 from protocol.files import FileMissing, blocks, open_blocking
 from protocol.intake import BadTable, Layout, ReadOptions, repaired
@@ -104,7 +105,8 @@ class Amending(Making):
 
     async def make(self, received: Received) -> Job:
         upload = submissions.file_of(received)
-        wanted = submission.judge_amendment(received.fields, upload.name, self.service.limits.emails, self.how)
+        hosts, most = trusted(self.service.settings), self.service.limits.emails
+        wanted = submission.judge_amendment(received.fields, upload.name, most, self.how, hosts)
         said = reception.options_of(received.fields.one("params"), submission.AMENDMENT, received.fields.one("reading"))
         options = self._reading(said)
         upload = await self.look_again(upload, wanted, options)

@@ -25,6 +25,7 @@ KEEP = {
     "reply_to": "A queue of yours for the answers.",
     "correlation_id": "Comes back with each answer.",
 }
+WEBHOOK: Schema = {"type": "array", "items": TEXT, "maxItems": 5, "description": "Called when it has ended."}
 EMAIL: Schema = {"type": "array", "items": TEXT, "maxItems": 20, "description": "Who gets a mail when it has ended."}
 KIND: Schema = {**TEXT, "default": submission.DEFAULT_KIND, "description": "What to do with the table."}
 READING = "How to read the table, where looking gets it wrong."
@@ -130,7 +131,7 @@ def _submission(
 def _asked() -> Schema:
     params: Schema = {"type": "object", "description": "The kind's parameters."}
     reading = {**ref("Reading"), "description": READING}
-    who = {"email": EMAIL, "priority": PRIORITY, "source": SOURCE}
+    who = {"email": EMAIL, "webhook": WEBHOOK, "priority": PRIORITY, "source": SOURCE}
     fields = {"kind": KIND, "params": params, "reading": reading, **who}
     return {"type": "object", "properties": fields, "required": ["source"]}
 
@@ -143,6 +144,7 @@ def _said() -> Schema:
         "params": params,
         "reading": reading,
         "email": EMAIL,
+        "webhook": WEBHOOK,
         "priority": PRIORITY,
         "filename": NAME,
         "traceparent": TRACE,

@@ -49,6 +49,21 @@ EXTRA: dict[str, Schema] = {
         },
         "required": ["table", "columns", "records", "next"],
     },
+    "JobEnded": {
+        "type": "object",
+        "description": "A CloudEvent.",
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": TEXT,
+            "source": TEXT,
+            "type": {"enum": [f"rowmill.job.{state}.v1" for state in ("succeeded", "failed", "cancelled")]},
+            "subject": TEXT,
+            "time": {"type": "string", "format": "date-time"},
+            "datacontenttype": {"const": "application/json"},
+            "data": ref("Job"),
+        },
+        "required": ["specversion", "id", "source", "type", "subject", "time", "data"],
+    },
     "Log": {
         "type": "object",
         "properties": {"log": {"type": "array", "items": ref("LogEntry")}},
@@ -75,7 +90,25 @@ def document() -> dict[str, Any]:
         },
         "tags": [{"name": name} for name in dict.fromkeys(call.group for call in CALLS)],
         "paths": by_path,
+        "webhooks": {"jobEnded": {"post": _webhook()}},
         "components": {"schemas": _schemas(), "securitySchemes": SCHEMES},
+    }
+
+
+def _webhook() -> dict[str, Any]:
+    """The call that others get, as Standard Webhooks has it."""
+    says = {
+        "webhook-id": "The same for each attempt of one event.",
+        "webhook-timestamp": "Seconds since 1970: of this attempt.",
+        "webhook-signature": "`v1,` and the Base64 of an HMAC-SHA256 over `id.timestamp.body`; several with blanks.",
+    }
+    headers = [Parameter(name, "header", text, TEXT, required=True) for name, text in says.items()]
+    return {
+        "summary": "A job has ended",
+        "description": "Called until it is answered with 2xx, at last after days; 410 ends all calls to the address.",
+        "parameters": [_parameter(header) for header in headers],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref("JobEnded")}}},
+        "responses": {"2XX": {"description": "It was taken."}, "410": {"description": "No more, please."}},
     }
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from protocol import submission
 from protocol.intake import BadTable, ReadOptions, preview
 from protocol.intake.preview import Preview
 from protocol.intake.unpacking import Unpacker
@@ -58,7 +57,7 @@ async def show(request: web.Request) -> web.Response:
 
 def _look(service: Service, received: Received, head: Head) -> Preview:
     upload = submissions.file_of(received)
-    wanted = submission.judge(received.fields, upload.name, service.offers.kinds(), service.limits.emails)
+    wanted = submissions.judge(service, received.fields, upload.name)
     if wanted.faults:
         raise refuse_faults(wanted.faults)
     options = reception.options_of(json.dumps(wanted.params), wanted.kind, received.fields.one("reading"))

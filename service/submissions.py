@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,12 +14,12 @@ from aiohttp import web
 
 from protocol import log as lines
 from protocol import submission, tracing
+from protocol.config import trusted
 from protocol.intake import BadTable, Layout, ReadOptions
 from protocol.job import FINAL, Fault, Job, LogEntry, Notify, Progress, Source, State
-from protocol.reading import Reading
 from protocol.standins import check_source
-from protocol.submission import Submission
-from service import reception, uploads, waiting
+from protocol.submission import Fields, Submission
+from service import idempotency, reception, uploads, waiting
 from service.api import answer_job
 from service.caller import CALLER
 from service.problems import Refused, refuse_faults
@@ -32,7 +30,6 @@ from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)
 FORM_OVERHEAD = 2**20  # what a form may add to its file
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
 NOTHING = hashlib.sha256().hexdigest()
 
 
@@ -65,7 +62,7 @@ class Making:
     async def make(self, received: Received) -> Job:
         """The job that was asked for, or a refusal that names every fault."""
         name = received.upload.name if received.upload else received.fields.one("kind") or submission.DEFAULT_NAME
-        wanted = submission.judge(received.fields, name, self.service.offers.kinds(), self.service.limits.emails)
+        wanted = judge(self.service, received.fields, name)
         if received.upload is None and wanted.kind and wanted.kind.stands_in:
             check(wanted, None)
             return new_job(self.service, self.job_id, wanted, None)
@@ -92,7 +89,7 @@ async def take(request: web.Request, making: Making) -> web.Response:
     """Receive a file and have a job made of it; the answer to whoever sent it."""
     service = making.service
     wait = waiting.wished(request, service.limits.wait)
-    with service.quotas.upload(request[CALLER].name), _held(service, request) as key:
+    with service.quotas.upload(request[CALLER].name), idempotency.held(service, request) as key:
         async with service.slots.one():
             await invite(request)
             with lines.about(job=making.job_id):
@@ -120,26 +117,6 @@ async def invite(request: web.Request) -> None:
         request.writer.output_size = 0
 
 
-@contextmanager
-def _held(service: Service, request: web.Request) -> Iterator[str | None]:
-    """The request's idempotency key, which no other request may use meanwhile."""
-    name = request.headers.get("Idempotency-Key")
-    if name is None:
-        yield None
-        return
-    if not KEY.fullmatch(name):
-        raise Refused("bad_parameter", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
-    if request[CALLER].name:
-        name = f"{request[CALLER].name}\n{name}"  # everybody's are their own
-    if name in service.keys_held:
-        raise Refused("in_progress", "A request with this Idempotency-Key is under way.", headers={"Retry-After": "1"})
-    service.keys_held.add(name)
-    try:
-        yield name
-    finally:
-        service.keys_held.discard(name)
-
-
 async def _accept(request: web.Request, making: Making, key: str | None) -> str:
     """The id of the new job, or of the one that the same request made before."""
     service = making.service
@@ -159,7 +136,7 @@ async def settle(
     """Make the job of what was received, and keep it."""
     job = await making.make(received)
     job = job.model_copy(update={"traceparent": trace, "submitted_by": owner})
-    await _keep(making.service, job, Key(key, fingerprint(job)) if key else None)
+    await _keep(making.service, job, Key(key, idempotency.fingerprint(job)) if key else None)
 
 
 async def _store(
@@ -178,6 +155,12 @@ def file_of(received: Received) -> Upload:
     if received.upload is None:
         raise Refused("no_file", "Send the table as the form's field file, or as the request's body.")
     return received.upload
+
+
+def judge(service: Service, fields: Fields, name: str) -> Submission:
+    """What was asked for, by the rules of this service."""
+    kinds, hosts = service.offers.kinds(), trusted(service.settings)
+    return submission.judge(fields, name, kinds, service.limits.emails, hosts)
 
 
 def check(wanted: Submission, verdict: Layout | BadTable | None) -> None:
@@ -208,19 +191,11 @@ def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload | 
         source=source,
         priority=wanted.priority,
         progress=Progress(bytes_total=source.size),
-        notify=Notify(email=wanted.emails),
+        notify=Notify(email=wanted.emails, webhook=wanted.webhooks),
         max_attempts=service.settings.max_attempts,
         created_at=now,
         log=(LogEntry(version=0, at=now, state=State.QUEUED, attempt=0, reason="submitted"),),
     )
-
-
-def fingerprint(job: Job) -> str:
-    """What was asked: two requests with the same one ask for the same job."""
-    asked = [job.kind, job.params, job.notify.email, job.priority, job.source.model_dump()]
-    asked += [job.based_on.model_dump()] if job.based_on else []
-    asked += [job.reading.model_dump()] if job.reading != Reading() else []
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 async def _keep(service: Service, job: Job, key: Key | None) -> None:

@@ -9,6 +9,12 @@ from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, re
 
 WHO: dict[str, Schema] = {
     "email": {"type": "array", "items": {"type": "string"}, "maxItems": 20, "description": "One address each."},
+    "webhook": {
+        "type": "array",
+        "items": {"type": "string", "format": "uri"},
+        "maxItems": 5,
+        "description": "Addresses that are called when the job has ended (see `webhooks`).",
+    },
     "priority": {"type": "string", "enum": [*Priority], "default": "normal"},
     "filename": {"type": "string", "description": "The table's name, where the form does not say it."},
 }

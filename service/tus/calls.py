@@ -14,7 +14,8 @@ LENGTH = Parameter("Upload-Length", "header", "The whole file's bytes.", NUMBER,
 METADATA = Parameter(
     "Upload-Metadata",
     "header",
-    "As the protocol spells it: `filename`, `kind`, `params`, `email` (several with commas), `priority`.",
+    "As the protocol spells it: `filename`, `kind`, `params`, `priority`, `email` (several with commas), `webhook` "
+    "(several with blanks).",
     TEXT,
 )
 CHECKSUM = Parameter("Upload-Checksum", "header", "`sha1` or `sha256`, a space, the digest in Base64.", TEXT)

@@ -82,7 +82,7 @@ async def _open(service: Service, request: web.Request, length: int) -> Parcel:
     for name, value in request.query.items():
         fields.add(name, value)
     headers.read_metadata(metadata, fields)
-    wanted = submission.judge(fields, submission.DEFAULT_NAME, service.offers.kinds(), service.limits.emails)
+    wanted = submissions.judge(service, fields, submission.DEFAULT_NAME)
     if wanted.faults:
         raise refuse_faults(wanted.faults)
     _check_kind_of_file(wanted.name)

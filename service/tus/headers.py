@@ -20,7 +20,7 @@ METADATA_BYTES = 16 * 2**10
 NUMBER = re.compile(r"[0-9]{1,15}")
 PAIR = re.compile(r"([!-+\--~]{1,64})(?: +([A-Za-z0-9+/]*={0,2}))?")
 ALGORITHMS = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
-LISTS = frozenset({"email"})  # fields of several values, which here are separated by commas
+LISTS = {"email": ",", "webhook": None}  # fields of several values, and what is between them here: blanks, if none
 NAMES = ("filename", "name")  # clients know the file's name by either
 OF_CLIENTS = frozenset({"name", "filetype", "type", "relativePath"})  # what they send along unasked
 
@@ -59,7 +59,7 @@ def read_metadata(text: str, fields: Fields) -> None:
         fields.add("filename", name)
     for name, value in given.items():
         if name != "filename" and name not in OF_CLIENTS:
-            for one in value.split(",") if name in LISTS else [value]:
+            for one in value.split(LISTS[name]) if name in LISTS else [value]:
                 fields.add(name, one)
 
 

@@ -11,17 +11,24 @@ from service.tus.headers import Checksum
 from service.tus.parcels import Parcel
 from service.uploads import BLOCK
 
+PACKED = (b"\x1f", b"\x28")  # how compressed tables begin: those are looked at when all is here
 PART = 8 * 2**20  # no more than so much is lost when the service is killed
 
 
 class Body:
-    """At most *room* bytes, part after part; `broken` is why it ended early."""
+    """At most *room* bytes, part after part; `broken` is why it ended early. The *inspector* sees them as they come."""
 
     def __init__(
-        self, blocks: AsyncIterator[bytes], room: int, inspector: Inspector | None, checksum: Checksum | None
+        self,
+        blocks: AsyncIterator[bytes],
+        room: int,
+        inspector: Inspector | None,
+        checksum: Checksum | None,
+        *,
+        fresh: bool,
     ) -> None:
-        self._blocks, self._room = blocks, room
-        self._inspector, self._checksum = inspector, checksum
+        self._blocks, self._room, self._fresh = blocks, room, fresh
+        self.inspector, self._checksum = inspector, checksum
         self._next = b""
         self.broken: Exception | None = None
 
@@ -54,8 +61,11 @@ class Body:
             raise Refused("malformed", "There are more bytes than the upload was to have.")
         if self._checksum:
             self._checksum.digest.update(block)
-        if self._inspector:
-            self._inspector.feed(block)
+        if block.startswith(PACKED) and self._fresh:
+            self.inspector = None
+        self._fresh = False
+        if self.inspector:
+            self.inspector.feed(block)
 
 
 async def joined(files: Files, parcel: Parcel) -> AsyncIterator[bytes]:

@@ -33,7 +33,8 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
             await submissions.invite(request)
             fields = fields_of(service, parcel)
             inspector = service.holds.inspector(parcel, fields.options(), name_of(fields))
-            body = Body(_blocks(service, request), parcel.length - parcel.received, inspector, checksum)
+            room, fresh = parcel.length - parcel.received, not parcel.received
+            body = Body(_blocks(service, request), room, inspector, checksum, fresh=fresh)
             try:
                 received = await _store(service, parcel, body, checksum)
             except BadTable as bad:
@@ -42,7 +43,7 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
             if received == parcel.length:
                 await _complete(service, parcel, tracing.read(request.headers.get("traceparent")))
             else:
-                service.holds.keep(parcel.id, received, inspector)
+                service.holds.keep(parcel.id, received, body.inspector)
             return received
 
 

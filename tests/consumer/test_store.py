@@ -333,7 +333,7 @@ async def settle(database: Database, store: ConsumerStore, job: Job) -> None:
 
     def unit(tx: Any) -> None:
         tx.execute("UPDATE consumer_mails SET state = 'sent' WHERE job = :job", job=job.id)
-        store.mail_changed(tx, job.id)
+        store.told(tx, job.id)
 
     await database.write(unit)
 

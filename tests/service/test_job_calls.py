@@ -25,7 +25,7 @@ async def test_a_submitted_job_is_answered_as_it_is_stored_and_handed_to_the_con
         "compression": None,
         "received": None,
     }
-    assert (job["params"], job["notify"]) == ({"sigma": 1.5}, {"email": ["ann@x.org"]})
+    assert (job["params"], job["notify"]) == ({"sigma": 1.5}, {"email": ["ann@x.org"], "webhook": []})
     assert await house.consumer.next_job() == Job.model_validate(job)
     assert (house.folder / "uploads" / job["id"]).read_bytes() == TABLE
     status, shown, headers = await house.get(f"/v1/jobs/{job['id']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -80,6 +81,17 @@ async def test_a_table_in_pieces_becomes_the_same_job_as_in_one(house: House) ->
     assert made["notify"]["email"] == ["a@x.org", "b@x.org"]
     assert (await house.consumer.next_job()).id == made["id"]
     assert len(house.stored()) == 2, "the pieces are gone"
+
+
+async def test_a_compressed_table_in_pieces_is_unpacked_at_the_end(house: House) -> None:
+    packed = gzip.compress(TABLE)
+    path = await place(house, len(packed), filename="sales.csv.gz")
+    for at in (0, 1, 30):
+        assert await offset(house, path) == at
+        assert (await send(house, path, at, packed[at : {0: 1, 1: 30}.get(at)]))[0] == 204
+    source = (await house.get(f"/v1/jobs/{path.rpartition('/')[2]}"))[1]["source"]
+    assert (source["size"], source["compression"]) == (len(TABLE), "gzip")
+    assert source["sha256"] == hashlib.sha256(packed).hexdigest()
 
 
 async def test_who_missed_the_last_answer_still_learns_of_the_job(house: House) -> None:
