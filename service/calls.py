@@ -114,7 +114,7 @@ CALLS: tuple[Call, ...] = (
         "The job as it is, then each newer version, and the end of the answer after the last. Each event has the job's "
         "version as its id and a CloudEvent as its data, as on the websocket.",
         {
-            200: ("The events.", "text/event-stream", TEXT),
+            200: ("The events.", "text/event-stream", None),
             204: ("You have the last one; do not come again.", None, None),
         },
         ["no_such_job", "busy"],
