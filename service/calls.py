@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, ref
 from service.key_calls import KEYS
-from service.list_calls import BULK, KIND, LIST, STATE
+from service.list_calls import BULK, KIND, LIST, REJECTS, STATE
 from service.tus.calls import TUS
 from service.upkeep import UPKEEP
 from service.uploading import AMENDMENTS, PREVIEW, SUBMIT
@@ -74,6 +74,7 @@ CALLS: tuple[Call, ...] = (
         ["no_such_job"],
         (ID,),
     ),
+    REJECTS,
     Call(
         "post",
         "/v1/jobs/{id}/cancel",

@@ -25,6 +25,7 @@ from service.wiring import SERVICE
 OF_PAGES = {
     ("get", "/"): Need.READ,
     ("get", "/jobs/{id}"): Need.READ,
+    ("get", "/jobs/{id}/rejects"): Need.READ,
     ("get", "/records/{table}"): Need.ADMIN,  # everybody's rows
     ("post", "/jobs"): Need.SUBMIT,
     ("post", "/jobs/{id}/{what}"): Need.SUBMIT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol.job import State
 from service.bulk import Action
-from service.call import JSON, TEXT, Call, Need, Parameter, ref
+from service.call import ID, JSON, TEXT, Call, Need, Parameter, ref
 
 KIND = Parameter("kind", "query", "Only this kind; repeat it or use commas for several.", TEXT, repeats=True)
 STATE = Parameter(
@@ -54,4 +54,21 @@ BULK = Call(
         CURSOR,
     ),
     need=Need.SUBMIT,
+)
+REJECTS = Call(
+    "get",
+    "/v1/jobs/{id}/rejects",
+    "List the rows left out",
+    "In the order of the file, each as its line, the reason and its cells. A request looks at 8 MiB of `rejected.csv` "
+    "at most, so a page of a search may be short or empty; follow `next` while there is one.",
+    {200: ("Some rows.", JSON, ref("Rejects"))},
+    ["no_such_job", "no_such_artefact", "gone", "bad_parameter"],
+    (
+        ID,
+        Parameter("q", "query", "Text that stands in the row, its line or the reason, whatever its case.", TEXT),
+        Parameter("after", "query", "Only rows behind this line.", {"type": "integer", "minimum": 0}),
+        Parameter("reason", "query", "Left out for exactly this, such as `revenue: missing`.", TEXT),
+        Parameter("limit", "query", "How many.", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+        CURSOR,
+    ),
 )

@@ -64,6 +64,15 @@ EXTRA: dict[str, Schema] = {
         },
         "required": ["specversion", "id", "source", "type", "subject", "time", "data"],
     },
+    "Rejects": {
+        "type": "object",
+        "properties": {
+            "columns": {"type": "array", "items": TEXT},
+            "rows": {"type": "array", "items": {"type": "array", "items": TEXT}},
+            "next": {"type": ["string", "null"]},
+        },
+        "required": ["columns", "rows", "next"],
+    },
     "Log": {
         "type": "object",
         "properties": {"log": {"type": "array", "items": ref("LogEntry")}},

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from protocol.job import Account
+from protocol.job import Account, Job
 
 NOTHING = "–"  # noqa: RUF001 - a dash in an empty place
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
@@ -117,6 +117,13 @@ def place_first(cells: Sequence[Any]) -> tuple[Any, ...]:
     return (*cells[-2:], *cells[:-2])
 
 
+def reject_reasons(job: Job, known: str = "") -> tuple[str, ...]:
+    """Why rows were left out, as far as the report lists them."""
+    tables = job.report.tables if job.report else ()
+    reasons = {str(row[-1]) for table in tables if table.name == "rejected" for row in table.rows}
+    return tuple(sorted(reasons | ({known} if known else set())))
+
+
 def chart_title(spec: Mapping[str, Any], name: str) -> tuple[str, str]:
     """Return what a Vega-Lite chart is called, and the line below that."""
     title = spec.get("title") or label(name)
@@ -133,6 +140,7 @@ FILTERS = {
     "spelled": spelled,
     "chart_title": chart_title,
     "account": account,
+    "reject_reasons": reject_reasons,
     "place_first": place_first,
     "number": number,
     "cell": cell,

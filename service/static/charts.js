@@ -2,10 +2,16 @@
 /** Draws the charts from their Vega-Lite, live and without evaluating anything. */
 
 import { byId, element } from "./elements.js";
+import { seriesButtons, seriesOf, without } from "./series.js";
 
 const VEGA = document.querySelector("meta[name=vega]")?.getAttribute("content") ?? "";
 
-/** @type {Map<Element, {text: string, view: any}>} */
+/**
+ * What was drawn last of the data in *text*, and what its reader has hidden.
+ * @typedef {{text: string, view: any, hidden: Set<string>, buttons: Element|null, values: string}} Drawn
+ */
+
+/** @type {Map<Element, Drawn>} */
 const drawn = new Map();
 /** @type {Promise<any>|null} */
 let vega = null;
@@ -30,34 +36,47 @@ export async function drawCharts() {
   for (const [figure, chart] of drawn) if (!figure.isConnected && drawn.delete(figure)) chart.view?.finalize();
   for (const figure of document.querySelectorAll("figure.chart")) {
     const text = figure.querySelector("script")?.textContent ?? "";
-    const before = drawn.get(figure);
-    if (before?.text === text) continue;
-    drawn.set(figure, { text, view: before?.view });
-    await draw(figure, text).catch(() => undefined); // the picture stays, where there is one
+    const chart = drawn.get(figure) ?? { text: "", view: null, hidden: new Set(), buttons: null, values: "" };
+    if (chart.text === text) continue;
+    chart.text = text;
+    drawn.set(figure, chart);
+    await draw(figure, chart).catch(() => undefined); // the picture stays, where there is one
   }
 }
 
-/** @param {Element} figure @param {string} text */
-async function draw(figure, text) {
+/** @param {Element} figure @param {Drawn} chart */
+async function draw(figure, chart) {
   const embed = await loadVega();
   const canvas = /** @type {Element} */ (figure.querySelector(".canvas"));
   const box = element("div", { class: "plot fresh" });
-  canvas.append(box);
-  const { title: _, ...spec } = JSON.parse(text); // the title is the page's
+  canvas.prepend(box);
+  const { title: _, ...spec } = JSON.parse(chart.text); // the title is the page's
   const how = single(spec) ? { patch: widen } : {};
   const still = { ast: true, actions: false, defaultStyle: false, renderer: "svg" }; // no eval, no styles of its own
   try {
     const fit = single(spec) ? { width: 300 } : sheetFit(spec, canvas.clientWidth);
-    const plot = { ...spec, ...fit, background: "transparent" };
+    const series = single(spec) ? seriesOf(spec) : null;
+    const plot = { ...without(spec, series, chart.hidden), ...fit, background: "transparent" };
     const { view } = await embed(box, plot, { ...how, ...still, tooltip: showTip, config: theme() });
-    drawn.get(figure)?.view?.finalize();
-    drawn.set(figure, { text, view });
+    chart.view?.finalize();
+    chart.view = view;
     box.className = "plot";
-    canvas.replaceChildren(box);
+    offer(chart, series);
+    for (const old of [...canvas.children]) if (old !== box && old !== chart.buttons) old.remove();
+    if (chart.buttons && !chart.buttons.isConnected) canvas.append(chart.buttons);
   } catch (error) {
     box.remove();
     throw error;
   }
+}
+
+/** The buttons for the series, anew only where these are others. @param {Drawn} chart @param {import("./series.js").Series|null} series */
+function offer(chart, series) {
+  const values = JSON.stringify(series?.values ?? null);
+  if (values === chart.values) return;
+  const redraw = () => ((chart.text = ""), void drawCharts());
+  chart.buttons = series && seriesButtons(series, chart.hidden, redraw);
+  chart.values = values;
 }
 
 /** Whether the chart is one plot, which can be as wide as the page allows. @param {any} spec */

@@ -4,11 +4,13 @@
 import { byId } from "./elements.js";
 import { startJob } from "./job.js";
 import { startJobs } from "./jobs.js";
+import { startRejects } from "./rejects.js";
 import { startShortcuts } from "./shortcuts.js";
 import { localise } from "./words.js";
 
 localise(document);
 startShortcuts();
+startRejects();
 const page = byId("main");
 if (page.dataset.page === "job") startJob(page);
 if (page.dataset.page === "jobs") startJobs();

@@ -1,0 +1,88 @@
+"""Every screen is held against WCAG 2.2 AA by axe-core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from tests.page.visit import SALES, VALUES, Visit
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Table = Callable[..., Path]
+Visitor = Callable[..., AbstractAsyncContextManager[Visit]]
+LONG = VALUES + VALUES.partition("\n")[2] * 3
+LONG = VALUES + VALUES.partition("\n")[2] * 3
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+COLOURS = {"runOnly": ["color-contrast"]}
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
+
+
+async def faults(guest: Visit, screen: str) -> list[str]:
+    """What axe finds on this screen in the light, in the dark and on a phone."""
+    page = guest.page
+    found = [await look(guest, RULES)]
+    await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found.append(await look(guest, COLOURS))
+    await page.set_viewport_size(PHONE)
+    found.append(await look(guest, RULES))
+    await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    await page.set_viewport_size(DESK)
+    assert len(found[0]["passes"]) > 10, screen
+    return [fault for each in found for fault in told(screen, each)]
+
+
+def told(screen: str, found: Any) -> list[str]:
+    return [
+        f"{screen}: {one['id']} {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+async def look(guest: Visit, rules: Any) -> Any:
+    return (await Axe().run(guest.page, options=rules)).response
+
+
+async def test_no_screen_has_a_fault_that_axe_can_find(visitor: Visitor, table: Table) -> None:
+    async with visitor(viewport=DESK) as guest:
+        page, found = guest.page, list[str]()
+        running = await guest.post(LONG, "running.csv", "summary", value_column="value", simulate_seconds=240)
+        done = [await guest.post(SALES, "sales.csv", kind) for kind in ("sales", "profile")]
+        await guest.fill(table(SALES.replace("quantity", "pieces")), "sales")
+        await guest.see("#file-columns .lacking")
+        found += await faults(guest, "preview")
+        await page.click("#start")
+        await guest.see("#problem:not([hidden])")
+        found += await faults(guest, "refused")
+        await page.click("#bulk summary")
+        found += await faults(guest, "menu")
+        await page.evaluate("document.getElementById('keys').showModal()")
+        found += await faults(guest, "shortcuts")
+        await guest.open(f"/jobs/{running}")
+        await guest.see("#result.partial")
+        found += await faults(guest, "running")
+        await page.click("[data-act=cancel]")
+        await guest.see_state("cancelled")
+        found += await faults(guest, "cancelled")
+        await page.click("[data-act=delete]")
+        found += await faults(guest, "sure")
+        for job_id in done:
+            await guest.open(f"/jobs/{job_id}")
+            await guest.see_state("succeeded")
+            await guest.see_drawn()
+            found += await faults(guest, job_id)
+        await guest.open("/?q=sales")
+        await expect(page.locator(".job").first).to_be_visible()
+        for path in ("/?q=sales", "/jobs/none", "/records/users", f"/jobs/{done[0]}/rejects"):
+            await guest.open(path)
+            found += await faults(guest, path)
+        for path in ("/docs", "/docs/messages"):
+            await guest.open(path)
+            found += told(path, await look(guest, RULES))
+        assert not found, "\n".join(found)

@@ -1,0 +1,90 @@
+"""The page of a job as something to work with: its rejects, its charts, on paper, and over broken links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.page.visit import SALES, VALUES, Visit
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Table = Callable[..., Path]
+Visitor = Callable[..., AbstractAsyncContextManager[Visit]]
+DIRTY = SALES + "".join(f"West,{n},bad{n},5,0.1\n" for n in range(300))
+
+
+async def test_rows_left_out_are_turned_page_by_page_and_searched_where_they_stand(guest: Visit) -> None:
+    await guest.open(f"/jobs/{await guest.post(DIRTY, 'dirty.csv', 'sales')}")
+    page = guest.page
+    await guest.see_state("succeeded")
+    rows = page.locator("#reject-rows tbody tr")
+    await expect(rows).to_have_count(50)
+    await page.click("#reject-rows [rel=next]")
+    await expect(rows.first).to_contain_text("bad47")
+    await page.fill("form[data-rejects] [name=q]", "BAD29")
+    await expect(rows).to_have_count(11)  # bad29 and bad290 to bad299
+    await page.select_option("form[data-rejects] [name=reason]", "revenue: missing")
+    await expect(rows).to_have_text(["No rows"])
+    await page.fill("form[data-rejects] [name=q]", "")
+    await expect(rows).to_have_count(1)
+    await expect(rows.first).to_contain_text("9")
+    assert "/rejects" not in page.url
+
+
+async def test_without_scripts_rows_left_out_have_a_page_of_their_own(guest: Visit, visitor: Visitor) -> None:
+    job_id = await guest.post(DIRTY, "dirty.csv", "sales")
+    async with visitor(java_script_enabled=False) as other:
+        page = await other.open(f"/jobs/{job_id}")
+        await other.see_state("succeeded")
+        await page.fill("form[data-rejects] [name=q]", "bad299")
+        await page.click("form[data-rejects] button")
+        await expect(page.locator("#reject-rows tbody tr")).to_have_count(1)
+        await page.click("text=dirty.csv")
+        await page.click("#reject-rows [rel=next]")
+        await expect(page.locator("#reject-rows tbody tr").first).to_contain_text("bad47")
+
+
+async def test_what_a_chart_shows_is_chosen_by_mouse_and_keyboard(guest: Visit) -> None:
+    await guest.open(f"/jobs/{await guest.post(SALES, 'chart.csv', 'sales')}")
+    page = guest.page
+    await guest.see_state("succeeded")
+    bars = page.locator(".plot:not(.fresh) path[aria-roledescription=bar]")
+    await expect(bars).to_have_count(4)
+    await page.click(".series summary")
+    await page.click(".series button >> text=East")
+    await expect(bars).to_have_count(3)
+    await expect(page.locator(".series button", has_text="East")).to_have_attribute("aria-pressed", "false")
+    await page.keyboard.press("Enter")
+    await expect(bars).to_have_count(4)
+
+
+async def test_a_reload_while_the_job_runs_loses_nothing(guest: Visit, table: Table) -> None:
+    job_id = await guest.send(table(VALUES), "summary", value_column="value", simulate_seconds="20")
+    await guest.see("#result.partial .so-far")
+    await guest.page.reload()
+    await expect(guest.page.locator("#link")).to_have_attribute("data-link", "live")
+    await guest.see("#result.partial")
+    await guest.see_state("succeeded")
+    await expect(guest.page.locator("#account")).to_have_text("3,000 rows read: 3,000 used.")
+    assert guest.page.url.endswith(job_id)
+
+
+async def test_on_paper_the_report_is_whole_and_nothing_is_there_to_be_clicked(guest: Visit) -> None:
+    await guest.open(f"/jobs/{await guest.post(DIRTY, 'paper.csv', 'sales')}")
+    page = guest.page
+    await guest.see_state("succeeded")
+    await guest.see_drawn()
+    await page.emulate_media(media="print", color_scheme="dark")
+    for clickable in ("[data-act=delete]", "form[data-rejects]", ".series", "#keys-open", "[data-amend]", ".pages"):
+        await expect(page.locator(clickable).first).to_be_hidden()
+    for kept in ("h1", "#headline", ".plot svg", "#table-1", "#reject-rows", "#findings", "#log"):
+        await expect(page.locator(kept).first).to_be_visible()
+    cut = "all => all.filter(one => one.scrollHeight > one.clientHeight + 1).length"
+    assert await page.locator(".scroll").evaluate_all(cut) == 0
+    ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    assert (await page.pdf())[:5] == b"%PDF-"
