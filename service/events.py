@@ -47,7 +47,7 @@ async def frames(job: Job, mailbox: Mailbox, known: int, patience: float) -> Asy
     yield BEGIN
     while event:
         if event.job.version > known:
-            yield f"id: {event.job.version}\ndata: {event.text}\n\n".encode()
+            yield b"id: %d\ndata: %b\n\n" % (event.job.version, event.data)
             known = event.job.version
         if event.job.final:
             return

@@ -22,9 +22,9 @@ class Event:
     last: bool = False
 
     @cached_property
-    def text(self) -> str:
-        """Its envelope; who only waits for the end needs none."""
-        return envelopes.encode(JobDeleted(job=self.job) if self.last else JobChanged(job=self.job)).decode()
+    def data(self) -> bytes:
+        """Its envelope, the same for all who watch; who only waits for the end needs none."""
+        return envelopes.encode(JobDeleted(job=self.job) if self.last else JobChanged(job=self.job))
 
 
 def event_of(job: Job) -> Event:
@@ -41,19 +41,22 @@ class Mailbox:
     """What one watcher has not yet seen: at most the newest version of each of *room* jobs."""
 
     room: int = 1
-    wanted: Callable[[Job], bool] = lambda _job: True
+    wanted: Callable[[Job], bool] | None = None
     closed: bool = False
     behind: bool = False  # closed though there is more: too much for its room, or its watcher must come again
     _waiting: dict[str, Event] = field(default_factory=dict)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, event: Event) -> None:
-        if self.closed or not self.wanted(event.job):
+        job = event.job
+        if self.closed or (self.wanted and not self.wanted(job)):
             return
-        known = self._waiting.get(event.job.id)
-        if known is None or event.last or known.job.version < event.job.version:
-            self._waiting[event.job.id] = event
+        known = self._waiting.get(job.id)
+        if known is None:
+            self._waiting[job.id] = event
             self._filled.set()
+        elif event.last or known.job.version < job.version:
+            self._waiting[job.id] = event
         if len(self._waiting) > self.room:
             self.behind = True
             self.close()

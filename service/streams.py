@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from protocol.job import Job
 from service import listing
@@ -17,6 +18,7 @@ from service.problems import Refused
 from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)
+AT_ONCE = 32 * 2**10  # bytes; half of what is buffered before anybody waits
 INCOMING = 1024  # bytes; clients have nothing to say
 
 
@@ -78,7 +80,7 @@ async def _serve(
     await socket.prepare(request)
     async with asyncio.TaskGroup() as group:
         listening = group.create_task(_listen(socket, mailbox))
-        read_all = await _speak(socket, events, limits.send)
+        read_all = await _speak(request, socket, events, limits.send)
         listening.cancel()
         await asyncio.wait([listening])  # or closing would not wait for the client's answer
         read_all = read_all and await _part(socket, _close_code(service, mailbox), limits.send)
@@ -97,17 +99,25 @@ async def _listen(socket: web.WebSocketResponse, mailbox: Mailbox) -> None:
     mailbox.close()
 
 
-async def _speak(socket: web.WebSocketResponse, events: AsyncIterator[Event], patience: float) -> bool:
+async def _speak(
+    request: web.Request, socket: web.WebSocketResponse, events: AsyncIterator[Event], patience: float
+) -> bool:
     """Send the events; return whether the client took them all, or has gone by itself."""
     try:
         async for event in events:
-            async with asyncio.timeout(patience):
-                await socket.send_str(event.text)
+            # A limit costs as much as the sending: there is one where the sending may have to wait.
+            async with nullcontext() if _goes_at_once(request, event.data) else asyncio.timeout(patience):
+                await socket.send_frame(event.data, WSMsgType.TEXT)
     except TimeoutError:
         return False
     except ConnectionError:
         pass
     return True
+
+
+def _goes_at_once(request: web.Request, data: bytes) -> bool:
+    """Whether the client has read all that was sent, and *data* fits into the buffer on its way to it."""
+    return len(data) <= AT_ONCE and request.transport is not None and not request.transport.get_write_buffer_size()
 
 
 def _close_code(service: Service, mailbox: Mailbox) -> WSCloseCode:

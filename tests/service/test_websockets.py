@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ctypes
 import os
 import resource
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ async def test_500_watchers_see_the_end_while_50_that_never_read_are_dropped(tmp
         )
         readers = [asyncio.create_task(read_on(http, path)) for _ in range(450)]
         await watchers(house, 500)
-        before = psutil.Process().memory_info().rss
+        before = resident()
         for step in range(10):
             job = await house.consumer.tell(big(job, step))
         await house.consumer.finish(job, report=Report(headline="end"))
@@ -189,7 +190,14 @@ async def test_500_watchers_see_the_end_while_50_that_never_read_are_dropped(tmp
         assert {code for _state, code in ends} == {1000}
         await watchers(house, 0)
         assert metric(await text(house, "/metrics"), "rowmill_clients_dropped_total") == 50
-        assert psutil.Process().memory_info().rss - before < 150 * 2**20
+        assert resident() - before < 150 * 2**20
+
+
+def resident() -> int:
+    """Bytes that are held; what was freed goes back to the system first, where that can be asked for."""
+    with suppress(AttributeError):  # glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+    return int(psutil.Process().memory_info().rss)
 
 
 async def test_a_mailbox_holds_the_newest_version_of_one_job_and_no_more(house: House) -> None:
