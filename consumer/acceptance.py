@@ -18,6 +18,7 @@ from protocol.config import SPACE_FLOOR
 from protocol.databases import NoSpace
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
+from protocol.intake.layout import MEDIA_TYPES, Format
 from protocol.intake.unpacking import Unpacker, plain_name
 from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
 from protocol.kinds import KindInfo
@@ -181,12 +182,13 @@ def _key(job_id: str) -> str:
 
 
 def _source(name: str, looked: Looked) -> Source:
+    form = looked.verdict.format if isinstance(looked.verdict, Layout) else Format.CSV
     tabbed = plain_name(name).lower().endswith((".tsv", ".tab"))
     return Source(
         name=name,
         size=looked.size,
         sha256=looked.sha256,
-        media_type=TABBED if tabbed else "text/csv",
+        media_type=TABBED if tabbed and form is Format.CSV else MEDIA_TYPES[form],
         compression=looked.compression,
         received=looked.received,
     )

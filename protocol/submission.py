@@ -18,7 +18,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from protocol import declared
 from protocol.declared import check_reading, escape, read_reading
 from protocol.intake import check_columns
-from protocol.intake.layout import CANDIDATES, Layout
+from protocol.intake.layout import CANDIDATES, Format, Layout
 from protocol.job import Fault, Priority
 from protocol.kept import How
 from protocol.kinds import KindInfo
@@ -77,7 +77,7 @@ class Submission:
 
     def missing(self, layout: Layout | None) -> tuple[Fault, ...]:
         """What the table lacks of the columns that the kind needs."""
-        if layout is None or self.kind is None:
+        if layout is None or self.kind is None or layout.format is not Format.CSV:
             return ()
         return check_columns(layout, self.kind.columns, self.params, self.reading.columns)
 

@@ -17,6 +17,7 @@ from protocol.config import trusted
 from protocol.declared import OF_MORE_ROWS
 from protocol.files import FileMissing, blocks, open_blocking
 from protocol.intake import BadTable, Layout, ReadOptions, repaired
+from protocol.intake.layout import Format
 from protocol.job import Fault, Job, State
 from protocol.kept import REJECTED_CSV, BasedOn, Head, How
 from protocol.kinds import KindInfo
@@ -31,6 +32,7 @@ from service.wiring import SERVICE, Service
 
 HEAD = 2**20  # bytes in which the head of a kept state surely ends: a header row has 256 KiB at most
 WHOLE = "Submit the whole table instead."
+NO_CSV = "Send the repaired rows as CSV, as rejected.csv came."
 DONE = {How.REPAIR: "repairs", How.APPEND: "appends to"}
 
 
@@ -134,6 +136,8 @@ class Amending(Making):
             raise refuse_faults(faults)
 
     def _misfits(self, layout: Layout) -> tuple[Fault, ...]:
+        if layout.format is not Format.CSV:
+            return () if self.how is How.APPEND else (Fault(code="no_csv", detail=NO_CSV),)
         check = repaired.check_header if self.how is How.REPAIR else repaired.check_appended
         return check(layout.header, self.head.header, layout)
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from protocol import kept
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
+from protocol.intake.layout import MEDIA_TYPES, Format
 from protocol.intake.unpacking import Unpacker, plain_name
 from protocol.job import Source
 from service.limits import Limits
@@ -44,11 +45,12 @@ class Upload:
     @property
     def source(self) -> Source:
         tabbed = plain_name(self.name).lower().endswith((".tsv", ".tab"))
+        form = self.verdict.format if isinstance(self.verdict, Layout) else Format.CSV
         return Source(
             name=self.name,
             size=self.size,
             sha256=self.sha256,
-            media_type=TABBED if tabbed else PLAIN,
+            media_type=TABBED if tabbed and form is Format.CSV else MEDIA_TYPES[form],
             compression=self.compression,
             received=self.received,
         )

@@ -48,6 +48,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pyarrow": PANDAS,
     "pydantic": ("protocol/", "service/", "consumer/", "client/"),
     "pydantic_settings": ("protocol/config.py",),
+    "python_calamine": ("consumer/tables/formats/xlsx.py",),
     "rich": ("client/screen.py",),
     "sqlalchemy": ("protocol/records/",),
     "structlog": ("protocol/log.py",),
@@ -182,7 +183,7 @@ ADAPTERS = (
     ("modules", "heavy"),
     [
         ((*PARENT, *ADAPTERS), PANDAS_AND_MORE | {"aio_pika", "aiosmtplib", "clevercsv", "sqlalchemy"}),
-        (("consumer.work",), {"aiohttp", "clevercsv", "sqlalchemy", "structlog", "vl_convert"}),
+        (("consumer.work",), {"aiohttp", "clevercsv", "python_calamine", "sqlalchemy", "structlog", "vl_convert"}),
     ],
     ids=["rowmill up", "a worker"],
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
+from consumer.tables import rows
 from consumer.tables.survey import Survey, blocks, count
 from protocol.files import BlockingFiles
 from protocol.intake.scanning import Scanner, line_ends
@@ -69,7 +70,21 @@ def cut(
     if most_lines:
         chunk_size = min(chunk_size, survey.size * most_lines // survey.layout.lines)
     cutter = _Cutter(files, survey, survey.layout.rows_begin, survey.layout.first_line)
-    return tuple(cutter.chunks(max(1, chunk_size), max(1, slice_size or chunk_size)))
+    chunks = tuple(cutter.chunks(max(1, chunk_size), max(1, slice_size or chunk_size)))
+    return tuple(_by_rows(files, survey, chunks)) if survey.layout.rowwise else chunks
+
+
+def _by_rows(files: BlockingFiles, survey: Survey, chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+    """The same chunks, where lines are counted by rows."""
+    layout, line = survey.layout, survey.layout.first_line
+    for chunk in chunks:
+        parts = []
+        for part in chunk.slices:
+            parts.append(replace(part, first_line=line))
+            if part.stop < survey.size:
+                data = files.read(survey.key, part.start, part.stop)
+                line += rows.count(data, layout.delimiter, blanks=layout.blanks)
+        yield Chunk(chunk.index, tuple(parts))
 
 
 @dataclass

@@ -32,7 +32,8 @@ class Originals:
 
     @cached_property
     def rows(self) -> Rows:
-        found = rows.find(self.data, self.layout.delimiter, blanks=self.layout.blanks, first_line=self.first_line)
+        how = {"blanks": self.layout.blanks, "rowwise": self.layout.rowwise}
+        found = rows.find(self.data, self.layout.delimiter, first_line=self.first_line, **how)
         return found if self.numbers is None else replace(found, lines=self.numbers)
 
     def lines(self, places: Places) -> Places:

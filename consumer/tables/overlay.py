@@ -53,7 +53,8 @@ class Overlay:
 
     def lay(self, files: BlockingFiles, data: bytes, layout: Layout, first_line: int) -> tuple[bytes, Numbers]:
         """The rows of a chunk, with these in their places, and the lines of all."""
-        found = rows.find(data, layout.delimiter, blanks=layout.blanks, first_line=first_line)
+        how = {"blanks": layout.blanks, "rowwise": layout.rowwise}
+        found = rows.find(data, layout.delimiter, first_line=first_line, **how)
         places = np.searchsorted(found.lines, self.lines)
         if not np.array_equal(found.lines[places.clip(max=len(found.lines) - 1)], self.lines):
             raise ValueError("rows were to stand in for others that are not there")

@@ -24,7 +24,7 @@ from consumer.tables.rows import Places
 from consumer.tables.survey import Survey
 from protocol.files import BlockingFiles
 from protocol.intake import BadTable, ReadOptions, check_columns
-from protocol.intake.layout import Layout
+from protocol.intake.layout import Format, Layout
 from protocol.kinds import NeededColumn
 
 __all__ = ["Batch", "again", "every_column", "read", "slices"]
@@ -134,8 +134,13 @@ class _Reading:
         columns, odd = len(self.layout.header), originals.misfits
         bad = odd.widths < columns if self.ignores_surplus else odd.widths > 0
         widths, reasons = np.unique(odd.widths[bad], return_inverse=True)
-        words = (f"{'short' if width < columns else 'long'}_row: {width} of {columns} cells" for width in widths)
+        words = (f"{self._misfit(width)}: {width} of {columns} cells" for width in widths)
         return Rejects(odd.places[bad], reasons.astype(np.uint16), tuple(words))
+
+    def _misfit(self, width: int) -> str:
+        if self.layout.format is Format.JSONL:  # where that is the only way to have too few cells
+            return "not_an_object"
+        return "short_row" if width < len(self.layout.header) else "long_row"
 
     def _typed(self, data: bytes, kept: _Keep) -> _Found | None:
         """The rows as pyarrow converts them, the doubtful ones read again as text; None where that is no use."""

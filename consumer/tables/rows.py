@@ -42,18 +42,30 @@ class Rows:
         return np.asarray(pc.equal(text, "").to_numpy(zero_copy_only=False))
 
 
-def find(data: bytes, delimiter: str, *, blanks: bool, first_line: int) -> Rows:
-    """The rows of *data*, which starts where a row starts and ends where one ends."""
+def find(data: bytes, delimiter: str, *, blanks: bool, first_line: int, rowwise: bool = False) -> Rows:
+    """The rows of *data*, which starts where a row starts and ends where one ends.
+
+    *Rowwise*, a newline in a cell ends no line.
+    """
     place = np.int32 if len(data) < 2**31 else np.int64
     ends, lines, line = [np.zeros(1, place)], [np.full(1, first_line, place)], first_line
     octets = np.frombuffer(data, np.uint8)
     for block in _quoting(data, delimiter, blanks=blanks):
         found = _ends(octets, block.begin, block.stop)
         outside = block.outside(found)
+        if rowwise:
+            found, outside = found[outside], outside[outside]
         ends.append(found[outside].astype(place))
         lines.append((np.flatnonzero(outside) + (line + 1)).astype(place))
         line += len(found)
     return _without_empty(data, np.concatenate(ends), np.concatenate(lines))
+
+
+def count(data: bytes, delimiter: str, *, blanks: bool) -> int:
+    """How many rows and blank lines end in *data*, which starts where one starts."""
+    octets = np.frombuffer(data, np.uint8)
+    blocks = _quoting(data, delimiter, blanks=blanks)
+    return sum(int(block.outside(_ends(octets, block.begin, block.stop)).sum()) for block in blocks)
 
 
 def widths(found: Rows, delimiter: str, *, blanks: bool) -> Places:

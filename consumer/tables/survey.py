@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from consumer.tables.formats import quoted, spell
+from consumer.tables import copies
 from protocol.files import PIECE, BlockingFiles
 from protocol.intake import Inspector, Layout, ReadOptions
 from protocol.intake.decoding import UTF8, transcode
-from protocol.intake.layout import QUOTE
+from protocol.intake.layout import Format
 from protocol.intake.scanning import Scanner
 
 
@@ -35,27 +35,26 @@ class Survey:
 def survey(files: BlockingFiles, key: str, options: ReadOptions, *, name: str, work_prefix: str) -> Survey:
     """What there is to know of the table at *key*, or BadTable.
 
-    One that is not UTF-8, or has other quotes, is copied as such to `{work_prefix}table`, in bounded memory.
+    One that is not UTF-8, has other quotes or is no CSV is copied as such to `{work_prefix}table`, in bounded memory.
     """
     marks: list[Scanner] = []
     layout = inspect(files, key, options, name=name, marks=marks)
-    if options.mark != QUOTE:
-        return _requoted(files, key, options, layout, f"{work_prefix}table")
+    if copies.needed(layout, options):
+        return _of_copy(files, key, options, layout, f"{work_prefix}table")
     if layout.encoding != UTF8:
         original, key = key, f"{work_prefix}table"
         files.write(key, transcode(blocks(files, original, 0, files.size(original)), options.encoding))
     return Survey(layout, key, layout.size, marks)
 
 
-def _requoted(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout, copy: str) -> Survey:
-    utf8 = transcode(blocks(files, key, 0, files.size(key)), options.encoding)
-    files.write(copy, spell(quoted.rows(utf8, layout, options.mark), layout.delimiter))
-    same = ReadOptions(
-        delimiter=layout.delimiter, header=not layout.headless, names=layout.header, surplus=options.surplus
-    )
-    marks: list[Scanner] = []
-    found = inspect(files, copy, same, name="table.csv", marks=marks)
-    return Survey(found.model_copy(update={"findings": layout.findings}), copy, found.size, marks)
+def _of_copy(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout, to: str) -> Survey:
+    copy, marks = copies.make(files, key, options, layout, to), list[Scanner]()
+    found = inspect(files, to, copy.options, name="table.csv", marks=marks)
+    told = [*copy.findings, *(one for one in found.findings if layout.format is Format.XLSX and one.what == "header")]
+    changes: dict[str, Any] = {"findings": tuple(told), "format": layout.format}
+    if copy.line_after and copy.line_after != found.lines:
+        changes |= {"rowwise": True, "lines": copy.line_after}
+    return Survey(found.model_copy(update=changes), to, found.size, marks)
 
 
 def inspect(

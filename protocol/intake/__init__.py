@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 from protocol.intake import disguises, heading, quotes, scanning
 from protocol.intake.decoding import UTF8, Decoder, Undecodable
 from protocol.intake.heading import prepare
-from protocol.intake.layout import MAX_HEADER, BadTable, Layout, ReadOptions
+from protocol.intake.layout import MAX_HEADER, BadTable, Format, Layout, ReadOptions
 from protocol.intake.unpacking import compression_of
 from protocol.intake.watching import Watch
-from protocol.job import Fault
+from protocol.job import Fault, Finding
 from protocol.kinds import NeededColumn
 
 __all__ = ["BadTable", "Inspector", "Layout", "ReadOptions", "check_columns", "prepare"]
@@ -47,7 +47,7 @@ class Inspector:
         self._decoder = Decoder(None)
         self._begun = False
         self._first, self._held, self._packed = b"", b"", packed
-        self._blind = False
+        self._format, self._blind, self._size = Format.CSV, False, 0
         self._pending = bytearray()
         self._watch: Watch | None = None
         self._beyond: int | None = None  # the first line with more than ASCII
@@ -56,6 +56,7 @@ class Inspector:
     def feed(self, block: bytes) -> None:
         if not self._begun:
             self._begin()
+        self._size += len(block)
         if len(self._first) < disguises.HEAD and not (block := self._look_first(block)):
             return
         if self._blind:
@@ -67,6 +68,8 @@ class Inspector:
     def finish(self) -> Layout:
         """The layout; BadTable with all faults, the header's before the rows'."""
         self._look_last()
+        if self._format is not Format.CSV:
+            return self._recognised()
         self._accept(b"", final=True)
         self._judge(len(self._pending), final=True)
         return self._layout() or self._fail()
@@ -74,6 +77,8 @@ class Inspector:
     def glance(self) -> Layout:
         """The layout as far as the bytes so far tell it: more may follow. Feed no more then."""
         self._look_last()
+        if self._format is not Format.CSV:
+            return self._recognised()
         self._judge(len(self._pending))
         return self._layout() or self._fail()
 
@@ -97,13 +102,31 @@ class Inspector:
             self._begin()
         if self._held:
             self._recognise(final=True)
-            self._accept(self._held)
+            if not self._blind:
+                self._accept(self._held)
 
     def _recognise(self, *, final: bool = False) -> None:
         if self._packed and compression_of(self._first):
             self._blind = True
-        elif fault := disguises.by_content(self._first[: 64 * 1024], final=final):
+        elif final or not disguises.may_be_zip(self._first):
+            self._format = disguises.format_of(self._first[: 64 * 1024])
+            self._blind = self._format is not Format.CSV
+        if not self._blind and (fault := disguises.by_content(self._first[: 64 * 1024], final=final)):
             raise BadTable(415, (fault,))
+
+    def _recognised(self) -> Layout:
+        told = Finding(what="format", value=self._format, why="its first bytes")
+        return Layout(
+            encoding=UTF8,
+            delimiter=",",
+            header=(),
+            rows_begin=0,
+            first_line=1,
+            size=self._size,
+            lines=1,
+            findings=(told,),
+            format=self._format,
+        )
 
     def _accept(self, block: bytes, *, final: bool = False) -> None:
         try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+from protocol.intake.layout import Format
 from protocol.intake.unpacking import plain_name
 from protocol.job import Fault
 
 HEAD = 512
 
 _ZIP = b"PK\x03\x04"
-_SHEET = "an Excel workbook; save the sheet as CSV (UTF-8) and send that"
+_SHEETS = (b"xl/", b"[Content_Types].xml", b"_rels/.rels")
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*["}]')
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -17,7 +21,10 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive in another archive; unpack it first"),
     (b"\xfd7zXZ\x00", "an xz archive; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (xls, doc); save the sheet as CSV and send that"),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an old Office document (xls, doc); save the sheet as xlsx and send that",
+    ),
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"\x7fELF", "a Linux program"),
     (b"\xca\xfe\xba\xbe", "a program"),
@@ -27,7 +34,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"{\\rtf", "a rich text document"),
 )
 _MAGIC_WITH_NUL: tuple[tuple[bytes, str], ...] = (  # a table might begin with these letters, but not hold a NUL
-    (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow file"),
     (b"FEA1", "a Feather file"),
     (b"Obj\x01", "an Avro file"),
@@ -42,9 +48,9 @@ _NO_TABLES = {
     "an image": "png jpg jpeg gif bmp webp tif tiff svg ico heic avif psd",
     "a sound or a film": "mp3 mp4 wav ogg flac avi mov mkv webm",
     "an archive; unpack it first": "zip tgz bz2 xz 7z rar tar",
-    "a spreadsheet; save the sheet as CSV and send that": "xlsx xlsm xlsb xls ods numbers",
+    "a spreadsheet; save the sheet as xlsx or CSV and send that": "xlsb xls ods numbers",
     "a document": "pdf doc docx ppt pptx odt odp rtf html htm xml",
-    "a data file that is no CSV": "parquet feather arrow orc avro sqlite sqlite3 db h5 hdf5 pkl pickle npy npz",
+    "a data file that is no CSV": "feather arrow orc avro sqlite sqlite3 db h5 hdf5 pkl pickle npy npz",
 }
 _SUFFIXES = {f".{suffix}": what for what, suffixes in _NO_TABLES.items() for suffix in suffixes.split()}
 
@@ -63,6 +69,15 @@ def by_content(head: bytes, *, final: bool = True) -> Fault | None:
         return None
     what = _seems(head)
     return Fault(code="binary_content", detail=f"This is no table; it seems to be {what}.") if what else None
+
+
+def format_of(head: bytes) -> Format:
+    """In which way a table is written that begins with *head*."""
+    if head.startswith(_ZIP) and not (b"word/" in head or b"ppt/" in head):
+        return Format.XLSX if any(mark in head for mark in _SHEETS) else Format.CSV
+    if head.startswith(b"PAR1") and b"\0" in head:
+        return Format.PARQUET
+    return Format.JSONL if _JSON.match(head) else Format.CSV
 
 
 def may_be_zip(head: bytes) -> bool:
@@ -84,6 +99,4 @@ def _seems(head: bytes) -> str | None:
 def _zip(head: bytes) -> str:
     if b"word/" in head or b"ppt/" in head:
         return "an Office document"
-    if b"xl/" in head or b"[Content_Types].xml" in head or b"_rels/.rels" in head:
-        return _SHEET
-    return "a zip archive (a spreadsheet such as xlsx is one too): unpack it, or save the sheet as CSV, and send that"
+    return "a zip archive; unpack it first"

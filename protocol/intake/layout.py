@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Protocol
 
 from pydantic import Field
@@ -60,6 +61,23 @@ class ReadOptions(Value):
         return self.columns.get(needed, needed)
 
 
+class Format(StrEnum):
+    """How a table is written; what is no CSV is only recognised here, and read by the consumer."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
+MEDIA_TYPES = {
+    Format.CSV: "text/csv",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.JSONL: "application/jsonl",
+}
+
+
 class Layout(Value):
     """How the rows of a table lie in its bytes.
 
@@ -67,6 +85,8 @@ class Layout(Value):
     counted in the table as UTF-8. `blanks` says that blanks before an opening quote belong to the quoting.
     A `headless` table has no header row. `newline` is `\\n`, `\\r\\n`, `\\r`, `mixed` or, where no line ends,
     nothing. `size` (bytes) and `lines` (begun, the last one perhaps empty) are those of the whole UTF-8 table.
+    Where it is `rowwise`, lines are counted by rows: a newline in a cell starts none. Of another format than CSV
+    nothing else is known before it was copied.
     """
 
     encoding: str
@@ -81,6 +101,8 @@ class Layout(Value):
     size: int
     lines: int
     findings: tuple[Finding, ...] = ()
+    format: Format = Format.CSV
+    rowwise: bool = False
 
 
 class BadTable(Exception):

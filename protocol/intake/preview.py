@@ -8,6 +8,7 @@ from typing import Any
 
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns, quotes, scanning
 from protocol.intake.decoding import Decoder, Undecodable
+from protocol.intake.layout import Format
 from protocol.job import Fault, Finding
 from protocol.kinds import KindInfo
 from protocol.value import Value
@@ -60,6 +61,8 @@ def preview(
     faults = found.faults if isinstance(found, BadTable) else ()
     if layout is None:
         return Preview(errors=faults, whole=whole)
+    if layout.format is not Format.CSV:  # its beginning does not tell more
+        return Preview(findings=layout.findings, errors=faults, whole=whole)
     rows = list(_rows(data, options, layout, whole=whole))
     needed = kind.columns if kind else ()
     return Preview(

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns
+from protocol.intake.layout import Format
 from protocol.kinds import NeededColumn
 
 MIB = 1024 * 1024
@@ -61,10 +62,27 @@ def test_a_plain_table_is_accepted_and_told_of() -> None:
     assert findings(layout) == {"encoding": "utf-8", "delimiter": ",", "header": "2 columns", "quotes": "none"}
 
 
-def test_an_excel_workbook_named_csv_is_refused_and_told_to_be_saved_as_csv() -> None:
-    with pytest.raises(BadTable, match="Excel workbook; save the sheet as CSV") as caught:
-        inspect(xlsx())
-    assert caught.value.status == 415
+@pytest.mark.parametrize("size", [1, 5, 511, 10**6])
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (xlsx(), Format.XLSX),
+        (b"PAR1\x15\x04\x00" + bytes(600), Format.PARQUET),
+        (b'\xef\xbb\xbf{"a": 1}\n', Format.JSONL),
+        (b"{}\n", Format.JSONL),
+        (b"{a},b\n1,2\n", Format.CSV),
+    ],
+    ids=["xlsx", "parquet", "jsonl", "an empty object", "csv"],
+)
+def test_other_formats_are_recognised_however_they_come_and_left_to_the_consumer(
+    data: bytes, form: Format, size: int
+) -> None:
+    inspector = Inspector(ReadOptions(), name="table.csv")
+    for start in range(0, len(data), size):
+        inspector.feed(data[start : start + size])
+    layout = inspector.finish()
+    assert (layout.format, layout.size) == (form, len(data))
+    assert ("format" in {finding.what for finding in layout.findings}) is (form is not Format.CSV)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +92,6 @@ def test_an_excel_workbook_named_csv_is_refused_and_told_to_be_saved_as_csv() ->
         (b"\x89PNG\r\n\x1a\n\0\0", "PNG"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
         (b"\x1f\x8b\x08\0", "gzip"),
-        (b"PAR1\x15\x04\x00", "Parquet"),
         (b"\x7fELF\x02\x01", "Linux program"),
         (b"MZ\x90\0\x03", "Windows program"),
         (b"PK\x03\x04" + bytes(30), "zip"),
@@ -102,7 +119,7 @@ def test_a_header_that_begins_like_a_binary_file_is_still_a_header(head: bytes) 
     assert inspect(head + b"\n1,2\n").header == tuple(head.decode().split(","))
 
 
-@pytest.mark.parametrize("name", ["a.exe", "b.PNG", "c.tar.gz", "d.xlsx", "e.pdf"])
+@pytest.mark.parametrize("name", ["a.exe", "b.PNG", "c.tar.gz", "d.xlsb", "e.pdf"])
 def test_a_file_name_that_is_no_tables_is_refused(name: str) -> None:
     assert refused(b"a,b\n1,2\n", name=name) == (415, [("file_name", None)])
 

@@ -218,7 +218,7 @@ async def test_an_upload_whose_time_is_up_is_swept(tmp_path: Path, eventually: A
         ("params", '{"sigma": -1}', 422, "invalid"),
         ("email", "no address", 422, "invalid"),
         ("filename", "a\r\nb.csv", 422, "invalid"),
-        ("filename", "sales.xlsx", 415, "not_a_table"),
+        ("filename", "sales.xls", 415, "not_a_table"),
         ("stranger", "1", 422, "invalid"),
     ],
 )

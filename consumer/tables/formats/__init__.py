@@ -13,8 +13,8 @@ Row = tuple[int, Sequence[str]]  # its line, and its cells
 _AT_ONCE = 1_000  # rows
 
 
-def spell(rows: Iterable[Row], delimiter: str = ",") -> Iterator[bytes]:
-    """The rows as CSV, some at a time."""
+def spell(rows: Iterable[Row], delimiter: str = ",", *, rowwise: bool = False) -> Iterator[bytes]:
+    """The rows as CSV, some at a time. *Rowwise*, a newline in a cell starts no line."""
     special = re.compile(f'["\r\n{re.escape(delimiter)}]')
     line, left = 1, iter(rows)
     while some := list(islice(left, _AT_ONCE)):
@@ -23,7 +23,7 @@ def spell(rows: Iterable[Row], delimiter: str = ",") -> Iterator[bytes]:
             row = delimiter.join(_quoted(cell) if special.search(cell) else cell for cell in cells)
             row = row if len(cells) > 1 or row.strip() else f'"{row}"'  # a line of blanks would be no row
             texts.append("\n" * (begins - line) + row + "\n")
-            line = begins + 1 + (_line_ends(row) if '"' in row else 0)
+            line = begins + 1 + (_line_ends(row) if '"' in row and not rowwise else 0)
         yield "".join(texts).encode()
 
 

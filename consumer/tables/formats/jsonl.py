@@ -1,0 +1,97 @@
+"""JSON Lines: an object a line. Its columns are all keys, in the order in which they come; numbers stay as written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from consumer.tables.formats import Row
+from protocol.intake.layout import MAX_COLUMNS, BadTable
+from protocol.intake.repaired import as_text
+from protocol.job import Fault
+
+LONGEST = 16 * 2**20  # characters of a line
+
+
+class _Number(str):
+    """A number, as it was written."""
+
+    __slots__ = ()
+
+
+def columns(utf8: Iterable[bytes]) -> tuple[str, ...]:
+    """The keys of all objects."""
+    names: dict[str, None] = {}
+    for _, _, found in _objects(utf8):
+        if found is not None and not found.keys() <= names.keys():
+            names.update(dict.fromkeys(found))
+            if len(names) > MAX_COLUMNS:
+                raise _bad("too_many_columns", f"The objects have more than {MAX_COLUMNS:,} different keys.")
+    if not names:
+        raise _bad("no_objects", "No line of the file is a JSON object with anything in it.")
+    return tuple(names)
+
+
+def rows(utf8: Iterable[bytes], names: tuple[str, ...]) -> Iterator[Row]:
+    """A row for each line that is not blank; one that is no object has too few cells, and so is rejected."""
+    for line, text, found in _objects(utf8):
+        if found is None:
+            yield line, [text.rstrip("\r\n")] if len(names) > 1 else [text.rstrip("\r\n"), ""]
+        else:
+            yield line, [_cell(found.get(name)) for name in names]
+
+
+def _objects(utf8: Iterable[bytes]) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
+    source, line = as_text(utf8), 0
+    while text := source.readline(LONGEST):
+        line += 1
+        if len(text) == LONGEST:
+            raise _bad("line_too_long", f"Line {line} is longer than {LONGEST:,} characters.", line)
+        if text.strip():
+            yield line, text, _parse(text)
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_none)
+        if "\\" in text:  # half of a surrogate pair can be escaped, but is no text
+            json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _none(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return _spelled(value)
+
+
+def _spelled(value: Any) -> str:
+    """Something nested, as JSON again."""
+    match value:
+        case _Number():
+            return value
+        case dict():
+            return (
+                "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {_spelled(v)}" for k, v in value.items()) + "}"
+            )
+        case list():
+            return "[" + ", ".join(map(_spelled, value)) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _bad(code: str, detail: str, line: int | None = None) -> BadTable:
+    return BadTable(422, (Fault(code=code, detail=detail, line=line),))

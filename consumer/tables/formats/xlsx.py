@@ -1,0 +1,84 @@
+"""Excel workbooks: the first sheet, as Excel itself would write it as CSV. A row's line is its row in the sheet."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from python_calamine import CalamineError, CalamineWorkbook
+
+from consumer.tables.formats import Row
+from protocol.intake.layout import BadTable
+from protocol.intake.unpacking import FREE, RATIO
+from protocol.job import Fault, Finding
+
+MOST = 512 * 2**20  # bytes of the workbook's parts, unpacked: a sheet is in memory as a whole
+PARTS = 2_000
+_WHOLE = 10**15  # up to here a double is a whole number to the last digit
+_PIECE = 2**20
+
+
+def open_sheet(file: BinaryIO) -> tuple[Finding, Iterator[Row]]:
+    """Which sheet, and its rows that are not blank; or BadTable."""
+    _check(file)
+    file.seek(0)
+    try:
+        workbook = CalamineWorkbook.from_filelike(file)
+        sheet = workbook.get_sheet_by_index(0)
+    except (CalamineError, IndexError, ValueError) as exc:
+        raise _bad("damaged", f"The workbook cannot be read: {str(exc)[:200].rstrip('.')}.") from None
+    names = workbook.sheet_names
+    why = "the only one" if len(names) == 1 else f"the first of {len(names)}"
+    return Finding(what="sheet", value=names[0], why=why), _rows(sheet)
+
+
+def _rows(sheet: Any) -> Iterator[Row]:
+    for line, row in enumerate(sheet.iter_rows(), 1):
+        cells = [_cell(value) for value in row]
+        if any(cells):
+            yield line, cells
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case float() if value.is_integer() and abs(value) < _WHOLE:
+            return str(int(value))
+        case float():
+            return repr(value)
+        case dt.datetime():
+            return value.isoformat(sep=" ")
+        case dt.date() | dt.time():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _check(file: BinaryIO) -> None:
+    """Nothing in it is larger than it says, and all together is no bomb."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+            _check_sizes(parts)
+            for part in parts:
+                with archive.open(part) as inner:
+                    while inner.read(_PIECE):
+                        pass
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as exc:
+        raise _bad("damaged", f"The workbook cannot be unpacked: {str(exc)[:200].rstrip('.')}.") from None
+
+
+def _check_sizes(parts: list[zipfile.ZipInfo]) -> None:
+    whole, packed = sum(part.file_size for part in parts), sum(part.compress_size for part in parts)
+    if whole > MOST or len(parts) > PARTS:
+        raise _bad("too_large", f"A workbook may have {MOST:,} bytes, unpacked; save the sheet as CSV.", 413)
+    if whole > FREE + RATIO * packed:
+        raise _bad("swells", f"The workbook grows to more than {RATIO} times its size; save the sheet as CSV.", 413)
+
+
+def _bad(code: str, detail: str, status: int = 422) -> BadTable:
+    return BadTable(status, (Fault(code=code, detail=detail),))

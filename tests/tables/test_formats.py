@@ -1,0 +1,237 @@
+"""Excel, Parquet and JSON Lines: the same rows, rejects and artefacts as the CSV with the same cells, and no bombs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from consumer.tables.formats import xlsx
+from protocol.intake import BadTable
+from protocol.kept import How
+from protocol.reading import Reading
+from tests.consumer import milling
+from tests.consumer.milling import Ran
+
+LONG = 12345678901234567890
+SIZES = (40, 1_000, 10**6)
+HEADER = ["region", "note", "revenue", "quantity", "discount"]
+ROWS: list[list[Any]] = [
+    ["North", "NA", "100", "10", "0.1"],
+    ["South", "00123", "x", "10", "0.5"],
+    ["East", 'two\nlines, "quoted"', "80", "0", "0.5"],
+    ["West", str(LONG), "90", "10", ""],
+    ["", "null", "1e400", "10", "0.25"],
+    ["North", "ß\r\nx", "5000", "10", "0.125"],
+]
+GOOD = [["Süd", "note", str(100 + number), "10", "0.5"] for number in range(40)]
+
+
+def workbook(rows: list[list[Any] | None]) -> bytes:
+    """The smallest that Excel opens: text inline, numbers as numbers; None is a row that is not there."""
+
+    def spelled(text: str) -> str:
+        return escape(text, {"\r": "&#13;"})
+
+    def cell(value: Any) -> str:
+        if isinstance(value, str):
+            return f'<c t="inlineStr"><is><t xml:space="preserve">{spelled(value)}</t></is></c>'
+        if isinstance(value, bool):
+            return f'<c t="b"><v>{int(value)}</v></c>'
+        return f"<c><v>{value!r}</v></c>" if value is not None else "<c/>"
+
+    lines = [f'<row r="{n}">{"".join(map(cell, row))}</row>' for n, row in enumerate(rows, 1) if row is not None]
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" ContentType='
+        '"application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" '
+        f'ContentType="{sheet}.sheet.main+xml"/><Override PartName="/xl/s.xml" ContentType="{sheet}.worksheet+xml"/>'
+        "</Types>",
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="a" Type='
+        f'"{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="Sales" sheetId="1" '
+        'r:id="b"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="b" Type='
+        f'"{office}/worksheet" Target="s.xml"/></Relationships>',
+        "xl/s.xml": f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData></worksheet>',
+    }
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return data.getvalue()
+
+
+def parquet(columns: dict[str, Any], **how: Any) -> bytes:
+    data = io.BytesIO()
+    pq.write_table(pa.table(columns), data, **how)
+    return data.getvalue()
+
+
+def as_xlsx(rows: list[list[Any]]) -> bytes:
+    return workbook([HEADER, *rows])
+
+
+def as_parquet(rows: list[list[Any]]) -> bytes:
+    return parquet(dict(zip(HEADER, map(list, zip(*rows, strict=True)), strict=True)), row_group_size=7)
+
+
+def as_jsonl(rows: list[list[Any]]) -> bytes:
+    return "".join(json.dumps(dict(zip(HEADER, row, strict=True))) + "\n" for row in rows).encode()
+
+
+FORMATS = {
+    "xlsx": (as_xlsx, 1),
+    "parquet": (as_parquet, 0),
+    "jsonl": (as_jsonl, 0),
+}  # and the lines before the first row
+
+
+def run(folder: Path, data: bytes, kind: str = "sales", chunk_size: int = 10**6, **reading: Any) -> Ran:
+    task = milling.submit(folder, data, name=f"job-{chunk_size}", kind=kind, chunk_size=chunk_size)
+    return milling.run(milling.replace(task, reading=Reading.model_validate(reading)))
+
+
+def cells(ran: Ran, name: str) -> list[list[str]]:
+    frame = pd.read_csv(io.BytesIO(ran.artefact(name)), dtype=str, keep_default_na=False, header=None)
+    return frame.to_numpy().tolist()
+
+
+def refused(folder: Path, data: bytes, kind: str = "sales") -> tuple[int, str]:
+    with pytest.raises(BadTable) as bad:
+        run(folder, data, kind)
+    assert all(fault.detail.endswith((".", "?", "'")) for fault in bad.value.faults)
+    return bad.value.status, bad.value.faults[0].code
+
+
+@pytest.mark.parametrize(("write", "before"), FORMATS.values(), ids=FORMATS)
+def test_the_result_is_that_of_the_same_cells_and_lines_are_rows_however_it_is_cut(
+    tmp_path: Path, write: Any, before: int
+) -> None:
+    found = [run(tmp_path, write(ROWS + GOOD), chunk_size=size) for size in SIZES]
+    assert cells(found[0], "rejected.csv")[1:] == [
+        [*ROWS[1], str(2 + before), "revenue: not_a_number"],
+        [*ROWS[2], str(3 + before), "quantity: zero_quantity"],
+        [*ROWS[3], str(4 + before), "discount: missing"],
+        [*ROWS[4], str(5 + before), "region: missing"],
+    ]
+    assert cells(found[0], "anomalies.csv") == [[*HEADER, "revenue_per_unit"], [*ROWS[5], "500"]]
+    assert len(found[0].plan.mill) > 10 > len(found[-1].plan.mill)
+    assert {json.dumps(cells(ran, "rejected.csv") + cells(ran, "anomalies.csv")) for ran in found} == {
+        json.dumps(cells(found[0], "rejected.csv") + cells(found[0], "anomalies.csv"))
+    }
+    assert {one.what for one in found[0].plan.findings} >= {"format", "header"}
+
+
+@pytest.mark.parametrize(("write", "before"), FORMATS.values(), ids=FORMATS)
+def test_rejected_rows_can_be_repaired_and_others_appended(tmp_path: Path, write: Any, before: int) -> None:
+    ran = run(tmp_path, write(ROWS + GOOD), chunk_size=300)
+    fixed = f"{','.join(HEADER)},rejected_line\nSouth,fixed,100,10,1,{2 + before}\n".encode()
+    after = milling.run(milling.amend(ran, fixed, How.REPAIR, name="fixed"))
+    assert [row[-2] for row in cells(after, "rejected.csv")[1:]] == [str(n + before) for n in (3, 4, 5)]
+    more = milling.run(milling.amend(after, write([["a", "b\nc", "1", "1", "1"], *ROWS[1:2]]), How.APPEND, name="more"))
+    last = before + len(ROWS) + len(GOOD)
+    assert cells(more, "rejected.csv")[-1][-2] == str(last + 2)
+    assert more.finished.report.numbers["kept"] == 42 + 2
+
+
+def test_numbers_survive_from_parquet_in_all_their_digits(tmp_path: Path) -> None:
+    table = parquet(
+        {
+            "region": pa.array(["a", "b"]).dictionary_encode(),
+            "revenue": pa.array([10**18 + 1, -5], pa.int64()),
+            "quantity": pa.array([decimal.Decimal("1.10"), decimal.Decimal("2.00")], pa.decimal128(38, 2)),
+            "discount": [0.1, float("nan")],
+            "whole": [5.0, 1e22],
+            "when": [dt.datetime(2026, 1, 2, 3, 4), None],  # noqa: DTZ001 - as tables have them
+            "nested": [[1, 2], None],
+            "flag": [True, None],
+        }
+    )
+    ran = run(tmp_path, table)
+    assert cells(ran, "rejected.csv")[1] == ["b", "-5", "2.00", "", "1e+22", "", "", "", "2", "discount: missing"]
+    whole = run(tmp_path, table, "profile")
+    assert whole.finished.report.account.read == 2
+    key = ran.plan and f"{ran.task.kept_prefix}table"
+    assert b"a,1000000000000000001,1.10,0.1,5,2026-01-02 03:04:00.000000" in ran.files.read(key, 0, ran.files.size(key))
+
+
+def test_json_lines_keep_numbers_as_written_and_turn_down_what_is_no_object(tmp_path: Path) -> None:
+    lines = [
+        '{"region": "a", "revenue": 12345678901234567890, "quantity": 1, "discount": 1.10}',
+        "",
+        "[1]",
+        '{"region": "b", "revenue": "x", "quantity": 1e0, "discount": null, "more": {"a": [1.0, "é"]}}',
+        '{"region": NaN}',
+        '{"region": "half \\ud800", "revenue": 1}',
+        '{"broken": ',
+    ]
+    ran = run(tmp_path, "\n".join(lines).encode())
+    rejected = cells(ran, "rejected.csv")
+    assert rejected[0][:5] == ["region", "revenue", "quantity", "discount", "more"]
+    assert [(row[-2], row[-1]) for row in rejected[1:]] == [
+        ("3", "not_an_object: 1 of 5 cells"),
+        ("4", "revenue: not_a_number"),
+        *((str(line), "not_an_object: 1 of 5 cells") for line in (5, 6, 7)),
+    ]
+    assert rejected[2][:5] == ["b", "x", "1e0", "", '{"a": [1.0, "é"]}']
+    assert ran.finished.report.numbers["kept"] == 1
+    key = f"{ran.task.kept_prefix}table"
+    assert b"a,12345678901234567890,1,1.10," in ran.files.read(key, 0, ran.files.size(key))
+
+
+def test_a_sheet_is_read_as_excel_writes_it(tmp_path: Path) -> None:
+    rows = [None, HEADER, [5, True, 100.0, 1.0, 0.1], None, ["b", 1e20, "x", 2.5, None]]
+    ran = run(tmp_path, workbook(rows))
+    assert cells(ran, "rejected.csv")[1] == ["b", "1e+20", "x", "2.5", "", "5", "revenue: not_a_number"]
+    key = f"{ran.task.kept_prefix}table"
+    assert ran.files.read(key, 0, ran.files.size(key)).splitlines()[2] == b"5,TRUE,100,1,0.1"
+    found = {one.what: (one.value, one.line) for one in ran.plan.findings}
+    assert found == {"format": ("xlsx", None), "sheet": ("Sales", None), "header": ("5 columns", 2)}
+
+
+def test_missing_columns_of_any_format_are_named(tmp_path: Path) -> None:
+    for data in (workbook([["a"], ["b"]]), parquet({"a": ["b"]}), b'{"a": "b"}\n'):
+        assert refused(tmp_path, data) == (422, "missing_column")
+    columns = {"region": "a", "revenue": "b", "quantity": "b2", "discount": "c"}
+    ran = run(tmp_path, b'{"a": "x", "b": 1, "b2": 2, "c": 3}\n', columns=columns)
+    assert ran.finished.report.numbers["kept"] == 1
+
+
+def test_a_parquet_file_without_rows_has_a_result(tmp_path: Path) -> None:
+    ran = run(tmp_path, parquet({name: pa.array([], pa.string()) for name in HEADER}))
+    assert ran.finished.report.account.read == 0
+
+
+def test_what_is_damaged_is_refused(tmp_path: Path) -> None:
+    for data in (as_xlsx(GOOD)[:-30], as_parquet(GOOD)[:-30]):
+        assert refused(tmp_path, data) == (422, "damaged")
+    whole = bytearray(as_xlsx(GOOD))
+    whole[whole.index(b"xl/s.xml") + 60] ^= 0xFF
+    assert refused(tmp_path, bytes(whole)) == (422, "damaged")
+    assert refused(tmp_path, b'{"a" 1}\n[]\n') == (422, "no_objects")
+
+
+def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", bytes(100 * 2**20))
+    assert refused(tmp_path, data.getvalue()) == (413, "swells")
+    same = parquet({name: pa.array(["x" * 1000] * 100_000).dictionary_encode() for name in HEADER})
+    assert len(same) < 100_000
+    assert refused(tmp_path, same) == (413, "swells")
+    monkeypatch.setattr(xlsx, "MOST", 10_000)
+    assert refused(tmp_path, as_xlsx(GOOD * 10)) == (413, "too_large")
