@@ -5,16 +5,19 @@ import { standIn, submission } from "./answers.js";
 import { CSRF, NO_ANSWER, newKey } from "./calls.js";
 import { announce, byId } from "./elements.js";
 import { clearProblem, showProblem } from "./problems.js";
+import { LARGE, sendInParts } from "./resumable.js";
 import { duration, size } from "./words.js";
 
 /** @param {HTMLFormElement} form */
 export function startUpload(form) {
   /** @type {XMLHttpRequest|null} */
   let request = null;
+  /** @type {{abort: () => void}|null} */
+  let parts = null;
   let key = newKey(); // the same for as long as the same is asked, so that a lost answer starts nothing twice
   const end = (/** @type {() => void} */ then) => () => {
     if (request?.status) key = newKey();
-    request = null;
+    request = parts = null;
     byId("upload").hidden = true;
     byId("start").disabled = false;
     then();
@@ -24,20 +27,42 @@ export function startUpload(form) {
     event.preventDefault();
     clearProblem(form);
     if (!byId("file").files.length && !standIn(form)) return showProblem(form, NO_FILE);
+    const [file] = byId("file").files;
+    if (file?.size >= LARGE) {
+      parts = startParts(form, file, end);
+      return undefined;
+    }
     const sent = (request = send(submission(form), key));
     sent.onload = end(() => settle(form, sent));
     sent.onerror = end(() => showProblem(form, NO_ANSWER));
-    sent.onabort = end(() => announce("The upload was cancelled."));
+    sent.onabort = end(CANCELLED);
+    return undefined;
   });
-  byId("upload-cancel").addEventListener("click", () => request?.abort());
+  byId("upload-cancel").addEventListener("click", () => (parts ? (parts.abort(), end(CANCELLED)()) : request?.abort()));
   addEventListener("beforeunload", (event) => request && event.preventDefault());
 }
 
+const CANCELLED = () => announce("The upload was cancelled.");
 const NO_FILE = {
   title: "There is no file yet",
   detail: "",
   errors: [{ code: "no_file", detail: "Choose the table first.", pointer: "/file" }],
 };
+
+/** Send a table that is worth it so that it can go on. @param {HTMLFormElement} form @param {File} file
+ * @param {(then: () => void) => () => void} end @returns {{abort: () => void}} */
+function startParts(form, file, end) {
+  const began = performance.now();
+  /** @type {number|null} */
+  let first = null;
+  showStart();
+  return sendInParts(submission(form), file, {
+    onProgress: (done, total) => showUpload(done, total, (performance.now() - began) / 1000, (first ??= done)),
+    onWait: (seconds) => (byId("upload-says").textContent = `The link is lost; trying again in ${seconds} s`),
+    onJob: (path) => end(() => location.assign(path.replace("/v1", "")))(),
+    onProblem: (problem) => end(() => showProblem(form, problem))(),
+  });
+}
 
 /** @param {FormData} data @param {string} key @returns {XMLHttpRequest} */
 function send(data, key) {
@@ -47,17 +72,21 @@ function send(data, key) {
   request.responseType = "json";
   for (const [name, value] of Object.entries({ ...CSRF, "Idempotency-Key": key })) request.setRequestHeader(name, value);
   request.upload.onprogress = (event) => showUpload(event.loaded, event.total, (performance.now() - began) / 1000);
-  byId("upload").hidden = false;
-  byId("start").disabled = true;
-  showUpload(0, 0, 0);
+  showStart();
   request.send(data);
   return request;
 }
 
-/** @param {number} done @param {number} total @param {number} seconds */
-function showUpload(done, total, seconds) {
+function showStart() {
+  byId("upload").hidden = false;
+  byId("start").disabled = true;
+  showUpload(0, 0, 0);
+}
+
+/** @param {number} done @param {number} total @param {number} seconds @param {number} [first] what was there before */
+function showUpload(done, total, seconds, first = 0) {
   byId("upload-bar").value = total ? done / total : 0;
-  const rate = seconds > 0.2 ? done / seconds : 0;
+  const rate = seconds > 0.2 ? (done - first) / seconds : 0;
   const left = rate ? `, ${duration((total - done) / rate)} left` : "";
   const words = total && done >= total ? "Looking at the table" : `${size(done)} of ${size(total)} sent`;
   byId("upload-says").textContent = words + (rate && done < total ? ` at ${size(rate)}/s${left}` : "");
