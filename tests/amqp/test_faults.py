@@ -6,11 +6,13 @@ import asyncio
 
 import aio_pika
 import pytest
+from playwright.async_api import async_playwright, expect
 
 from protocol.job import Job
 from protocol.messages import CancelJob, ForgetJob, JobChanged, RetryJob, RunJob
 from protocol.transports import open_transport
 from tests.amqp.fleet import Fleet
+from tests.page import visit
 from tests.proxy import Proxy
 from tests.rabbitmq import Node
 
@@ -209,3 +211,25 @@ async def test_a_second_consumer_or_service_with_a_database_of_its_own_is_refuse
         assert await side.stop() == 2
         assert f"another {side.name} with a database of its own" in side.log()
     assert (await fleet.finished(await fleet.submit(table, kind="sales")))["state"] == "succeeded"
+
+
+async def test_the_page_takes_a_table_while_the_broker_is_down_and_goes_on_by_itself(launch, node: Node, table: bytes):
+    fleet = await launch(CHARTS="false")
+    async with async_playwright() as playwright:
+        browser = await visit.launch(playwright)
+        page = await browser.new_page()
+        page.set_default_timeout(visit.SLOW)
+        await page.goto(fleet.url)
+        node.kill()
+        await page.set_input_files("#file", {"name": "patient.csv", "mimeType": "text/csv", "buffer": table})
+        await page.check("#kind-sales")
+        await page.click("#start")
+        await page.wait_for_url("**/jobs/*")
+        await expect(page.locator("main")).to_have_attribute("data-state", "queued")
+        await expect(page.locator("#link")).to_have_attribute("data-link", "live")
+        await page.evaluate("window.same = true")
+        node.start()
+        await node.up()
+        await expect(page.locator("main")).to_have_attribute("data-state", "succeeded", timeout=2 * visit.SLOW)
+        assert await page.evaluate("window.same")
+        await browser.close()

@@ -45,6 +45,7 @@ async def test_columns_are_mapped_and_the_next_file_with_this_header_is_read_ali
     await page.click("#start")
     await guest.see_state("succeeded")
     assert guest.job(page.url.rsplit("/", 1)[1])["reading"]["columns"] == MEANT
+    await expect(page.locator("#settings dd", has_text="Umsatz")).to_contain_text("revenue")
     await guest.fill(table(FOREIGN + "West;1;1;0\n", "later.csv"), "sales")
     await expect(page.locator("#file-columns .used")).to_have_text([*MEANT.values()])
     await page.click("#start")
