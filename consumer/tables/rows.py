@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _BLOCK = 2 * 1024 * 1024
+_FEW = 8  # one in so many
 _QUOTE, _BLANK, _LF, _CR = b'" \n\r'
 
 Places = npt.NDArray[np.integer[Any]]
@@ -49,23 +50,24 @@ def find(data: bytes, delimiter: str, *, blanks: bool, first_line: int, rowwise:
     """
     place = np.int32 if len(data) < 2**31 else np.int64
     ends, lines, line = [np.zeros(1, place)], [np.full(1, first_line, place)], first_line
-    octets = np.frombuffer(data, np.uint8)
+    octets, returns = np.frombuffer(data, np.uint8), b"\r" in data
     for block in _quoting(data, delimiter, blanks=blanks):
-        found = _ends(octets, block.begin, block.stop)
+        found = _ends(octets, block.begin, block.stop, returns=returns)
         outside = block.outside(found)
         if rowwise:
             found, outside = found[outside], outside[outside]
-        ends.append(found[outside].astype(place))
-        lines.append((np.flatnonzero(outside) + (line + 1)).astype(place))
+        begun = np.arange(line + 1, line + 1 + len(found), dtype=place)
         line += len(found)
-    return _without_empty(data, np.concatenate(ends), np.concatenate(lines))
+        ends.append(found[outside].astype(place))
+        lines.append(begun[outside])
+    return _without_empty(data, np.concatenate(ends), np.concatenate(lines), returns=returns)
 
 
 def count(data: bytes, delimiter: str, *, blanks: bool) -> int:
     """How many rows and blank lines end in *data*, which starts where one starts."""
     octets = np.frombuffer(data, np.uint8)
-    blocks = _quoting(data, delimiter, blanks=blanks)
-    return sum(int(block.outside(_ends(octets, block.begin, block.stop)).sum()) for block in blocks)
+    blocks, returns = _quoting(data, delimiter, blanks=blanks), b"\r" in data
+    return sum(int(block.outside(_ends(octets, block.begin, block.stop, returns=returns)).sum()) for block in blocks)
 
 
 def widths(found: Rows, delimiter: str, *, blanks: bool) -> Places:
@@ -98,9 +100,11 @@ def without_blanks(data: bytes, delimiter: str) -> bytes:
     return octets[keep].tobytes()
 
 
-def _without_empty(data: bytes, ends: Places, lines: Places) -> Rows:
+def _without_empty(data: bytes, ends: Places, lines: Places, *, returns: bool) -> Rows:
     """Every row end is the next row's start; the last one is the end of the data."""
     octets = np.frombuffer(data, np.uint8)
+    if not returns and len(ends) > 1 and ends[-1] == len(data) and np.diff(ends).min() > 1:
+        return Rows(data, ends, lines[:-1])
     starts = ends[:-1] if ends[-1] == len(data) else ends
     first = octets[starts]
     full = (first != _LF) & (first != _CR)
@@ -118,14 +122,26 @@ class _Block:
     states: Flags
 
     def outside(self, places: Places) -> Flags:
-        return ~self.states[np.searchsorted(self.runs, places)]
+        """Which of these places, which are in order, lie outside of quotes."""
+        if len(self.runs) * _FEW > len(places):
+            return ~self.states[np.searchsorted(self.runs, places)]
+        bounds = np.searchsorted(places, self.runs, side="right")
+        return ~np.repeat(self.states, np.diff(bounds, prepend=0, append=len(places)))
 
 
 def _quoting(data: bytes, delimiter: str, *, blanks: bool) -> Iterator[_Block]:
     octets, inside = np.frombuffer(data, np.uint8), False
+    opening = np.isin(np.arange(256), [_QUOTE, _LF, _CR, ord(delimiter)])
     for begin, stop in _blocks(data):
         if data.find(b'"', begin, stop) < 0:
             yield _Block(begin, stop, np.zeros(0, np.int64), np.array([inside]))
+            continue
+        quotes = np.flatnonzero(octets[begin:stop] == _QUOTE) + begin
+        # Where each second quote opens a cell, or stands behind another, all that counts is how many there were.
+        if not blanks and opening[_before(octets, quotes[int(inside) :: 2], blanks=False)].all():
+            states = (np.arange(inside, inside + len(quotes) + 1) & 1).astype(np.bool_)
+            yield _Block(begin, stop, quotes, states)
+            inside = bool(states[-1])
             continue
         runs, odd, opens = _quote_runs(octets, begin, stop, delimiter, blanks=blanks)
         states = _follow(opens[odd], inside=inside)
@@ -144,13 +160,14 @@ def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
         begin = stop
 
 
-def _ends(octets: Bytes, begin: int, stop: int) -> Places:
+def _ends(octets: Bytes, begin: int, stop: int, *, returns: bool) -> Places:
+    """Behind each newline; *returns* says whether there may be any but `\\n`."""
     block = octets[begin:stop]
     ends = np.flatnonzero(block == _LF)
-    returns = np.flatnonzero(block == _CR)
-    if len(returns):
-        follows = np.append(block[1:], [0])[returns]
-        ends = np.sort(np.concatenate([ends, returns[follows != _LF]]))
+    if returns:
+        returns_at = np.flatnonzero(block == _CR)
+        follows = np.append(block[1:], [0])[returns_at]
+        ends = np.sort(np.concatenate([ends, returns_at[follows != _LF]]))
     return ends + (begin + 1)
 
 

@@ -74,7 +74,7 @@ class Scanner:
         self.inside = self._inside_after(data)
         if self.inside and (found := _LAST_ODD_RUN.match(data)):
             self.opened = self.offset + found.start(1)
-            self.opened_line = self.line + line_ends(data[: found.start(1)])
+            self.opened_line = self.line + line_ends(data[: found.start(1)], self._count)
 
     def _inside_after(self, data: bytes) -> bool:
         end = data.rfind(QUOTE) + 1
