@@ -24,7 +24,7 @@ from protocol.intake import Layout, ReadOptions
 
 MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
 MOST_LOADED = 200_000  # of one that is loaded: it is one transaction, for which others may have to wait
-SLICE, FEWEST_LINES, MOST_SLICED = 4 * 2**20, 4_096, 250_000  # bytes, and lines, of what is in memory at once
+SLICE, FEWEST_LINES, MOST_SLICED = 2 * 2**20, 4_096, 250_000  # bytes, and lines, of what is in memory at once
 
 
 def slice_size(layout: Layout) -> int:

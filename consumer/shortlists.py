@@ -38,15 +38,15 @@ class Listing:
     shortlist: Shortlist
     rows: list[bytes] = field(default_factory=list)
     bounds: list[Any] = field(default_factory=list)
-    _so_far: Any = None
+    _partials: list[Any] = field(default_factory=list)
+    _bound: Any = None
     _given_up: bool = False
 
     def see(self, batch: Batch, partial: Any) -> None:
         """List rows of *batch*, whose partial is this one."""
         if self._given_up:
             return
-        self._so_far = partial if self._so_far is None else self.kind.combine([self._so_far, partial])
-        bound = self.shortlist.bound(self._so_far, self.params)
+        bound = self._guess(partial)
         found = np.flatnonzero(self.shortlist.rows(batch.frame, bound, self.params))
         if len(found) * MOST > max(MOST, len(batch.places)):
             self._given_up = True
@@ -55,6 +55,14 @@ class Listing:
         self.bounds.append(bound)
         if len(found):
             self.rows.append(batch.originals.bytes_of(batch.places[found]))
+
+    def _guess(self, partial: Any) -> Any:
+        """A bound, guessed anew whenever twice as many slices are known."""
+        self._partials.append(partial)
+        if (known := len(self._partials)).bit_count() == 1:
+            so_far = partial if known == 1 else self.kind.combine(self._partials)
+            self._bound = self.shortlist.bound(so_far, self.params)
+        return self._bound
 
     @property
     def found(self) -> bytes | None:

@@ -4,6 +4,7 @@ The server dies with the process that started it, even by SIGKILL. It preloads a
 new worker is there at once, and they share the memory. None of it may start a thread, which the worker would miss.
 """
 
+import gc
 import signal
 
 from consumer.executors import child
@@ -13,3 +14,6 @@ child.be_parent()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop is the first process's business; this one ends after it
 
 import consumer.handful  # noqa: E402, F401
+
+gc.collect()
+gc.freeze()  # what is loaded stays: no collection in a worker walks through it again, or has its pages copied

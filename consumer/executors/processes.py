@@ -25,7 +25,8 @@ from consumer.executors import Answer, Overdue, WorkerLost, child
 
 log = logging.getLogger(__name__)
 # Threads of a numeric library would fight over the cores that the slots already use, and not survive the fork; and
-# Arrow's own allocators keep 40 MB more than the system's once their work is done, and are no faster at it.
+# Arrow's own allocators keep 40 MB more than the system's once their work is done, and are no faster at it; the
+# system's keeps another 10 MB for each thread that Arrow starts, unless all share one arena.
 QUIET = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -33,6 +34,7 @@ QUIET = {
     "ARROW_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
 }
 TRIES = 3
 

@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin
 
 from pydantic import Field, model_validator
 
-from consumer.browsing import Answer, Web, allow, browsing
 from consumer.errands import Done, Each, Place, Reject, Row, Terms
 from consumer.kinds import BadInput, Column, Kind, Load, Params
 from consumer.parts import pages
 from consumer.parts.sentences import count
 from protocol.records import RecordColumn, RecordTable
+
+if TYPE_CHECKING:  # a client for HTTP is for the process that asks, not for those that only look at the kind
+    from consumer.browsing import Answer, Web
 
 MOST = 1_000_000
 MARK = "{i}"
@@ -92,11 +94,15 @@ def opens(params: FetchParams, place: Place) -> AbstractAsyncContextManager[Web]
         raise BadInput("No host may be asked here: the operator names some in ROWMILL_FETCH_HOSTS.", "no_host")
     if params.url is not None:
         _check_host(next(source(params))[0], origins)
+    from consumer.browsing import browsing  # noqa: PLC0415 - see above
+
     return browsing(origins, params.concurrency)
 
 
 def _check_host(url: str, origins: Sequence[str]) -> None:
     """A range whose every item would be refused is refused at once."""
+    from consumer.browsing import allow  # noqa: PLC0415 - see above
+
     try:
         allow(url, origins)
     except Reject as no:

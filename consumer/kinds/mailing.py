@@ -14,7 +14,6 @@ from consumer.errands import Done, Each, Later, Place, Reject, Row, Terms, Uncle
 from consumer.kinds import Column, Kind, Params
 from consumer.mailers import Deferred, Outcome, Refused, Sending, Sent, open_sender
 from consumer.mailers import Unclear as NobodyKnows
-from consumer.parts import circulars
 from consumer.parts.sentences import count
 
 LONGEST = 900.0  # seconds of one mail: servers take their time, and the sender has limits of its own
@@ -43,6 +42,8 @@ class Office:
             self._free.put_nowait(line)
 
     async def send(self, row: Row) -> Outcome:
+        from consumer.parts import circulars  # noqa: PLC0415 - for who sends, not for those that only look at the kind
+
         settings = self._place.settings
         message = circulars.compose(
             self._place.job,

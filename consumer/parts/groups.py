@@ -50,6 +50,8 @@ class Groups:
 def merged(parts: Sequence[Groups]) -> Groups:
     """The groups of all the parts' rows together. The parts have one column and the same sums."""
     column, first = parts[0].column, parts[0]
+    if all(part.names == first.names for part in parts):
+        return _added(parts)
     names = _bounded(column, tuple(sorted(set().union(*(part.names for part in parts)))))
     index = pd.Index(names, dtype=object)
     places = [index.get_indexer(pd.Index(part.names, dtype=object)) for part in parts]
@@ -61,6 +63,13 @@ def merged(parts: Sequence[Groups]) -> Groups:
         for what in first.sums
     }
     return Groups(column, names, rows, spread)
+
+
+def _added(parts: Sequence[Groups]) -> Groups:
+    """The same of parts with the same groups."""
+    first = parts[0]
+    sums = {what: reduce(add, (part.sums[what] for part in parts)) for what in first.sums}
+    return Groups(first.column, first.names, reduce(add, (part.rows for part in parts)), sums)
 
 
 def _sorted_codes(column: str, cells: pd.Series[str]) -> tuple[Codes, tuple[str, ...]]:
