@@ -27,10 +27,13 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     fields = await _read(request, service)
     following = next_of(str(fields.get("next", "")))
-    caller = await by_key(service, str(fields.get("key", "")).strip())
+    try:
+        caller = await by_key(service, str(fields.get("key", "")).strip(), request.remote or "")
+    except Refused as refused:
+        return _show(request, following, refused)
     if caller is None or caller.key is None or not caller.may("read"):
         log.warning("login refused", extra={"action": "login", "key": caller.name if caller else None})
-        return _show(request, following, _why(caller))
+        return _show(request, following, Refused("unauthorized", _why(caller)))
     leave = web.HTTPSeeOther(following)
     secure = request.headers.get("Origin", service.settings.public_url).startswith("https://")
     hand_over(leave, await service.sessions.open(caller.key), secure=secure)
@@ -70,9 +73,11 @@ def _why(caller: Caller | None) -> str:
     return "This is no key that works."
 
 
-def _show(request: web.Request, following: str, problem: str | None = None) -> web.Response:
-    status = 401 if problem else 200
-    return request.app[PAGES].answer(request, "login.html", status, following=following, problem=problem)
+def _show(request: web.Request, following: str, refused: Refused | None = None) -> web.Response:
+    status, detail = (refused.problem.status, refused.problem.detail) if refused else (200, None)
+    page = request.app[PAGES].answer(request, "login.html", status, following=following, problem=detail)
+    page.headers.update(refused.headers if refused else {})
+    return page
 
 
 ROUTES = (

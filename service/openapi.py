@@ -21,7 +21,10 @@ from service.problems import MEDIA_TYPE, PROBLEMS
 from service.retention import Pruning
 from service.tus.endpoints import UploadState
 
-ALWAYS = ("unauthorized", "forbidden", "foreign_origin", "stale_page", "misdirected", "too_many_requests", "internal")
+ALWAYS = (
+    *("unauthorized", "forbidden", "foreign_origin", "stale_page", "misdirected"),
+    *("too_many_requests", "too_many_failures", "internal"),
+)
 SCHEMES: dict[str, Schema] = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, where the service has any."},
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "Good once, from `POST /v1/tickets`."},

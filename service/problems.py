@@ -49,6 +49,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "key_reused": (422, "The idempotency key belongs to another job"),
     "locked": (423, "The upload is in use"),
     "too_many_requests": (429, "The key asks too often"),
+    "too_many_failures": (429, "Too many wrong keys"),
     "too_many_uploads": (429, "The key has too many uploads under way"),
     "queue_full": (429, "The key has too many jobs in the queue"),
     "upgrade_required": (426, "This address speaks websocket"),

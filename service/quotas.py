@@ -20,6 +20,7 @@ from service.problems import Refused
 
 WINDOW = 60.0  # seconds
 KNOWN = 10_000  # who are remembered: the latest
+FAILURES = 30  # wrong keys of one address in a minute
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,39 @@ class Rate:
         self._most, self._clock = most, clock
         self._left: dict[str, tuple[float, float]] = {}  # what was left and when; who was seen last comes last
 
+    def look(self, who: str) -> Allowance:
+        """What one more request would leave, without its being one."""
+        return Allowance(self._most, self._now(who, self._clock()) - 1)
+
+    def _now(self, who: str, now: float) -> float:
+        left, at = self._left.get(who, (float(self._most), now))
+        return min(self._most, left + (now - at) * self._most / WINDOW)
+
     def take(self, who: str) -> Allowance:
         now = self._clock()
-        left, at = self._left.pop(who, (float(self._most), now))
-        left = min(self._most, left + (now - at) * self._most / WINDOW)
+        left = self._now(who, now)
+        self._left.pop(who, None)
         allowance = Allowance(self._most, left - 1)
         self._left[who] = left - 1 if allowance.granted else left, now
         if len(self._left) > KNOWN:
             del self._left[next(iter(self._left))]
         return allowance
+
+
+class Failures:
+    """Wrong keys from one address: after so many in a minute nobody there can go on guessing for a while."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = Rate(FAILURES, clock=clock)
+
+    def check(self, address: str) -> None:
+        allowance = self._rate.look(address)
+        if not allowance.granted:
+            detail = "Too many wrong keys came from your address; wait a moment."
+            raise Refused("too_many_failures", detail, headers={"Retry-After": str(allowance.seconds(0))})
+
+    def note(self, address: str) -> None:
+        self._rate.take(address)
 
 
 class Quotas:

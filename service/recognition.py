@@ -31,24 +31,27 @@ async def identify(service: Service, request: web.Request) -> Caller | None:
     if not keys_needed(service):
         return ANYBODY
     if header := request.headers.get("Authorization"):
-        return await by_key(service, shown_key(header))
+        return await by_key(service, shown_key(header), request.remote or "")
     if ticket := request.query.get("ticket"):
         caller = service.tickets.take(ticket, request.path)
         return caller if caller and works(service, caller.key) else None
     return _with_link(service, request, await _by_session(service, request))
 
 
-async def by_key(service: Service, text: str) -> Caller | None:
+async def by_key(service: Service, text: str, address: str) -> Caller | None:
+    """Whose key this is. One that was made here cannot be guessed; at the others an *address* may not try for ever."""
     if text.startswith(f"{PROOF}.") and service.signer.holds(PROOF, PROOF, text.partition(".")[2], service.clock()):
         return Caller(OPERATOR, ADMIN)
+    if key := service.keys.find(text):
+        await service.keys.touch(key)
+        return Caller(key.name, key.scopes, key=key.id)
+    service.failures.check(address)
     given = text.encode(errors="surrogateescape")
     found = [key for key in service.settings.api_keys if hmac.compare_digest(given, key.encode())]
     if found:
         return Caller(OPERATOR, ADMIN, key=mark_of(found[0]))
-    if (key := service.keys.find(text)) is None:
-        return None
-    await service.keys.touch(key)
-    return Caller(key.name, key.scopes, key=key.id)
+    service.failures.note(address)
+    return None
 
 
 def works(service: Service, key_id: str | None) -> bool:

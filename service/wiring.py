@@ -18,7 +18,7 @@ from service.limits import Limits
 from service.live import Hub
 from service.metrics import Metrics
 from service.offers import Offers
-from service.quotas import Quotas
+from service.quotas import Failures, Quotas
 from service.reading import Reading
 from service.sessions import Sessions
 from service.store import Store
@@ -44,6 +44,7 @@ class Service:
     quotas: Quotas
     parcels: Parcels
     tickets: Tickets = field(default_factory=Tickets)
+    failures: Failures = field(default_factory=Failures)
     limits: Limits = field(default_factory=Limits)
     hub: Hub = field(default_factory=Hub)
     holds: Holds = field(default_factory=Holds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ import aiohttp
 import pytest
 
 from service.login import next_of
+from service.problems import Refused
+from service.quotas import FAILURES, Failures
 from tests.service.house import TABLE, House
 from tests.service.keyring import ROOT_KEY, ask, locked, make_key
 
@@ -209,3 +212,34 @@ async def test_without_keys_nobody_has_to_log_in(house: House) -> None:
 )
 def test_a_login_leads_to_a_place_of_ours_only(text: str) -> None:
     assert next_of(text) == "/"
+
+
+async def test_whoever_guesses_keys_is_stopped_and_others_are_not(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser, browsing(house) as inside:
+        ann = await make_key(house, "ann")
+        await log_in(inside, ROOT_KEY)
+        answers = [(await log_in(browser, f"guess {number}"))[0] for number in range(FAILURES)]
+        assert set(answers) == {401}
+        async with asyncio.timeout(60):  # on a machine that was busy meanwhile, that takes a guess more
+            while (refused := await log_in(browser, "guess"))[0] == 401:
+                pass
+        assert (refused[0], int(refused[1]["Retry-After"]) >= 1) == (429, True)
+        for key in ("guess", ROOT_KEY):
+            status, problem = await ask(house, "GET", "/v1/jobs", {"Authorization": f"Bearer {key}"})
+            assert (status, problem["type"]) == (429, "/problems/too_many_failures"), "right or wrong, nobody can tell"
+        assert (await ask(house, "GET", "/v1/jobs", ann))[0] == 200, "a key that nobody can guess"
+        assert (await say(inside, "GET", "/v1/jobs"))[0] == 200
+
+
+def test_guessing_may_go_on_slowly() -> None:
+    now = [0.0]
+    failures = Failures(clock=lambda: now[0])
+    for _ in range(FAILURES):
+        failures.check("a")
+        failures.note("a")
+    with pytest.raises(Refused) as refused:
+        failures.check("a")
+    assert refused.value.headers["Retry-After"] == "2"
+    failures.check("b")
+    now[0] = 2.0
+    failures.check("a")

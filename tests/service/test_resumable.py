@@ -362,3 +362,19 @@ def test_a_finished_upload_stands_at_its_end() -> None:
 async def test_a_page_of_another_site_cannot_send(house: House) -> None:
     headers = VERSION | {"Upload-Length": "5", "Origin": "http://evil.example"}
     assert code(await call(house, "POST", "/v1/uploads", headers)) == (403, "foreign_origin")
+
+
+async def test_a_bomb_in_pieces_is_refused_and_the_disk_is_as_it_was(house: House) -> None:
+    bomb = gzip.compress(TABLE + b"North,A,1,1,1\n" * 5_000_000)
+    path = await place(house, len(bomb), filename="sales.csv.gz")
+    await send(house, path, 0, bomb[:1000])
+    refused = await send(house, path, 1000, bomb[1000:])
+    assert (code(refused), refused[1]["errors"][0]["code"]) == ((413, "too_large"), "swells")
+    assert house.stored() == []
+
+
+async def test_metadata_larger_than_anybody_needs_is_refused(house: House) -> None:
+    assert (await begin(house, 100, params="x" * 4000))[0] == 422
+    for size in (7_000, 60_000):
+        headers = VERSION | {"Upload-Length": "100", "Upload-Metadata": told(params="x" * size)}
+        assert (await call(house, "POST", "/v1/uploads", headers))[0] == 400
