@@ -23,13 +23,14 @@ from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch,
 from protocol.job import Job
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
+FINISHING = 1.0  # seconds that artefacts and charts take
 SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
 SHOWN_IN = {"reading", "running errands", "loading"}  # the phases in which there is more to report by and by
 
 
 class Execution:
     def __init__(self, mill: Mill, job: Job) -> None:
-        self._mill, self._meter = mill, Meter()
+        self._mill, self._meter = mill, Meter(tail=FINISHING)
         self._task = Task.of(job, mill.files_url, mill.chunk_size, mill.records_url)
         self._standing = Standing(mill.store, job)
         self._calls = Calls(mill, self._task, self._standing)
@@ -205,7 +206,7 @@ class Execution:
         return tuple(await self._pass("select", plan, plan.select, work))
 
     async def _finish(self, plan: Plan, total: Run, made: Made) -> Succeeded:
-        self._meter.phase, self._meter.bytes_done = "finishing", self._meter.bytes_total
+        self._meter.finish()
         await self._tell(force=True)
         done: Finished = await self._calls.call("finish", "the report", plan, total.partial, made)
         return await self._succeed(done)

@@ -36,6 +36,7 @@ def plan(task: Task) -> Plan:
         survey=pickle.dumps(found),
         mill=Stretch(tuple(map(pickle.dumps, chunks)), sizes, begin=chunks[0].start),
         selects=kind.select is not None,
+        lists=kind.shortlist is not None,
         findings=() if task.sourceless else found.layout.findings,
         chunk_size=size,
         loads="" if kind.load is None else "mill" if kind.select is None else "select",

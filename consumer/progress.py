@@ -8,10 +8,16 @@ from dataclasses import dataclass, field
 
 from protocol.job import Progress
 
+SAMPLES = 256  # of how far it was when; from then on every other one is let go
+WINDOW, SHARE = 3.0, 0.6  # the rate is that of so many seconds, or of so much of the time that has passed
+
 
 @dataclass
 class Meter:
-    """Counts the chunks of the pass that is under way. `passes_left` counts those to come in lengths of this one."""
+    """Counts the chunks of the pass that is under way. `passes_left` counts those to come in lengths of this one.
+
+    `tail` is how many seconds the job takes after its last pass.
+    """
 
     phase: str = "surveying"
     bytes_total: int = 0
@@ -19,16 +25,22 @@ class Meter:
     rows: int = 0
     rejected: int = 0
     passes_left: float = 0
+    tail: float = 0
     clock: Callable[[], float] = time.monotonic
     _began: float = 0.0
     _bytes_before: int = 0
     _rows_before: int = 0
     _rate: float | None = field(default=None)
+    _samples: list[tuple[float, int]] = field(default_factory=list)
+    _expected: float | None = field(default=None)  # seconds that this pass was reckoned to take before it began
 
     def start(self, phase: str, *, bytes_total: int, bytes_done: int = 0, passes_left: float = 0) -> None:
         """A pass begins; *bytes_done* were done by an earlier attempt and do not count for the rate."""
+        speed = self._speed(self.clock())
+        self._expected = self.passes_left * self.bytes_total / speed if speed and self.passes_left else None
         self.phase, self.bytes_total, self.bytes_done, self.passes_left = phase, bytes_total, bytes_done, passes_left
         self._began, self._bytes_before, self._rows_before = self.clock(), bytes_done, self.rows
+        self._samples = []
 
     def proceed(self, phase: str, *, bytes_total: int, bytes_done: int) -> None:
         """What went on beside a pass goes on alone."""
@@ -41,18 +53,24 @@ class Meter:
         self.bytes_done += size
         self.rows += rows
         self.rejected += rejected
+        self._samples.append((self.clock(), self.bytes_done))
+        if len(self._samples) > SAMPLES:
+            del self._samples[1::2]
+
+    def finish(self) -> None:
+        """All passes are over; what follows takes no more than a moment."""
+        self.phase, self.bytes_done, self.tail = "finishing", self.bytes_total, 0
 
     @property
     def share(self) -> float:
         return self.bytes_done / self.bytes_total if self.bytes_total else 0.0
 
     def read(self) -> Progress:
-        elapsed = self.clock() - self._began
-        speed = (self.bytes_done - self._bytes_before) / elapsed if elapsed > 0 else 0.0
+        now = self.clock()
         rows = self.rows - self._rows_before
-        if rows and elapsed > 0:
-            self._rate = rows / elapsed
-        left = self.bytes_total - self.bytes_done + self.passes_left * self.bytes_total
+        if rows and now > self._began:
+            self._rate = rows / (now - self._began)
+        left = self._left(now)
         return Progress(
             phase=self.phase,
             bytes_done=self.bytes_done,
@@ -60,5 +78,20 @@ class Meter:
             rows_done=self.rows,
             rows_rejected=self.rejected,
             rows_per_second=self._rate and round(self._rate, 1),
-            eta_seconds=round(left / speed, 1) if speed > 0 else None,
+            eta_seconds=None if left is None else round(left + self.tail, 1),
         )
+
+    def _left(self, now: float) -> float | None:
+        """In seconds, as far as it can be told."""
+        if speed := self._speed(now):
+            return (self.bytes_total - self.bytes_done + self.passes_left * self.bytes_total) / speed
+        return None if self._expected is None else max(0.0, self._expected - (now - self._began))
+
+    def _speed(self, now: float) -> float:
+        """Bytes a second of late. From one chunk's end on: what was under way then stands for what is now."""
+        since = min(now - WINDOW, self._began + (now - self._began) * (1 - SHARE))
+        for at, size in self._samples[:-1]:
+            if at >= since and now > at and self.bytes_done > size:
+                return (self.bytes_done - size) / (now - at)
+        elapsed = now - self._began
+        return (self.bytes_done - self._bytes_before) / elapsed if elapsed > 0 else 0.0

@@ -15,6 +15,7 @@ from protocol.job import Artefact, Finding, Job, Report
 from protocol.kept import BasedOn
 from protocol.reading import Reading
 
+LISTED = 0.2  # how long a pass takes where shortlists suffice, in lengths of one that reads the table
 WHOLE = 2**62  # a chunk size: the table is one chunk, whatever that takes
 
 
@@ -170,6 +171,7 @@ class Plan:
     ordered: bool = True
     earlier: Earlier | None = None
     terms: Terms | None = None  # of a kind of errands
+    lists: bool = False  # what the second pass may do with, instead of the table
 
     @property
     def select(self) -> Stretch:
@@ -179,7 +181,8 @@ class Plan:
     @property
     def passes_left(self) -> float:
         """How long the second pass is, if there is one, in lengths of the first."""
-        return self.select.size / max(1, self.mill.size) if self.selects else 0.0
+        length = self.select.size / max(1, self.mill.size) if self.selects else 0.0
+        return length * LISTED if self.lists else length
 
     @property
     def held(self) -> tuple[Run, ...]:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.progress import Meter
+from consumer.execution import FINISHING
+from consumer.progress import SAMPLES, Meter
+from consumer.steps import LISTED
 
 
 @pytest.fixture
@@ -98,3 +100,83 @@ def test_whatever_comes_the_share_and_the_rest_are_sane(chunks: list[tuple[int, 
         assert progress.eta_seconds is None or progress.eta_seconds >= 0
         assert progress.rows_per_second is None or progress.rows_per_second >= 0
     assert meter.rows == sum(rows for _, rows, _ in chunks)
+
+
+RECORDED = {  # benchmarks/eta.py: `sales` on 1 GB, two slots, a busy machine; (seconds, megabytes done) of each pass
+    "reading": [
+        *[
+            (1.37, 0),
+            (2.22, 17),
+            (2.44, 50),
+            (2.89, 84),
+            (3.29, 117),
+            (3.69, 151),
+            (4.12, 185),
+            (4.22, 201),
+            (4.76, 218),
+        ],
+        *[(5.07, 252), (5.38, 268), (5.43, 285), (5.96, 319), (6.03, 336), (6.34, 352), (6.83, 386), (7.09, 419)],
+        *[(7.31, 453), (7.59, 470), (7.67, 487), (7.8, 503), (8.08, 520), (8.4, 537), (8.42, 554), (8.72, 587)],
+        *[(9.09, 621), (9.58, 654), (9.65, 671), (9.96, 688), (10.29, 721), (10.4, 738), (10.48, 755), (10.78, 772)],
+        *[
+            (11.06, 805),
+            (11.38, 839),
+            (11.9, 889),
+            (12.08, 906),
+            (12.33, 923),
+            (12.75, 956),
+            (12.98, 989),
+            (13.11, 1006),
+        ],
+    ],
+    "selecting": [
+        *[(13.15, 0), (13.36, 84), (13.59, 185), (13.86, 235), (14.05, 352), (14.32, 520), (14.54, 638), (14.74, 721)],
+        *[(14.98, 889), (15.25, 1006)],
+    ],
+}
+ENDED = 16.9
+
+
+def test_after_a_fifth_of_a_job_the_time_left_is_told_within_a_quarter(meter: Meter, clock: Any) -> None:
+    """Of what is left or, at the very end, of a fifth of the job."""
+    meter.tail, begun = FINISHING, clock()
+    [told, passes] = [], {"reading": LISTED, "selecting": 0}
+    for phase, done in RECORDED.items():
+        for place, (at, megabytes) in enumerate(done):
+            clock.pass_by(begun + at - clock())
+            if place == 0:
+                meter.start(phase, bytes_total=1006, bytes_done=megabytes, passes_left=passes[phase])
+            else:
+                meter.add(size=megabytes - meter.bytes_done)
+            told.append((at, meter.read().eta_seconds))
+    late = [(eta, ENDED - at) for at, eta in told if at >= ENDED / 5]
+    assert len(late) > 40
+    assert max(abs(eta - truth) / max(truth, ENDED / 5) for eta, truth in late) < 0.25
+
+
+def test_the_rate_is_that_of_late_and_chunks_under_way_do_not_hide_it(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=10_000)
+    for chunk in range(1, 51):
+        clock.pass_by(1 if chunk <= 10 else 0.25)  # whoever shared the machine has gone
+        meter.add(size=100)
+    assert meter.read().eta_seconds == pytest.approx(50 * 0.25, rel=0.25)
+
+
+def test_a_second_pass_takes_what_it_was_reckoned_to_take_until_more_is_known(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=1000, passes_left=0.5)
+    clock.pass_by(4)
+    meter.add(size=1000)
+    meter.start("selecting", bytes_total=1000)
+    clock.pass_by(0.5)
+    assert meter.read().eta_seconds == 1.5
+    meter.finish()
+    assert meter.read().eta_seconds == 0.0
+
+
+def test_any_number_of_chunks_is_remembered_in_bounded_memory(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=100_000)
+    for _ in range(50_000):
+        clock.pass_by(0.01)
+        meter.add(size=1)
+    assert len(meter._samples) <= SAMPLES
+    assert meter.read().eta_seconds == pytest.approx(500, rel=0.01)
