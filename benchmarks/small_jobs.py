@@ -3,7 +3,7 @@
 All have the same machine, broker, two worker processes and client, and take turns. What is counted is the CPU time and
 memory of everything but the broker and the client. Peers answer for their own form of the analysis (peers/analysis.py).
 
-    python benchmarks/small_jobs.py [--jobs 400] [--rounds 3] [--only rowmill celery] [--json small_jobs.json]
+    python benchmarks/small_jobs.py [--jobs 200] [--rounds 3] [--only rowmill-http celery] [--markdown] [--json PATH]
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from tests.rabbitmq import Node  # noqa: E402
 
 SIZE = 55_000
 KEPT = 0.99  # of the rows, about
+COLUMNS = ("", "at once", "jobs/s", "p50 ms", "p99 ms", "CPU ms/job", "MB idle", "MB loaded", "speed", "CPU")
 FINAL = {"succeeded", "failed", "cancelled"}
 Submit = Callable[[bytes], Awaitable[dict[str, Any]]]
 
@@ -283,14 +284,18 @@ def middle(figures: Sequence[Figures]) -> Figures:
     return Figures(first.name, first.at_once, **numbers)
 
 
-def show(figures: Sequence[Figures]) -> None:
+def show(figures: Sequence[Figures], *, markdown: bool) -> None:
+    """The last two columns are ratios to Celery's figures with as many at once."""
     base = {each.at_once: each for each in figures if each.name == "celery"}
-    print("| | at once | jobs/s | p50 ms | p99 ms | CPU ms/job | MB idle | MB loaded | jobs/s to Celery's |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    row = "|" + " {} |" * len(COLUMNS) if markdown else "{:17} {:>7} {:>7} {:>8} {:>8} {:>10} {:>8} {:>10} {:>7} {:>6}"
+    print(row.format(*COLUMNS))
+    if markdown:
+        print("|---|" + "---:|" * (len(COLUMNS) - 1))
     for each in sorted(figures, key=lambda each: (each.at_once, -each.jobs_per_second)):
-        ratio = each.jobs_per_second / base[each.at_once].jobs_per_second if each.at_once in base else float("nan")
-        values = list(asdict(each).values())
-        print("|", " | ".join(map(str, values)), f"| {ratio:.2f} |")
+        against = base.get(each.at_once)
+        speed = f"{each.jobs_per_second / against.jobs_per_second:.2f}" if against else "-"
+        cpu = f"{each.cpu_ms_per_job / against.cpu_ms_per_job:.2f}" if against else "-"
+        print(row.format(*asdict(each).values(), speed, cpu))
 
 
 CONTESTANTS = ("rowmill-http", "rowmill-amqp", "rowmill-embedded", "celery", "kernel", "dramatiq", "taskiq")
@@ -298,9 +303,10 @@ CONTESTANTS = ("rowmill-http", "rowmill-amqp", "rowmill-embedded", "celery", "ke
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=400)
+    parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=CONTESTANTS)
+    parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     found: dict[tuple[str, int], list[Figures]] = {}
@@ -316,7 +322,7 @@ async def main() -> None:
         finally:
             node.end()
     medians = [middle(figures) for figures in found.values()]
-    show(medians)
+    show(medians, markdown=asked.markdown)
     if asked.json:
         asked.json.write_text(json.dumps([asdict(each) for each in medians], indent=1))
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import with_celery
-from consumer import work
-from consumer.steps import Made, Task
+from consumer import handful
+from consumer.executors import Done
+from consumer.steps import Task
 
 app, result = with_celery.app, with_celery.result
 
@@ -25,10 +26,9 @@ def mill(path: str) -> dict[str, Any]:
         params={},
         chunk_size=2**24,
     )
-    plan = work.plan(task)
-    milled = work.mill(task, plan.survey, plan.mill.chunks[0])
-    chosen = work.select(task, plan.survey, plan.mill.chunks[0], None, milled.partial)
-    return work.finish(task, plan, milled.partial, Made((milled.rejected,), (chosen,), {})).report.numbers
+    [ended] = handful.do([task])
+    assert isinstance(ended.answer, Done), ended
+    return dict(ended.answer.value.finished.report.numbers)
 
 
 async def send(path: str) -> str:
