@@ -201,6 +201,10 @@ def configure(*sides: str, level: int = logging.INFO, **given: Any) -> Settings:
 
 async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: Callable[[str], object]) -> None:
     """Open what the sides share and run them until *stop* is set; *ready* gets the page's address."""
+    if "consumer" in sides:
+        from consumer.executors import processes
+
+        processes.prepare()  # first: half of what starting takes is loading pandas, and that is done beside all else
     from protocol.databases import open_database
     from protocol.files import open_files
     from protocol.metrics import make_registry, shown

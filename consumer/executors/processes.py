@@ -97,17 +97,23 @@ class Slot:
             log.info("worker ended", extra={"action": "kill", "pid": self._pid})
 
 
-@asynccontextmanager
-async def connect(url: str) -> AsyncIterator[Sequence[Slot]]:
-    parts = urlsplit(url)
-    options = parse_qs(parts.query)
-    memory = int(options.get("memory", ["-1"])[0])
+def prepare() -> ForkServerContext:
+    """Start the process from which the workers are forked: it loads what they need while this one goes on."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["consumer.executors.forkserver"])
     os.environ.update(QUIET)
     child.be_parent()
     # From this thread, the main one: the kernel takes the end of the thread that forked for the parent's end.
     forkserver.ensure_running()
+    return context
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Sequence[Slot]]:
+    parts = urlsplit(url)
+    options = parse_qs(parts.query)
+    memory = int(options.get("memory", ["-1"])[0])
+    context = prepare()
     slots = [Slot(context, memory) for _ in range(int(parts.netloc))]
     try:
         if "lazy" not in options:
