@@ -22,9 +22,12 @@ export function hidePreview() {
 export function showPreview(found) {
   const names = found.columns.map((name) => element("option", { value: name }));
   byId("columns").replaceChildren(...names);
-  byId("file-facts").textContent = [byId("file-facts").dataset.size, columnCount(found)].filter(Boolean).join(" · ");
+  const format = found.findings.find(({ what }) => what === "format")?.value;
+  byId("file-facts").textContent = [byId("file-facts").dataset.size, format, columnCount(found)].filter(Boolean).join(" · ");
+  byId("read").hidden = Boolean(format) && !found.columns.length; // a workbook has neither delimiter nor encoding
   showColumns(found);
   showNeeds(found);
+  if (!isDeclared()) forgetFindings();
   for (const finding of found.findings) showFinding(finding);
   byId("as-found").hidden = !isDeclared();
   showRows(found);
@@ -69,6 +72,12 @@ function needRow(need, id, columns) {
   select.value = need.column ?? "";
   if (!need.column) select.setAttribute("aria-invalid", "true");
   return element("div", { class: "need" }, label, select);
+}
+
+/** What was found in another file says nothing of this one. */
+function forgetFindings() {
+  for (const radio of document.querySelectorAll("input[data-found]")) /** @type {HTMLInputElement} */ (radio).checked = false;
+  for (const why of document.querySelectorAll("#read .help")) why.textContent = "";
 }
 
 /** @param {Finding} finding */

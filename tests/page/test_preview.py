@@ -69,3 +69,17 @@ async def test_a_file_in_another_encoding_says_so_at_once_and_is_read_when_it_is
     await page.click("#start")
     await guest.see_state("succeeded")
     await expect(page.locator("#table-1")).to_contain_text("Köln")
+
+
+async def test_a_file_that_is_no_text_table_is_not_asked_for_a_delimiter(guest: Visit, table: Table) -> None:
+    page = guest.page
+    await guest.fill(table(SALES), "profile")
+    await expect(page.locator("#read")).to_be_visible()
+    await page.set_input_files("#file", table('{"region": "North", "revenue": 1}\n', "sales.jsonl"))
+    await expect(page.locator("#file-facts")).to_contain_text("jsonl")
+    await expect(page.locator("#read")).to_be_hidden()
+    await page.click("#start")
+    await guest.see_state("succeeded")
+    await page.goto(guest.server.url)
+    await page.set_input_files("#file", table(SALES))
+    await expect(page.get_by_role("radio", name=", comma")).to_be_checked()
