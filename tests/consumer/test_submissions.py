@@ -94,6 +94,29 @@ async def desk(database: Database, files: Files, transport: Transport, monkeypat
         yield desk
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"headers": {"kind": "sales", "webhook": "https://a.org/x,y https://b.org/"}},
+        {"headers": {"kind": "sales", "webhook": ["https://a.org/x,y", "https://b.org/"]}},
+        {
+            "content_type": "application/json",
+            "body": b'{"kind": "sales", "webhook": ["https://a.org/x,y", "https://b.org/"], "source": {"text": "%s"}}'
+            % TABLE.replace(b"\n", b"\\n"),
+        },
+    ],
+)
+async def test_a_message_may_ask_for_webhooks(desk: Desk, given: dict[str, Any]) -> None:
+    await desk.send(**given)
+    [run] = await desk.sent(RunJob)
+    assert run.job.notify.webhook == ("https://a.org/x,y", "https://b.org/")
+
+
+async def test_a_webhook_that_may_not_be_called_is_refused_with_its_message(desk: Desk) -> None:
+    await desk.send(headers={"kind": "sales", "webhook": "http://10.0.0.1/"}, reply_to="me")
+    assert await desk.replies() == [("me", "invalid")]
+
+
 async def test_who_asks_again_is_answered_where_they_are_now(desk: Desk) -> None:
     await desk.send(message_id="one", reply_to="before", correlation_id="1")
     await desk.send(message_id="one", reply_to="now", correlation_id="2")

@@ -231,11 +231,11 @@ async def test_one_that_hangs_holds_up_no_other(world: World, receiver: Receiver
 
 
 async def test_one_that_hangs_is_tried_again(world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browsing, "CALL", 0.2)
+    monkeypatch.setattr(browsing, "CALL", 0.5)
     receiver.says["/hook"] = ["hang"]
     job = ended(f"{receiver.url}/hook")
     await world.finish(job)
-    async with world.calling(receiver.url):
+    async with world.calling(receiver.url, delays=(0.0,) * 100):
         [hook] = await world.until(job, "delivered")
     assert hook.attempts >= 2
 

@@ -203,7 +203,7 @@ async def test_an_upload_that_is_ended_is_gone_and_the_job_of_a_finished_one_sta
 
 
 async def test_an_upload_whose_time_is_up_is_swept(tmp_path: Path, eventually: Any) -> None:
-    async with keep(tmp_path, Limits(unfinished=1.0, prune=0.05)) as house:
+    async with keep(tmp_path, Limits(unfinished=3.0, prune=0.05)) as house:
         status, _, headers = await begin(house, len(TABLE), TABLE[:20])
         assert status == 201
         assert headers["Upload-Expires"].endswith(" GMT")
