@@ -21,6 +21,7 @@ from protocol.kept import REJECTED
 from protocol.kinds import NeededColumn
 
 LINE = REJECTED[0]
+BLOCK = 2**20  # bytes: those that come are as long, and so are not cut into small pieces one by one
 _NUMBER = re.compile(r"\s*([0-9]{1,15})(?:\.0+)?\s*")  # a spreadsheet may make 12.0 of 12
 _MOST_FAULTS = 50  # that are listed
 Row = tuple[int, list[str]]  # the physical line on which it begins, and its cells as they stand
@@ -67,7 +68,7 @@ def _numbered(reader: Iterator[list[str]], width: int) -> Iterator[Row]:
 
 def as_text(utf8: Iterable[bytes]) -> io.TextIOWrapper:
     """Blocks as text for `csv`: newlines stay as they are."""
-    return io.TextIOWrapper(io.BufferedReader(_Raw(iter(utf8))), "utf-8", newline="")
+    return io.TextIOWrapper(io.BufferedReader(_Raw(iter(utf8)), BLOCK), "utf-8", newline="")
 
 
 class _Raw(io.RawIOBase):

@@ -179,7 +179,7 @@ def test_json_lines_keep_numbers_as_written_and_turn_down_what_is_no_object(tmp_
         '{"region": "half \\ud800", "revenue": 1}',
         '{"broken": ',
     ]
-    ran = run(tmp_path, "\n".join(lines).encode())
+    ran = run(tmp_path, "\n".join(lines).encode("utf-8-sig"))
     rejected = cells(ran, "rejected.csv")
     assert rejected[0][:5] == ["region", "revenue", "quantity", "discount", "more"]
     assert [(row[-2], row[-1]) for row in rejected[1:]] == [

@@ -20,7 +20,9 @@ def spell(rows: Iterable[Row], delimiter: str = ",", *, rowwise: bool = False) -
     while some := list(islice(left, _AT_ONCE)):
         texts = []
         for begins, cells in some:
-            row = delimiter.join(_quoted(cell) if special.search(cell) else cell for cell in cells)
+            row = delimiter.join(cells)
+            if row.count(delimiter) >= len(cells) or '"' in row or "\n" in row or "\r" in row:
+                row = delimiter.join(_quoted(cell) if special.search(cell) else cell for cell in cells)
             row = row if len(cells) > 1 or row.strip() else f'"{row}"'  # a line of blanks would be no row
             texts.append("\n" * (begins - line) + row + "\n")
             line = begins + 1 + (_line_ends(row) if '"' in row and not rowwise else 0)

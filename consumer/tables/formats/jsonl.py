@@ -11,6 +11,7 @@ from protocol.intake.layout import MAX_COLUMNS, BadTable
 from protocol.intake.repaired import as_text
 from protocol.job import Fault
 
+MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # a byte order mark
 LONGEST = 16 * 2**20  # characters of a line
 
 
@@ -18,6 +19,13 @@ class _Number(str):
     """A number, as it was written."""
 
     __slots__ = ()
+
+
+def _none(name: str) -> Any:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_none)
 
 
 def columns(utf8: Iterable[bytes]) -> tuple[str, ...]:
@@ -39,13 +47,15 @@ def rows(utf8: Iterable[bytes], names: tuple[str, ...]) -> Iterator[Row]:
         if found is None:
             yield line, [text.rstrip("\r\n")] if len(names) > 1 else [text.rstrip("\r\n"), ""]
         else:
-            yield line, [_cell(found.get(name)) for name in names]
+            cells = map(found.get, names)
+            yield line, [cell if isinstance(cell, str) else _cell(cell) for cell in cells]
 
 
 def _objects(utf8: Iterable[bytes]) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
     source, line = as_text(utf8), 0
     while text := source.readline(LONGEST):
         line += 1
+        text = text.removeprefix(MARK) if line == 1 else text
         if len(text) == LONGEST:
             raise _bad("line_too_long", f"Line {line} is longer than {LONGEST:,} characters.", line)
         if text.strip():
@@ -54,7 +64,7 @@ def _objects(utf8: Iterable[bytes]) -> Iterator[tuple[int, str, dict[str, Any] |
 
 def _parse(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_none)
+        found = _DECODER.decode(text)
         if "\\" in text:  # half of a surrogate pair can be escaped, but is no text
             json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -62,16 +72,10 @@ def _parse(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _none(name: str) -> Any:
-    raise ValueError(name)
-
-
 def _cell(value: Any) -> str:
     match value:
         case None:
             return ""
-        case str():
-            return value
         case bool():
             return "true" if value else "false"
         case _:
