@@ -23,7 +23,7 @@ def upload(path: Path, kind: str) -> str:
     uploader = TusClient(f"{SERVER}/v1/uploads", headers=HEADERS).uploader(
         str(path),
         chunk_size=64 * 2**20,  # this client holds so much in memory
-        retries=20,
+        retries=120,  # a second apart: a server may be started anew meanwhile
         retry_delay=1,
         metadata={"filename": path.name, "kind": kind},
         store_url=True,

@@ -21,7 +21,7 @@ async def run(*command: str | Path, folder: Path, **variables: str) -> tuple[int
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         out, _ = await process.communicate()
     return int(process.returncode or 0), out.decode()
 
