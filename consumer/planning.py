@@ -27,7 +27,7 @@ def plan(task: Task) -> Plan:
     home = task.kept_prefix if keeping.needs_source(kind) else task.work_prefix
     found = survey.survey(files, key, options, name=task.source_name, work_prefix=home)
     chunk_size, most_lines = _most(kind, found, size)
-    small = slice_size(found.layout) if most_lines else None
+    small = slice_size(found.layout, kind) if most_lines else None
     chunks = cut.cut(files, found, chunk_size, most_lines=most_lines, slice_size=small)
     # A table without rows still has one chunk, with none in it: then nothing that follows is special.
     chunks = chunks or (cut.Chunk(0, (cut.Slice(found.size, found.size, found.layout.first_line),)),)
