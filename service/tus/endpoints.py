@@ -117,9 +117,10 @@ async def resume(request: web.Request) -> web.Response:
     parcel = await find(service, request)
     if parcel.id in service.holds:
         raise holds.locked()
-    _check_body(request, parcel.length - parcel.offset)
+    # A browser repeats a request by itself when its link breaks: its bytes are too many only from the offset on.
     if offset != parcel.offset:
         raise Refused("wrong_offset", f"The upload stands at {parcel.offset} bytes, not at {offset}.")
+    _check_body(request, parcel.length - parcel.offset)
     received = offset if parcel.done else await receiving.receive(service, request, parcel, checksum)
     return web.Response(status=204, headers=_position(service, parcel, received))
 

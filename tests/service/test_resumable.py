@@ -104,7 +104,7 @@ async def test_who_missed_the_last_answer_still_learns_of_the_job(house: House) 
     assert (status, headers["Upload-Offset"]) == (200, str(len(TABLE)))
     again = await send(house, path, len(TABLE), b"")
     assert (again[0], again[2]["Rowmill-Job"]) == (204, headers["Rowmill-Job"])
-    assert code(await send(house, path, 0, TABLE))[0] == 400, "nothing is added to what is complete"
+    assert code(await send(house, path, 0, TABLE))[0] == 409, "nothing is added to what is complete"
 
 
 async def test_a_table_can_come_with_the_first_request(house: House) -> None:
@@ -336,6 +336,13 @@ async def test_more_bytes_than_were_announced_are_not_taken(house: House) -> Non
         yield b"x"
 
     assert code(await send(house, path, 0, chunked())) == (400, "malformed")
+
+
+async def test_a_request_that_a_browser_repeats_by_itself_is_only_at_the_wrong_place(house: House) -> None:
+    path = await place(house)
+    assert (await send(house, path, 0, TABLE[:20]))[0] == 204
+    assert code(await send(house, path, 0, TABLE)) == (409, "wrong_offset")
+    assert (await finish(house, path, 20))["source"]["size"] == len(TABLE)
 
 
 async def test_where_no_patch_comes_through_a_post_does(house: House) -> None:
