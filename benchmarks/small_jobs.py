@@ -95,6 +95,7 @@ async def running(folder: Path, commands: Sequence[Sequence[str]], **settings: s
     try:
         yield Crowd(*processes)
     finally:
+        family = [one for process in processes for one in _children(process.pid)]
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -103,6 +104,16 @@ async def running(folder: Path, commands: Sequence[Sequence[str]], **settings: s
                 await asyncio.wait_for(process.wait(), 30)
             except TimeoutError:
                 process.kill()
+        for one in family:  # some leave theirs behind
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 async def until_up(session: aiohttp.ClientSession, url: str) -> None:
