@@ -61,8 +61,7 @@ class Cells:
         encoded = column.dictionary_encode()
         texts = encoded.dictionary
         places = np.asarray(encoded.indices.fill_null(len(texts)))
-        firsts = np.full(len(texts) + 1, np.iinfo(np.int64).max)
-        np.minimum.at(firsts, places, lines)
+        firsts = _firsts(places, lines, len(texts) + 1)
         counts = np.bincount(places, minlength=len(texts) + 1)
         return cls(texts, Octets.of(texts), counts[:-1], firsts[:-1], places)
 
@@ -80,6 +79,16 @@ class Cells:
         first = places[self.lines[places].argmin()]
         example = self.texts[int(first)].as_py()[:LONGEST]
         return Odd(int(self.counts[places].sum()), int(self.lines[first]), example)
+
+
+def _firsts(places: Ints, lines: Ints, size: int) -> Ints:
+    """The least line at each place."""
+    firsts = np.full(size, np.iinfo(np.int64).max)
+    if (lines[1:] >= lines[:-1]).all():  # as they come from a file; of equal places the last one that is set stays
+        firsts[places[::-1]] = lines[::-1]
+    else:
+        np.minimum.at(firsts, places, lines)
+    return firsts
 
 
 def _differ(head: pa.Array, room: Room) -> bool:
@@ -106,7 +115,7 @@ class Column:
     @classmethod
     def of(cls, cells: Cells, hashes: Hashes, room: Room, decimal: str) -> Column:
         looks = families.look(cells.texts, cells.octets, decimal)
-        lengths = Lengths.of(pc.utf8_length(cells.texts).to_numpy(), cells.counts)
+        lengths = Lengths.of(_characters(cells), cells.counts)
         odd = {name: found for name, which in _sorts(cells, looks) if (found := cells.odd(which))}
         numbers, plain, day_first, month_first = _sized(cells, looks, room)
         distinct = Distinct.of(cells.texts, cells.counts, hashes, room)
@@ -161,6 +170,11 @@ def _sorts(cells: Cells, looks: Looks) -> Iterator[tuple[str, Flags]]:
     yield "spaces", _spaced(cells)
 
 
+def _characters(cells: Cells) -> Ints:
+    ascii_only = cells.octets.span[1] < FOREIGN
+    return cells.octets.lengths if ascii_only else np.asarray(pc.utf8_length(cells.texts), np.int64)
+
+
 def _suspicious(read: Readings) -> Flags:
     """Before 1900, after 2100, or what stands for no date."""
     found = np.zeros(len(read.plain), np.bool_)
@@ -178,8 +192,11 @@ def _timed(read: Readings) -> Flags:
 
 def _spaced(cells: Cells) -> Flags:
     """Blanks in a row, tabs, line breaks and blanks that one does not see, inside of a text."""
-    data = cells.octets.data
-    plain = not len(data) or (data.min() >= ord(" ") and data.max() < FOREIGN)
-    if b"  " not in data.tobytes() if plain else not any(mark in data.tobytes() for mark in _SPACED):
+    low, high = cells.octets.span
+    if ord(" ") < low and high < FOREIGN:
+        return np.zeros(len(cells.texts), np.bool_)
+    data = cells.octets.data.tobytes()
+    plain = low == ord(" ") and high < FOREIGN
+    if b"  " not in data if plain else not any(mark in data for mark in _SPACED):
         return np.zeros(len(cells.texts), np.bool_)
     return np.asarray(pc.match_substring_regex(cells.texts, _SPACES))

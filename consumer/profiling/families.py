@@ -111,8 +111,9 @@ def _dates(looks: Looks, texts: pa.Array, octets: Octets, sorts: NDArray[np.uint
     return replace(_renamed(looks, readings.dates, Family.date), dates=readings)
 
 
-def _words(looks: Looks, texts: pa.Array, octets: Octets, _sorts: NDArray[np.uint8]) -> Looks:
-    places = np.flatnonzero((octets.lengths <= LONGEST_WORD) & (looks.families == Family.text))
+def _words(looks: Looks, texts: pa.Array, octets: Octets, sorts: NDArray[np.uint8]) -> Looks:
+    spelled = (sorts & _DIGIT == 0) | (octets.first == ord("#"))  # of them, only #DIV/0! has a digit
+    places = np.flatnonzero((octets.lengths <= LONGEST_WORD) & (looks.families == Family.text) & spelled)
     if not len(places):
         return looks
     words = pc.utf8_lower(_taken(texts, places))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.profiling.octets import Ints
+from consumer.profiling.octets import Ints, bit_lengths
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def _between(low: Floats, high: Floats, part: Floats) -> Floats:
 def _sorted(keys: Ints, counts: Ints) -> tuple[Ints, Ints]:
     if counts.max(initial=1) == 1:  # then there is no order to keep, and sorting is many times as fast
         return np.sort(keys), counts
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)  # the counts of equal keys are added, in whatever order
     return keys[order], counts[order]
 
 
@@ -98,8 +98,7 @@ def _fitting(most: int, shift: int, keys: Ints, counts: Ints) -> Grid:
 def _lengths(differences: Ints) -> Ints:
     """How many bits each has; a sign counts as the 64th."""
     bits = differences.view(np.uint64)
-    _, lengths = np.frexp((bits & ~(bits >> np.uint64(1))).astype(np.float64))  # without a second bit none rounds up
-    return lengths.astype(np.int64)
+    return bit_lengths(bits & ~(bits >> np.uint64(1)))  # without a second bit none rounds up
 
 
 def _double(keys: Ints) -> Floats:

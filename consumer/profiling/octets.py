@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -39,9 +39,14 @@ class Octets:
         places = np.frombuffer(bounds, np.int64)[texts.offset : texts.offset + len(texts) + 1]
         return cls(np.frombuffer(data, np.uint8)[places[0] : places[-1]], places - places[0])
 
-    @property
+    @cached_property
     def lengths(self) -> Ints:
         return np.diff(self.bounds)
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """The least and the greatest byte that there is."""
+        return (int(self.data.min()), int(self.data.max())) if len(self.data) else (0, 0)
 
     @property
     def first(self) -> Bytes:
@@ -49,7 +54,14 @@ class Octets:
 
     def sorts(self, table: Bytes) -> Bytes:
         """For each text the bits of all its bytes together; *table* has the bits of each byte."""
-        blocks = [np.bitwise_or.reduceat(table[data], starts) for data, starts in self._blocks()]
+        low, high = self.span
+        if len(self.data) and (table[low : high + 1] == table[low]).all():
+            return np.full(len(self.bounds) - 1, table[low], np.uint8)
+        bits = table.tobytes()
+        blocks = [
+            np.bitwise_or.reduceat(np.frombuffer(data.tobytes().translate(bits), np.uint8), starts)
+            for data, starts in self._blocks()
+        ]
         return np.concatenate([np.zeros(0, np.uint8), *blocks])
 
     def hashes(self) -> Hashes:
@@ -71,6 +83,12 @@ def mixed(values: Hashes) -> Hashes:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+def bit_lengths(values: Hashes) -> Ints:
+    """How many bits each has, as its double's exponent tells; *values* are not rounded up to a power of two by that."""
+    exponents = values.astype(np.float64).view(np.int64) >> np.int64(52)
+    return np.asarray((exponents - np.int64(1022)).clip(0), np.int64)
 
 
 def _hashes(data: Bytes, starts: Ints) -> Hashes:

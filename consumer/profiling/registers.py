@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.profiling.octets import Hashes
+from consumer.profiling.octets import Hashes, bit_lengths
 
 _USED = 48  # bits of a hash in which the first one bit is looked for: exact as a double
 
@@ -25,8 +25,7 @@ class Registers:
     def of(cls, hashes: Hashes, bits: int) -> Registers:
         ranks = np.zeros(1 << bits, np.uint8)
         rest = (hashes >> np.uint64(bits)) & np.uint64((1 << _USED) - 1)
-        _, length = np.frexp(rest.astype(np.float64))
-        np.maximum.at(ranks, hashes & np.uint64((1 << bits) - 1), (_USED + 1 - length).astype(np.uint8))
+        np.maximum.at(ranks, hashes & np.uint64((1 << bits) - 1), (_USED + 1 - bit_lengths(rest)).astype(np.uint8))
         return cls(ranks)
 
     def __add__(self, other: Registers) -> Registers:

@@ -38,7 +38,7 @@ class Smallest:
     def _of(cls, hashes: Hashes, counts: Ints, size: int) -> Smallest:
         if not len(hashes):
             return cls(size, hashes, counts)
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)  # the counts of equal ones are added, in whatever order
         ordered = hashes[order]
         starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
         return cls(size, ordered[starts][:size], np.add.reduceat(counts[order], starts)[:size])

@@ -47,8 +47,8 @@ class Profile:
             columns.append(Column.of(cells, hashes, room, decimal))
             rows += _in_rows(cells, hashes, place)
             shown.append(sample.shortened(texts.take(pa.array(chosen))))
-        whole = Smallest.of(mixed(rows), np.ones(len(rows), np.int64), ROW_HASHES)
-        registers = Registers.of(mixed(rows), ROW_BITS)
+        rows = mixed(rows)
+        whole, registers = Smallest.of(rows, np.ones(len(rows), np.int64), ROW_HASHES), Registers.of(rows, ROW_BITS)
         chosen_rows = Sample(room.rows, keys[chosen], tuple(shown))
         return cls(names, len(lines), frame.attrs.get("rejected", 0), tuple(columns), whole, registers, chosen_rows)
 

@@ -66,7 +66,7 @@ class Batch:
     @property
     def by_line(self) -> pd.DataFrame:
         """The frame with each row's physical line as its index."""
-        return self.frame.set_axis(pd.Index(self.originals.lines(self.places), name="line"))
+        return self.frame.set_axis(pd.Index(self.originals.lines(self.places, self.rows), name="line"))
 
     def reject(self, failures: Sequence[Failed]) -> Batch:
         """The batch without the rows that a kind turns down; for each the first failure counts."""

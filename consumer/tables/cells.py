@@ -114,9 +114,14 @@ def _unbroken(data: bytes, size: int) -> int:
 
 def joined(column: pa.Array) -> bytes:
     """The text of all cells, one after another."""
+    return content(column).tobytes()
+
+
+def content(column: pa.Array) -> npt.NDArray[np.uint8]:
+    """The bytes of all cells, one after another, where they lie."""
     ends = _ends(column)
     data = column.buffers()[2]
-    return b"" if data is None else bytes(memoryview(data)[ends[0] : ends[-1]])
+    return np.frombuffer(b"" if data is None else data, np.uint8)[ends[0] : ends[-1]]
 
 
 def bounds(column: pa.Array) -> npt.NDArray[Any]:

@@ -36,8 +36,10 @@ class Originals:
         found = rows.find(self.data, self.layout.delimiter, first_line=self.first_line, **how)
         return found if self.numbers is None else replace(found, lines=self.numbers)
 
-    def lines(self, places: Places) -> Places:
-        """The physical lines on which these rows begin."""
+    def lines(self, places: Places, of: int | None = None) -> Places:
+        """The physical lines on which these rows begin, of so many, where that is known."""
+        if self.numbers is None and of is not None and rows.are_lines(self.data, of):
+            return places + self.first_line
         return self.rows.lines[places]
 
     def cells(self, places: Places, *, surplus: bool) -> list[pa.Array]:

@@ -63,6 +63,11 @@ def find(data: bytes, delimiter: str, *, blanks: bool, first_line: int, rowwise:
     return _without_empty(data, np.concatenate(ends), np.concatenate(lines), returns=returns)
 
 
+def are_lines(data: bytes, rows: int) -> bool:
+    """Whether each of the *rows* of *data* is surely a line, and each line a row: because there are as many of both."""
+    return b"\r" not in data and np.count_nonzero(np.frombuffer(data, np.uint8) == _LF) == rows
+
+
 def count(data: bytes, delimiter: str, *, blanks: bool) -> int:
     """How many rows and blank lines end in *data*, which starts where one starts."""
     octets = np.frombuffer(data, np.uint8)

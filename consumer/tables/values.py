@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.kinds import Column
-from consumer.tables.cells import bounds, joined
+from consumer.tables.cells import bounds, content, joined
 
 Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -36,14 +36,21 @@ _POINT, _COMMA = _GRAMMAR.format(r"\."), _GRAMMAR.format(",")
 _PLAIN = b"0123456789+-eE"  # made of these and the mark alone, a cell that pyarrow converts the grammar allows
 _ODD = {mark: bytes(byte not in _PLAIN + mark.encode() for byte in range(256)) for mark in ".,"}
 _TO_POINT = bytes.maketrans(b",", b".")
-_MAY_BE_BLANK = np.array([byte <= ord(" ") or byte >= 127 for byte in range(256)])  # noqa: PLR2004 - ASCII ends there
+_DELETE = 127  # what lies between it and a space is no white space
+_MAY_BE_BLANK = np.array([byte <= ord(" ") or byte >= _DELETE for byte in range(256)])
 _IS_DIGIT = np.array([chr(byte) in "0123456789" for byte in range(256)])
 FEW = 8  # one in so many
 
 
 def strip(cells: pa.Array) -> pa.Array:
     """Without the white space around each cell, as `str.strip` does."""
-    return pc.utf8_trim_whitespace(cells)
+    return cells if _is_dense(cells) else pc.utf8_trim_whitespace(cells)
+
+
+def _is_dense(cells: pa.Array) -> bool:
+    """Whether there is surely no white space in any cell."""
+    octets = content(cells)
+    return not len(octets) or bool(octets.min() > ord(" ") and octets.max() < _DELETE)
 
 
 def convert(cells: pa.Array, column: Column, decimal: str) -> tuple[Any, Codes]:
