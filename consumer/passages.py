@@ -55,8 +55,8 @@ class Passage:
     def mill(self) -> Milled:
         """The chunk's partial; its rejected rows are set aside, and those to be loaded."""
         partials, rejected, loaded, rows, bad = [], [], [], 0, 0
-        listing = self._listing
-        for batch in self._batches():
+        listing, batches = self._listing, self._batches()
+        while batch := next(batches, None):
             if batch.rejected:
                 rejected.append(batch.rejects_csv())
             frame = batch.by_line if self.kind.columns is None else batch.frame
@@ -68,6 +68,7 @@ class Passage:
             if listing:
                 listing.see(batch, partials[-1].partial)
             rows, bad = rows + batch.rows, bad + batch.rejected
+            del batch, frame  # before the next slice is read
         self._write("rejected", rejected)
         self._write("listed", listing.rows if listing else ())
         self.set_aside(loaded)
@@ -134,8 +135,8 @@ class Passage:
             yield self.whole()
             return
         found = read.slices(*self._asked, surplus=self.kind.surplus)
-        for part, batch in zip(self.part.chunk.slices, found, strict=True):
-            yield self._judged(batch, part.stop - part.start)
+        sizes = (part.stop - part.start for part in self.part.chunk.slices)
+        yield from map(self._judged, found, sizes)  # which keeps none of them
 
     @property
     def _asked(self) -> tuple[BlockingFiles, survey.Survey, cut.Chunk, Sequence[Column], ReadOptions]:
