@@ -13,6 +13,7 @@ from protocol.config import SPACE_FLOOR
 from protocol.files import PIECE, FileMissing, Files
 from protocol.findings import Finding, fault, weigh_space
 
+PART = 5 * 2**20  # bytes that are sent at once; S3 takes no smaller ones
 ADVICE = "See that the place is there and may be written to, or correct ROWMILL_FILES_URL."
 
 
@@ -25,13 +26,11 @@ def _found(key: str) -> Iterator[None]:
 
 
 class Objects:
-    part = 5 * 2**20  # bytes that are sent at once; S3 takes no smaller ones
-
     def __init__(self, store: Any, url: str) -> None:
         self._store, self.url = store, url
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes]) -> None:
-        await obstore.put_async(self._store, key, data, chunk_size=self.part, max_concurrency=2)
+        await obstore.put_async(self._store, key, data, chunk_size=PART, max_concurrency=2)
 
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         size = await self.size(key)
