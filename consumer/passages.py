@@ -19,6 +19,7 @@ from consumer.shortlists import Listed, Listing
 from consumer.steps import Milled, Selected, Task
 from consumer.tables import cut, pieces, read, survey
 from consumer.tables.overlay import Alone, Part
+from consumer.tables.rejected import Rejected
 from protocol.files import BlockingFiles
 from protocol.intake import Layout, ReadOptions
 
@@ -54,11 +55,11 @@ class Passage:
 
     def mill(self) -> Milled:
         """The chunk's partial; its rejected rows are set aside, and those to be loaded."""
-        partials, rejected, loaded, rows, bad = [], [], [], 0, 0
-        listing, batches = self._listing, self._batches()
+        partials, loaded, rows, bad = [], [], 0, 0
+        listing, rejected, batches = self._listing, Rejected(self.table.layout), self._batches()
         while batch := next(batches, None):
-            if batch.rejected:
-                rejected.append(batch.rejects_csv())
+            for aside in batch.asides():
+                rejected.add(aside)
             frame = batch.by_line if self.kind.columns is None else batch.frame
             if self.kind.load and self.kind.select is None:
                 loaded.append(self.to_load(self.kind.load, frame))
@@ -69,7 +70,7 @@ class Passage:
                 listing.see(batch, partials[-1].partial)
             rows, bad = rows + batch.rows, bad + batch.rejected
             del batch, frame  # before the next slice is read
-        self._write("rejected", rejected)
+        self._write("rejected", rejected.finish())
         self._write("listed", listing.rows if listing else ())
         self.set_aside(loaded)
         total = accounts.combine(self.kind, partials) if len(partials) > 1 else partials[0]

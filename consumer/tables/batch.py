@@ -13,9 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from consumer.kinds import Failed
-from consumer.tables import values, write
+from consumer.tables import rejected, values, write
 from consumer.tables.converted import Converted
 from consumer.tables.originals import Originals
+from consumer.tables.rejected import Aside
 from consumer.tables.rows import Flags, Places
 
 _AT_ONCE = 65_536  # rows written in one go, so that memory does not grow with their number
@@ -66,7 +67,7 @@ class Batch:
     @property
     def by_line(self) -> pd.DataFrame:
         """The frame with each row's physical line as its index."""
-        return self.frame.set_axis(pd.Index(self.originals.lines(self.places, self.rows), name="line"))
+        return self.frame.set_axis(pd.Index(self.originals.lines(self.places), name="line"))
 
     def reject(self, failures: Sequence[Failed]) -> Batch:
         """The batch without the rows that a kind turns down; for each the first failure counts."""
@@ -86,9 +87,18 @@ class Batch:
             return failed.rows
         return failed.rows.reindex(self.frame.index).eq(other=True).fillna(value=False).to_numpy(np.bool_)
 
+    def asides(self) -> Iterator[Aside]:
+        """The rejected rows, some at a time, for `Rejected`."""
+        words = pa.array(self.rejects.vocabulary, pa.string())
+        for begin in range(0, self.rejected, _AT_ONCE):
+            places = self.rejects.places[begin : begin + _AT_ONCE]
+            reasons = words.take(pa.array(self.rejects.reasons[begin : begin + _AT_ONCE]))
+            originals = self.originals
+            yield Aside(originals.bytes_of(places), originals.widths(places), originals.lines(places), reasons)
+
     def rejects_csv(self) -> bytes:
-        """The rejected rows as lines of rejected.csv: their cells as they stood, the line, the reason."""
-        return _whole(self._rejects())
+        """The same as lines of rejected.csv: their cells as they stood, the line, the reason."""
+        return _whole(rejected.lines(self.originals.layout, [aside]) for aside in self.asides())
 
     def carried_csv(self, frame: pd.DataFrame) -> bytes:
         """The rows in *frame*'s index: all input cells, stripped, and the columns that *frame* adds.
@@ -105,14 +115,6 @@ class Batch:
         """A column of this one's frame that *frame* has otherwise."""
         both = (name for name in frame.columns if name in self.frame.columns)
         return next((name for name in both if not frame[name].equals(self.frame[name].loc[frame.index])), None)
-
-    def _rejects(self) -> Iterator[bytes]:
-        words = pa.array(self.rejects.vocabulary, pa.string())
-        for begin in range(0, self.rejected, _AT_ONCE):
-            places = self.rejects.places[begin : begin + _AT_ONCE]
-            lines = pa.array(self.originals.lines(places)).cast(pa.string())
-            reasons = words.take(pa.array(self.rejects.reasons[begin : begin + _AT_ONCE]))
-            yield write.lines([*self.originals.cells(places, surplus=True), lines, reasons])
 
     def _carried(self, frame: pd.DataFrame) -> Iterator[bytes]:
         names = write.carried(self.originals.layout, added := self.added(frame))

@@ -40,12 +40,17 @@ class Converted:
         """The rows of which the reason is not known yet."""
         return np.flatnonzero(self.reasons == _DOUBTFUL)
 
-    def settled(self, rows: Places, again: Converted) -> Converted:
-        """With what was found when these doubtful rows were read *again*, as text."""
-        reasons = self.reasons.copy()
-        reasons[rows] = again.reasons
-        for mine, found in zip(self.columns, again.columns, strict=True):
-            if isinstance(mine, np.ndarray):
+    def doubted(self, rows: Places) -> list[int]:
+        """The columns that these doubtful rows may be so for; what they have in the others is right."""
+        return [nth for nth, column in enumerate(self.columns) if _is_doubted(column, rows)]
+
+    def settled(self, rows: Places, doubted: Sequence[int], again: Converted) -> Converted:
+        """With what was found when the *doubted* columns of these doubtful rows were read *again*, as text."""
+        reasons, kinds = self.reasons.copy(), len(values.Why)
+        nth, why = np.divmod(again.reasons, kinds)
+        reasons[rows] = np.where(why > 0, np.array(doubted, np.uint16)[nth] * kinds + why, 0)
+        for place, found in zip(doubted, again.columns, strict=True):
+            if isinstance(mine := self.columns[place], np.ndarray):
                 mine[rows] = found
         return replace(self, reasons=reasons)
 
@@ -116,6 +121,12 @@ def _accept(cells: pa.Array, column: Column) -> tuple[Any, Flags]:
     else:
         found, codes = values.texts(values.strip(cells), required=column.required)
     return found, codes > 0
+
+
+def _is_doubted(column: Any, rows: Places) -> bool:
+    if isinstance(column, np.ndarray):
+        return not np.isfinite(column[rows]).all()
+    return not isinstance(column, values.Coded) or bool((column.codes[rows] < 0).any())
 
 
 def _join(pieces: Sequence[Any], column: Column) -> Any:

@@ -18,9 +18,13 @@ class Misfits:
     widths: Places
     blank: Places
 
+    def beside(self, count: int) -> int:
+        """How many rows and lines of blanks there are, together with the *count* rows that fit."""
+        return count + len(self.places) + len(self.blank)
+
     def others(self, count: int) -> Places:
         """The places of the *count* rows that fit: those that are left."""
-        fits = np.ones(count + len(self.places) + len(self.blank), np.bool_)
+        fits = np.ones(self.beside(count), np.bool_)
         fits[self.places] = False
         fits[self.blank] = False
         return np.flatnonzero(fits).astype(np.uint32)

@@ -21,24 +21,28 @@ from protocol.intake.layout import Layout
 class Originals:
     """A chunk's bytes. A row is known by its place among all rows of the chunk.
 
-    `numbers` are the lines of its rows, where other rows took the place of what stood there.
+    `numbers` are the lines of its rows, where other rows took the place of what stood there; `count` is how many rows
+    and lines of blanks there are.
     """
 
     data: bytes
     layout: Layout
     first_line: int
     misfits: Misfits
+    count: int
     numbers: Places | None = None
 
     @cached_property
     def rows(self) -> Rows:
         how = {"blanks": self.layout.blanks, "rowwise": self.layout.rowwise}
-        found = rows.find(self.data, self.layout.delimiter, first_line=self.first_line, **how)
+        found = rows.one_a_line(self.data, self.count, first_line=self.first_line) or rows.find(
+            self.data, self.layout.delimiter, first_line=self.first_line, **how
+        )
         return found if self.numbers is None else replace(found, lines=self.numbers)
 
-    def lines(self, places: Places, of: int | None = None) -> Places:
-        """The physical lines on which these rows begin, of so many, where that is known."""
-        if self.numbers is None and of is not None and rows.are_lines(self.data, of):
+    def lines(self, places: Places) -> Places:
+        """The physical lines on which these rows begin."""
+        if self.numbers is None and rows.are_lines(self.data, self.count):
             return places + self.first_line
         return self.rows.lines[places]
 
@@ -47,13 +51,22 @@ class Originals:
 
         Surplus cells are added to the last column, with their delimiters, or else left out.
         """
-        widths = self._widths(places)
+        widths = self.widths(places)
         parts = [(np.flatnonzero(widths == width), int(width)) for width in np.unique(widths)]
         columns = [self._of_width(places[part], width, surplus=surplus) for part, width in parts]
         if len(columns) == 1:
             return columns[0]
         order = pa.array(np.argsort(np.concatenate([part for part, _ in parts])))
         return [pa.concat_arrays(pieces).take(order) for pieces in zip(*columns, strict=True)]
+
+    def widths(self, places: Places) -> Places:
+        """How many cells these rows have."""
+        widths = np.full(len(places), len(self.layout.header))
+        odd = self.misfits
+        if len(odd.places):
+            at = np.searchsorted(odd.places, places).clip(max=len(odd.places) - 1)
+            widths = np.where(odd.places[at] == places, odd.widths[at], widths)
+        return widths
 
     def by_width(self, least: int) -> Iterator[tuple[Places, int]]:
         """The places of the misfits that have at least so many cells, together with those of their width."""
@@ -63,14 +76,6 @@ class Originals:
 
     def bytes_of(self, places: Places) -> bytes:
         return joined(self.rows.take(places))
-
-    def _widths(self, places: Places) -> Places:
-        widths = np.full(len(places), len(self.layout.header))
-        odd = self.misfits
-        if len(odd.places):
-            at = np.searchsorted(odd.places, places).clip(max=len(odd.places) - 1)
-            widths = np.where(odd.places[at] == places, odd.widths[at], widths)
-        return widths
 
     def _of_width(self, places: Places, width: int, *, surplus: bool) -> list[pa.Array]:
         columns = len(self.layout.header)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -87,7 +87,7 @@ def every_column(layout: Layout) -> tuple[Column, ...]:
 
 FEW = 8  # one row in so many
 _Found = tuple[Places, Converted, Originals]
-_Keep = Callable[[Misfits], Originals]
+_Keep = Callable[[Misfits, int], Originals]
 
 
 def _reading(
@@ -151,20 +151,30 @@ class _Reading:
         except (TooManyMisfits, pa.ArrowInvalid):
             self.learned.tell(right=False)
             return None
-        found, originals = converted.join(parts, self.columns), kept(misfits)
+        found = converted.join(parts, self.columns)
+        originals = kept(misfits, misfits.beside(len(found)))
         places, doubtful = misfits.others(len(found)), found.doubtful
         if len(doubtful) * FEW > len(found):
             return None
         self.learned.tell(right=True)
         if len(doubtful):
-            again, _ = self._tokeniser().run(originals.bytes_of(places[doubtful]), len(self.layout.header))
-            found = found.settled(doubtful, converted.join(again, self.columns))
+            doubted = found.doubted(doubtful)
+            again = self._only(doubted).as_text(originals.bytes_of(places[doubtful]))
+            found = found.settled(doubtful, doubted, again)
         return places, found, originals
+
+    def _only(self, columns: Sequence[int]) -> _Reading:
+        wanted = tuple(self.wanted[nth] for nth in columns)
+        return replace(self, columns=tuple(self.columns[nth] for nth in columns), wanted=wanted)
+
+    def as_text(self, data: bytes) -> Converted:
+        """Rows that have as many cells as the header, as text."""
+        return converted.join(self._tokeniser().run(data, len(self.layout.header))[0], self.columns)
 
     def _text(self, data: bytes, kept: _Keep) -> _Found:
         parts, misfits = self._parts(data)
         found = converted.join(parts, self.columns)
-        return misfits.others(len(found)), found, kept(misfits)
+        return misfits.others(len(found)), found, kept(misfits, misfits.beside(len(found)))
 
     def _parts(self, data: bytes) -> tuple[list[Converted], Misfits]:
         """The rows with as many cells as the header has, in batches, and the others."""

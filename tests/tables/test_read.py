@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.kinds import Column, Failed
-from consumer.tables import cut, read, survey
+from consumer.tables import cut, read, rejected, survey
 from protocol.files import BlockingFiles
 from protocol.intake import BadTable, ReadOptions
 from tests.vectors import SALES
@@ -225,6 +225,42 @@ def test_a_table_full_of_misfits_is_read_all_the_same(files: BlockingFiles) -> N
     batch = one(files, "a,b\n" + "\n".join(rows), Column("a"))
     assert (len(batch.frame), batch.rejected) == (12_000, 12_000)
     assert batch.rejects_csv().startswith(b'1,,4,short_row: 1 of 2 cells\n3,"4,5",7,long_row: 3 of 2 cells\n1,,11,')
+
+
+@pytest.mark.parametrize("enough", [1, 20, 2**20])
+def test_rejected_rows_are_the_same_however_many_are_written_at_once(
+    files: BlockingFiles, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    monkeypatch.setattr(rejected, "_ENOUGH", enough)
+    parts = ['a,b\n"x\ny",?\n1\n\n', "a,b\n2,3,4\n,5\n6,7\n8,-\n"]
+    batches = [one(files, text, Column("a"), Column("b", "number")) for text in parts]
+    found = rejected.Rejected(batches[0].originals.layout)
+    for batch in batches:
+        for aside in batch.asides():
+            found.add(aside)
+    assert (
+        b"".join(found.finish())
+        == b"".join(batch.rejects_csv() for batch in batches)
+        == (
+            b'"x\ny",?,2,b: not_a_number\n1,,4,short_row: 1 of 2 cells\n'
+            b'2,"3,4",2,long_row: 3 of 2 cells\n,5,3,a: missing\n8,-,5,b: not_a_number\n'
+        )
+    )
+
+
+def test_only_the_cells_in_doubt_are_read_again(files: BlockingFiles) -> None:
+    fine = "".join(f"w,{row},{row},1\n" for row in range(40))
+    columns = (
+        Column("a", "category"),
+        Column("b", "number"),
+        Column("c", "number", required=False),
+        Column("d", "number"),
+    )
+    text = f"a,b,c,d\n{fine}w,1, ,2\nw,+1,x,2\n ,1,?,\nw,1,2,?\nw, 7 ,,2\n"
+    batch = [one(files, text, *columns) for _ in range(2)][-1]  # the second time it is known what is no number
+    assert batch.frame["b"].tolist()[40:] == [1.0, 7.0]
+    assert batch.frame["c"].isna().tolist()[40:] == [True, True]
+    assert reasons(batch) == ["c: not_a_number", "a: missing", "d: not_a_number"]
 
 
 def test_reading_32_mb_stays_under_half_a_gigabyte_when_every_row_is_rejected(tmp_path: Path) -> None:
