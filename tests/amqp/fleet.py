@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import psutil
 
+from tests.family import all_ended, children, words
 from tests.leash import Leash
 
 DEADLINE = 120.0
@@ -81,16 +82,15 @@ class Side:
             self.process.send_signal(number)
             async with asyncio.timeout(DEADLINE):
                 await self.process.wait()
-            await until(lambda: _none_of(family), "gone")
+            await until(lambda: all_ended(family), "gone")
         self.leash.release(self.process.pid)
         return int(self.process.returncode or 0)
 
     def workers(self) -> list[psutil.Process]:
         """The worker processes: the children of the fork server."""
         assert self.process is not None
-        children = psutil.Process(self.process.pid).children()
-        servers = [child for child in children if "forkserver" in " ".join(child.cmdline())]
-        return [worker for server in servers for worker in server.children()]
+        servers = [child for child in children(psutil.Process(self.process.pid)) if "forkserver" in words(child)]
+        return [worker for server in servers for worker in children(server)]
 
     @property
     def memory(self) -> int:
@@ -252,7 +252,3 @@ async def until(true: Callable[[], Any | Awaitable[Any]], what: str, *, within: 
                 await asyncio.sleep(LOOK)
     except TimeoutError:
         raise AssertionError(f"never {what}") from None
-
-
-def _none_of(family: list[psutil.Process]) -> bool:
-    return not any(member.is_running() and member.status() != psutil.STATUS_ZOMBIE for member in family)

@@ -23,6 +23,7 @@ from consumer.executors import Done, Overdue, Raised, Refused, Slot, WorkerLost,
 from consumer.steps import Task
 from protocol.config import BadConfig
 from protocol.kinds import KindInfo
+from tests.family import words
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).parents[2]
@@ -280,7 +281,7 @@ async def test_the_loop_goes_on_however_long_a_process_takes_to_start(
     slots: Sequence[Slot], call: Call, eventually: Waits
 ) -> None:
     slots[0].kill()
-    forking = [child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline())]
+    forking = [child for child in psutil.Process().children() if "forkserver" in words(child)]
     assert forking
     for server in forking:
         server.suspend()

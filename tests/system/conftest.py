@@ -19,6 +19,8 @@ import aiohttp
 import psutil
 import pytest
 
+from tests.family import all_ended, children, words
+
 DEADLINE = 60.0
 
 
@@ -72,7 +74,7 @@ class Rowmill:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
-        await self.until(lambda: _none_of(family), "gone")
+        await self.until(lambda: all_ended(family), "gone")
 
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
@@ -82,7 +84,7 @@ class Rowmill:
             self.process.terminate()
             async with asyncio.timeout(DEADLINE):
                 await self.process.wait()
-            await self.until(lambda: _none_of(family), "gone")
+            await self.until(lambda: all_ended(family), "gone")
         return int(self.process.returncode or 0)
 
     def workers(self) -> list[psutil.Process]:
@@ -90,9 +92,9 @@ class Rowmill:
         assert self.process is not None
         return [
             grandchild
-            for child in psutil.Process(self.process.pid).children()
-            if "forkserver" in " ".join(child.cmdline())
-            for grandchild in child.children()
+            for child in children(psutil.Process(self.process.pid))
+            if "forkserver" in words(child)
+            for grandchild in children(child)
         ]
 
     def log(self) -> str:
@@ -173,10 +175,6 @@ class Rowmill:
         """What lies in the file store."""
         root = self.data / "files"
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-
-
-def _none_of(family: list[psutil.Process]) -> bool:
-    return not any(member.is_running() and member.status() != psutil.STATUS_ZOMBIE for member in family)
 
 
 Start = Callable[..., Awaitable[Rowmill]]

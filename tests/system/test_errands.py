@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.family import words
+
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -150,4 +152,4 @@ async def test_a_cancel_frees_at_once_and_another_try_goes_on_where_it_stood(sta
 
 def errand_processes(rowmill) -> list[psutil.Process]:
     family = psutil.Process(rowmill.process.pid).children(recursive=True)
-    return [one for one in family if any("consumer.errands" in word for word in one.cmdline())]
+    return [one for one in family if "consumer.errands" in words(one)]

@@ -1,0 +1,34 @@
+"""Processes that a test looks at while they come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psutil
+
+
+def words(process: psutil.Process) -> str:
+    """Its command line; nothing once it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie counts as such
+        return ""
+
+
+def children(process: psutil.Process) -> list[psutil.Process]:
+    """Its children; none once it has ended."""
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def all_ended(family: Iterable[psutil.Process]) -> bool:
+    return all(map(ended, family))
+
+
+def ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
