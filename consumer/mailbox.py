@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumer import letters
+from consumer import letters, turns
 from protocol.config import BadConfig
 from protocol.databases import Database, Transaction
 from protocol.job import Job, Mail, State
@@ -156,20 +156,11 @@ class Mailbox:
 
     async def due(self, database: Database, taken: set[Due], room: int) -> Due:
         """The next mail that nobody has *taken*, once it is due. At most *room* are taken at a time."""
-        while True:
-            self.news.clear()
-            mail = _first(await database.read(PENDING, limit=room + 1), taken)
-            wait = mail.due - self.clock() if mail else None
-            if mail and mail.due <= self.clock():
-                return mail
-            await self._nap(wait)
 
-    async def _nap(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self.news.wait()
-        except TimeoutError:
-            pass
+        async def pending() -> list[Due]:
+            return [Due(**row) for row in await database.read(PENDING, limit=room + 1)]
+
+        return await turns.next_due(pending, taken, self.news, self.clock)
 
 
 def distinct(addresses: Iterable[str]) -> list[str]:
@@ -184,8 +175,3 @@ async def snapshot(database: Database, mail: Due) -> str | None:
     """The job as it ended, in JSON; None when it has been deleted meanwhile."""
     rows = await database.read(SNAPSHOT, **mail.key)
     return rows[0]["snapshot"] if rows else None
-
-
-def _first(rows: Iterable[dict[str, object]], taken: set[Due]) -> Due | None:
-    mails = (Due(**row) for row in rows)  # type: ignore[arg-type]
-    return next((mail for mail in mails if mail not in taken), None)

@@ -136,7 +136,12 @@ def page(rows: Sequence[Row], query: Query, params: MultiMapping[str]) -> tuple[
     following = address_after("/v1/jobs", shown[-1], params) if len(rows) > query.limit else None
     jobs = ",".join(row["body"] for row in shown)
     text = f'{{"jobs":[{jobs}],"next":{json.dumps(following)}}}'
-    return text, {"Cache-Control": "no-cache"} | ({"Link": f'<{following}>; rel="next"'} if following else {})
+    return text, headers_of_page(following)
+
+
+def headers_of_page(following: str | None) -> dict[str, str]:
+    """Of a page of any list; *following* is the address of the next one."""
+    return {"Cache-Control": "no-cache"} | ({"Link": f'<{following}>; rel="next"'} if following else {})
 
 
 def address_after(path: str, last: Row, params: MultiMapping[str]) -> str:

@@ -42,6 +42,10 @@ class Pages:
         text = self.templates.get_template(template).render(vega=self.assets.vega, caller=request[CALLER], **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=NEVER)
 
+    def refuse(self, request: web.Request, problem: Problem) -> web.Response:
+        """In place of a page that there is not."""
+        return self.answer(request, "missing.html", problem.status, title=problem.title, detail=problem.detail)
+
 
 PAGES = web.AppKey("pages", Pages)
 

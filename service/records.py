@@ -11,7 +11,7 @@ from multidict import MultiMapping
 
 from protocol.records import KEY, RecordTable, Unavailable, Unfit
 from service.api import answer_json
-from service.listing import bad_parameter, parse_limit
+from service.listing import bad_parameter, check_known, headers_of_page, parse_limit
 from service.pages import PAGES
 from service.problems import Refused
 from service.reading import Page
@@ -23,15 +23,13 @@ CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 async def list_records(request: web.Request) -> web.Response:
-    if unknown := [name for name in request.query if name not in KNOWN]:
-        raise bad_parameter(unknown[0][:40], f"there is no such parameter; there are {', '.join(KNOWN)}")
+    check_known(request.query, KNOWN)
     limit = parse_limit(request.query, most=MOST, usual=USUAL)
     page = await read_page(request, limit)
     following = following_url(request.path, page, request.query)
     columns = [KEY, *page.table.names]
     body = {"table": page.table.name, "columns": columns, "records": page.rows, "next": following}
-    headers = {"Cache-Control": "no-cache"} | ({"Link": f'<{following}>; rel="next"'} if following else {})
-    return answer_json(json.dumps(body, allow_nan=False, default=str), headers=headers)
+    return answer_json(json.dumps(body, allow_nan=False, default=str), headers=headers_of_page(following))
 
 
 async def read_page(request: web.Request, limit: int) -> Page:
@@ -67,8 +65,7 @@ async def show_records(request: web.Request) -> web.Response:
     try:
         page = await read_page(request, ON_PAGE)
     except Refused as refused:
-        problem = refused.problem
-        return pages.answer(request, "missing.html", problem.status, title=problem.title, detail=problem.detail)
+        return pages.refuse(request, refused.problem)
     return pages.answer(
         request,
         "records.html",

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from protocol.databases import Database, Row, Transaction
+from consumer import turns
+from protocol.databases import Database, Transaction
 from protocol.job import Job
 from protocol.notices import Webhook
 
@@ -149,30 +150,18 @@ class Box:
 
     async def due(self, database: Database, taken: set[Due], busy: Callable[[], Collection[str]]) -> Due:
         """The next call that nobody has *taken*, once it is due; to none of the addresses that are *busy*."""
-        while True:
-            self.news.clear()
-            rows = await database.read(PENDING, busy=json.dumps(sorted(busy())), limit=len(taken) + 1)
-            hook = _first(rows, taken)
-            if hook and hook.due <= self.clock():
-                return hook
-            await self._nap(hook.due - self.clock() if hook else None)
 
-    async def _nap(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self.news.wait()
-        except TimeoutError:
-            pass
+        async def pending() -> list[Due]:
+            rows = await database.read(PENDING, busy=json.dumps(sorted(busy())), limit=len(taken) + 1)
+            return [Due(**row) for row in rows]
+
+        return await turns.next_due(pending, taken, self.news, self.clock)
 
 
 async def snapshot(database: Database, hook: Due) -> str | None:
     """The job as it ended, in JSON; None when it has been deleted meanwhile."""
     rows = await database.read(SNAPSHOT, **hook.key)
     return rows[0]["snapshot"] if rows else None
-
-
-def _first(rows: Iterable[Row], taken: set[Due]) -> Due | None:
-    return next((hook for hook in (Due(**row) for row in rows) if hook not in taken), None)
 
 
 def _veil(url: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from backports import zstd
 
@@ -24,50 +25,25 @@ _SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
 _LONGEST = 4
 
 
-class _Stream(Protocol):
-    """One member or frame."""
+@dataclass(frozen=True)
+class _Stream:
+    """One member or frame. `some` of it is what the next bytes, and those that were left, give: a piece at most."""
 
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def some(self, data: bytes) -> bytes: ...
+    inner: Any
+    some: Callable[[bytes], bytes]
 
 
-class _Gzip:
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def some(self, data: bytes) -> bytes:
-        """What the next bytes, and those that were left, give: a piece at most."""
-        return self._inner.decompress(self._inner.unconsumed_tail + data, PIECE)
+def _gzip() -> _Stream:
+    inner = zlib.decompressobj(wbits=31)
+    return _Stream(inner, lambda data: inner.decompress(inner.unconsumed_tail + data, PIECE))
 
 
-class _Zstd:
-    def __init__(self) -> None:
-        self._inner = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW})
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def some(self, data: bytes) -> bytes:
-        return self._inner.decompress(data, PIECE)
+def _zstd() -> _Stream:
+    inner = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW})
+    return _Stream(inner, lambda data: inner.decompress(data, PIECE))
 
 
-_STREAMS: dict[str, Callable[[], _Stream]] = {GZIP: _Gzip, ZSTD: _Zstd}
+_STREAMS: dict[str, Callable[[], _Stream]] = {GZIP: _gzip, ZSTD: _zstd}
 
 
 def compression_of(head: bytes) -> str | None:
@@ -142,8 +118,8 @@ class Unpacker:
             if piece:
                 self._count(piece)
                 yield piece
-            if self._stream.eof:
-                data, self._stream = self._stream.unused_data, None
+            if self._stream.inner.eof:
+                data, self._stream = self._stream.inner.unused_data, None
             elif not piece:
                 return
 

@@ -1,0 +1,35 @@
+"""Whose turn it is among rows that each have their time, such as mails and webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+
+class Timed(Protocol):
+    @property
+    def due(self) -> float:
+        """Epoch seconds."""
+
+
+T = TypeVar("T", bound=Timed)
+
+
+async def next_due(
+    pending: Callable[[], Awaitable[Sequence[T]]],
+    taken: Collection[T],
+    news: asyncio.Event,
+    clock: Callable[[], float],
+) -> T:
+    """The first of *pending* that nobody has *taken*, once it is due. *news* is set when that may be another one."""
+    while True:
+        news.clear()
+        first = next((one for one in await pending() if one not in taken), None)
+        wait = None if first is None else first.due - clock()
+        if first is not None and first.due <= clock():
+            return first
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await news.wait()
