@@ -12,6 +12,11 @@ from service.wording import spelled
 
 READING = frozenset({"encoding", "delimiter", "decimal"})  # what every kind asks about reading the file
 
+CHECKED = frozenset(
+    {"type", "enum", "pattern", "items", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+    | {"minLength", "maxLength", "minItems", "maxItems"}
+)
+
 Control = Literal["text", "number", "choice", "switch", "lines"]
 Schema = Mapping[str, Any]
 
@@ -34,6 +39,7 @@ class Field(Value):
     limits: str = ""
     optional: bool = False
     column: bool = False  # names a column of the table
+    rules: str = ""  # JSON: what of the schema the page checks while the form is filled in
 
 
 class Form(Value):
@@ -72,7 +78,13 @@ def _field(name: str, raw: Schema, whole: Schema, *, column: bool) -> Field:
         limits=_limits(schema),
         optional=optional,
         column=column,
+        rules=_rules(schema, required=name in whole.get("required", ())),
     )
+
+
+def _rules(schema: Schema, *, required: bool) -> str:
+    rules = {word: rule for word, rule in schema.items() if word in CHECKED}
+    return json.dumps(rules | ({"required": True} if required else {}))
 
 
 def _resolved(raw: Schema, whole: Schema) -> tuple[dict[str, Any], bool]:

@@ -35,8 +35,8 @@ export function standIn(form) {
   return names.length > 0 && names.every((name) => given[name] !== undefined);
 }
 
-/** @param {HTMLInputElement} field @returns {unknown} */
-function typed(field) {
+/** What was answered, as the JSON type that was asked for if it can be. @param {HTMLInputElement} field @returns {unknown} */
+export function typed(field) {
   const { type } = field.dataset;
   if (type === "boolean") return field.checked;
   const text = field.value.trim() || (field.tagName === "SELECT" ? field.value : "");
@@ -53,6 +53,8 @@ export function submission(form) {
   if (isDeclared() || isMapped()) data.set("reading", JSON.stringify(reading(needed(form))));
   data.set("priority", byId("priority").value);
   for (const { value } of byId("emails").children) if (value.trim()) data.append("email", value.trim());
+  const webhook = byId("webhook").value.trim();
+  if (webhook) data.append("webhook", webhook);
   const [file] = byId("file").files;
   if (file) data.set("file", file, file.name); // last, so that all else is known when it streams by
   return data;

@@ -1,6 +1,7 @@
 // @ts-check
 /** The form for a new job. */
 
+import { startChecks } from "./checks.js";
 import { byId } from "./elements.js";
 import { showFile } from "./file.js";
 import { startPreview } from "./preview.js";
@@ -11,6 +12,7 @@ export function startForm(form) {
   byId("file").addEventListener("change", showFile);
   byId("more-email").addEventListener("click", addEmail);
   startDrop(byId("file"));
+  startChecks(form);
   startPreview(form);
   startUpload(form);
   if (byId("file").files.length) showFile(); // the browser kept it over a reload

@@ -12,8 +12,7 @@ import { byId, element } from "./elements.js";
 /** @param {HTMLFormElement} form */
 export function clearProblem(form) {
   byId("problem").hidden = true;
-  for (const words of form.querySelectorAll(".fault")) words.remove();
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const control of form.querySelectorAll("[data-pointer] [aria-invalid]")) unmark(control);
 }
 
 /** Say it above the form, and beside each field meant. @param {HTMLFormElement} form @param {Problem} problem */
@@ -32,15 +31,31 @@ function showFault(form, fault, at) {
   const words = place ? `${place}: ${fault.detail}` : fault.detail;
   const control = controlAt(form, fault.pointer ?? "");
   if (!control) return words;
-  const id = `fault-${at}`;
-  control.setAttribute("aria-invalid", "true");
-  control.setAttribute("aria-errormessage", id);
+  mark(control, words, `fault-${at}`);
   control.closest("details")?.setAttribute("open", "");
-  control.closest("[data-pointer]")?.append(element("p", { class: "fault", id }, words));
   const link = element("a", { href: `#${control.id}` }, words);
   link.addEventListener("click", (event) => (event.preventDefault(), control.focus()));
   return link;
 }
+
+/** Say beside *control* what is wrong with it. @param {HTMLElement} control @param {string} words @param {string} id */
+export function mark(control, words, id) {
+  control.setAttribute("aria-invalid", "true");
+  control.setAttribute("aria-describedby", [...describing(control), id].join(" "));
+  control.closest("[data-pointer]")?.append(element("p", { class: "fault", id }, words));
+}
+
+/** Take back all that was said of *control*. @param {Element} control */
+export function unmark(control) {
+  const ids = describing(control);
+  const faults = ids.filter((id) => byId(id)?.matches(".fault"));
+  for (const id of faults) byId(id).remove();
+  control.setAttribute("aria-describedby", ids.filter((id) => !faults.includes(id)).join(" "));
+  control.removeAttribute("aria-invalid");
+}
+
+/** @param {Element} control */
+const describing = (control) => (control.getAttribute("aria-describedby") ?? "").split(" ").filter(Boolean);
 
 /** What a pointer such as /params/sigma or /email/1 means. @param {HTMLFormElement} form @param {string} pointer */
 function controlAt(form, pointer) {

@@ -56,6 +56,10 @@ async def test_no_screen_has_a_fault_that_axe_can_find(visitor: Visitor, table: 
         done = [await guest.post(SALES, "sales.csv", kind) for kind in ("sales", "profile")]
         await guest.fill(table(SALES.replace("quantity", "pieces")), "sales")
         await guest.see("#file-columns .lacking")
+        await page.fill("#f-sales-sigma", "-1")
+        await page.click("text=Call a program when it is done")
+        await guest.see("[data-pointer='/params/sigma'] .fault")
+        found += told("checked", await look(guest, RULES))
         await page.click("#start")
         await guest.see("#problem:not([hidden])")
         found += await faults(guest, "refused")

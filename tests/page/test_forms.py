@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -69,3 +70,14 @@ def test_a_choice_offers_the_values_and_spells_invisible_ones() -> None:
 
 def test_a_parameter_that_names_a_column_is_known_as_such() -> None:
     assert {name for name, field in FIELDS.items() if field.column} == {"column"}
+
+
+def test_the_page_is_told_what_it_can_check_and_that_alone() -> None:
+    assert json.loads(FIELDS["sigma"].rules) == {"type": "number", "minimum": 0, "exclusiveMaximum": 10}
+    assert json.loads(FIELDS["count"].rules) == {"type": "integer", "exclusiveMinimum": 1}
+
+
+def test_what_has_to_be_answered_is_known_as_such() -> None:
+    needy = KIND.model_copy(update={"params": {**KIND.params, "required": ["column"]}})
+    fields = form_of(needy).own
+    assert [field.name for field in fields if json.loads(field.rules).get("required")] == ["column"]
