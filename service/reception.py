@@ -18,8 +18,9 @@ from protocol.intake.layout import CANDIDATES
 from protocol.kinds import KindInfo
 from protocol.submission import Fields
 from service.limits import Limits
+from service.patience import Patience
 from service.problems import Refused, refuse_faults
-from service.uploads import BLOCK, Patience, Upload
+from service.uploads import BLOCK, Upload
 
 FORM = "multipart/form-data"
 NO_TABLES = {

@@ -8,31 +8,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from protocol import kept
+from protocol.background import Background
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
 from protocol.intake.layout import MEDIA_TYPES, Format
+from protocol.intake.scanning import uncounted
 from protocol.intake.unpacking import Unpacker, plain_name
 from protocol.job import Source
-from service.limits import Limits
 from service.problems import Refused
 from service.store import Store
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 PLAIN, TABBED = "text/csv", "text/tab-separated-values"
-BLOCK = 64 * 2**10
+BLOCK = 256 * 2**10
 LOOK_AROUND = 64 * 2**20  # bytes between two looks at the free space
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A stored file. The verdict is about its bytes, read with *options*."""
+    """A stored file. The verdict is about its bytes, read with *options*; nobody has counted a good table's lines."""
 
     name: str
     size: int
@@ -88,39 +87,19 @@ class Slots:
             self._room.release()
 
 
-class Patience:
-    """How long a client may take for one read, and for all of them: also one that never quite stops."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._read, self._pace = limits.read, limits.pace
-        self._clock = asyncio.get_running_loop().time
-        self._end = self._clock() + limits.upload
-        self._left = limits.read  # seconds: waiting uses them up, what comes brings new ones
-
-    async def wait(self, reading: Awaitable[T]) -> T:
-        began = self._clock()
-        try:
-            async with asyncio.timeout_at(min(self._end, began + min(self._left, self._read))):
-                got = await reading
-        except TimeoutError:
-            raise Refused("timeout", "Nothing or too little came for too long.") from None
-        size = len(got) if isinstance(got, bytes | bytearray) else 0
-        self._left += size / self._pace - (self._clock() - began)
-        return got
-
-
 class Uploading:
     """The state of one upload while it streams.
 
-    A *hopeful* one is refused at once when its bytes are no table. Otherwise the reading options are not known yet:
+    A *hopeful* one is refused as soon as its bytes are no table. Otherwise the reading options are not known yet:
     everything is stored, and judged when they are.
     """
 
     def __init__(self, place: Place, name: str, options: ReadOptions | None) -> None:
         self._place, self._name = place, name
         self._options, self._hopeful = options or ReadOptions(), options is not None
-        self._inspector = Inspector(self._options, name=name)
+        self._inspector = Inspector(self._options, name=name, count=uncounted)
         self._digest, self._size, self._unpacker = hashlib.sha256(), 0, Unpacker()
+        self._hashing = Background(self._hash)
         self._bad: BadTable | None = None
         self._failure: Exception | None = None
 
@@ -129,23 +108,34 @@ class Uploading:
             await self._place.files.put(self._place.key, self._pass(blocks))
         except Exception as exc:  # noqa: BLE001 - every store has errors of its own
             raise self._failure or await explain(self._place.files, exc) from None
+        verdict = await self._judge()
+        if isinstance(verdict, BadTable) and self._stopped:
+            raise verdict
         packed = self._unpacker.compression
         come = self._unpacker.received if packed else None
-        return Upload(self._name, self._size, self._digest.hexdigest(), self._options, self._judge(), packed, come)
+        return Upload(self._name, self._size, self._digest.hexdigest(), self._options, verdict, packed, come)
 
     async def _pass(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
             async for piece in self._unpacker.unpack(self._arrive(blocks)):
                 await self._take(piece)
                 yield piece
+                if self._stopped:
+                    return
         except Exception as exc:  # the store may wrap it beyond recognition
             self._failure = exc
             raise
 
     async def _arrive(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for block in blocks:
-            self._digest.update(block)
+            await self._hashing.add(block)
             yield block
+        await self._hashing.pause()
+        self._hash(self._hashing.held)  # too little to be worth a thread
+
+    def _hash(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self._digest.update(piece)
 
     async def _take(self, block: bytes) -> None:
         if self._size // LOOK_AROUND != (self._size + len(block)) // LOOK_AROUND:
@@ -160,11 +150,18 @@ class Uploading:
                 self._inspector.feed(block)
             except BadTable as bad:
                 self._bad = bad
-                if self._hopeful:
-                    raise
 
-    def _judge(self) -> Layout | BadTable:
-        return self._bad or finish(self._inspector)
+    @property
+    def _stopped(self) -> bool:
+        return self._hopeful and self._bad is not None
+
+    async def _judge(self) -> Layout | BadTable:
+        """Counting lines is half the cost of a look: it is done where one has to be told, in what was stored."""
+        verdict = self._bad or finish(self._inspector)
+        if isinstance(verdict, Layout):
+            return verdict
+        counted = await inspect(self._place.files, self._place.key, self._name, self._options)
+        return counted if isinstance(counted, BadTable) else verdict
 
 
 async def explain(files: Files, exc: Exception) -> Exception:

@@ -10,16 +10,17 @@ import shutil
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from obstore.store import LocalStore
 
+from protocol.background import Background
 from protocol.files import BlockingFiles, FileMissing
 from protocol.files.objects import ADVICE, BlockingObjects, Objects, try_out
 from protocol.findings import Finding, fault, find_obstacle
 
-PART = 2**20  # bytes that are written at a time
 STAGED = re.compile(r"#\d+$")  # how the store names a file that is not whole yet
 
 
@@ -97,8 +98,7 @@ class BlockingFolder(BlockingObjects):
         staged = _stage(path)
         try:
             with _open(staged) as file:
-                for piece in data:
-                    _write_all(file, piece)
+                _write_all(file, data)
             staged.replace(path)
         except BaseException:
             staged.unlink(missing_ok=True)
@@ -132,39 +132,23 @@ def _open(staged: Path) -> io.FileIO:
 
 async def _pour(file: io.FileIO, data: bytes | AsyncIterable[bytes]) -> None:
     """Write what comes, a part in a thread while the next one gathers."""
-    writing: asyncio.Task[None] | None = None
+    writing = Background(partial(_write_all, file))
     try:
-        async for part in _gather(data):
-            await _end(writing)
-            writing = asyncio.create_task(asyncio.to_thread(_write_all, file, part))
+        if isinstance(data, bytes):
+            await writing.add(data)
+        else:
+            async for piece in data:
+                await writing.add(piece)
+        await writing.flush()
     finally:
-        await _end(writing)  # also when cancelled: nobody closes the file under it
+        await writing.pause()  # also when cancelled: nobody closes the file under it
 
 
-async def _end(writing: asyncio.Task[None] | None) -> None:
-    if writing:
-        await asyncio.wait([writing])
-        writing.result()
-
-
-async def _gather(data: bytes | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    if isinstance(data, bytes):
-        yield data
-        return
-    held, size = list[bytes](), 0
-    async for piece in data:
-        held.append(piece)
-        size += len(piece)
-        if size >= PART:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join(held)
-
-
-def _write_all(file: io.FileIO, piece: bytes) -> None:
-    left = memoryview(piece)
-    while left:
-        left = left[file.write(left) :]
+def _write_all(file: io.FileIO, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:
+            left = left[file.write(left) :]
 
 
 def connect_blocking(url: str) -> BlockingFiles:

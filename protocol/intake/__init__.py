@@ -163,7 +163,8 @@ class Inspector:
         return (self._watch.line if self._watch else 1) + scanning.line_ends(before + bytes(self._pending) + more)
 
     def _judge(self, size: int, *, final: bool = False) -> None:
-        window = bytes(self._pending[:size])
+        with memoryview(self._pending) as pending:
+            window = bytes(pending[:size])
         del self._pending[:size]
         self._see(window, final=final)
         if self._faults:

@@ -13,13 +13,13 @@ from protocol.intake import BadTable
 from protocol.submission import DEFAULT_NAME
 from service import reception, submissions, uploads
 from service.caller import CALLER
+from service.patience import Patience
 from service.problems import Refused
 from service.reception import Known, Received
 from service.submissions import Making
 from service.tus.headers import Checksum
 from service.tus.parcels import Parcel
 from service.tus.parts import Body, joined
-from service.uploads import Patience
 from service.wiring import Service
 
 log = logging.getLogger(__name__)

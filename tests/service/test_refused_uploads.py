@@ -21,7 +21,9 @@ from tests.service.house import DEADLINE, TABLE, House, keep
 HEADER = b"region,product,revenue,quantity,discount\n"
 
 
-def form(*, file: bytes | None = TABLE, name: str = "sales.csv", last: bool = False, **fields: Any) -> aiohttp.FormData:
+def form(
+    *, file: bytes | io.BytesIO | None = TABLE, name: str = "sales.csv", last: bool = False, **fields: Any
+) -> aiohttp.FormData:
     data = aiohttp.FormData(quote_fields=False)
     if file is not None and not last:
         data.add_field("file", file, filename=name, content_type="text/csv")
@@ -93,6 +95,27 @@ async def test_what_is_no_good_table_is_refused_with_its_fault(
 ) -> None:
     problem = await refused(house, form(file=table, last=last), status)
     assert any(code in found for found in codes(problem)), problem
+
+
+ROW = b"North,A,1,1,0.1\n"
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["as it comes", "afterwards"])  # what is known before the file
+@pytest.mark.parametrize(
+    ("rest", "line"),
+    [
+        (b"North,\x00,1,1,0.1\n", 100_002),
+        (b"S\xfcd,A,1,1,0.1\n", 100_002),
+        (b"a\nb\r\n" + b'North,"A,1,1,0.1\n', 100_004),
+    ],
+    ids=["nul", "encoding", "quote"],
+)
+async def test_a_fault_behind_many_rows_names_its_line(house: House, rest: bytes, line: int, told: bool) -> None:  # noqa: FBT001
+    table = HEADER + ROW * 100_000 + rest + ROW * 100_000
+    fields = {"kind": "sales", "params": "{}", "reading": "{}"}
+    data = form(file=io.BytesIO(table), last=told, **(fields if told else {}))
+    [fault] = (await refused(house, data, 415 if b"\0" in rest else 422))["errors"]
+    assert fault["line"] == line
 
 
 async def test_a_file_name_of_an_old_workbook_is_refused(house: House) -> None:
