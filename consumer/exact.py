@@ -60,6 +60,10 @@ class Sums:
             digits[level][places] = own
         return Sums(groups, digits)
 
+    def weighed(self, weights: Ints) -> Sums:
+        """One sum: that of each group, as often as it weighs."""
+        return Sums(1, {level: np.array([own @ weights]) for level, own in self.digits.items()})
+
     def ratios(self) -> tuple[NDArray[Any], int]:
         """Each sum as an exact fraction: Python integers over one common denominator, a power of two."""
         low = min(self.digits, default=0)

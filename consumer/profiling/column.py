@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from consumer.profiling import families
-from consumer.profiling.dates import Flags, Readings
+from consumer.profiling.dates import Flags, Floats, Readings
 from consumer.profiling.distinct import Distinct
 from consumer.profiling.families import Family, Looks
 from consumer.profiling.octets import Hashes, Ints, Octets
@@ -28,6 +30,10 @@ _SPACES = r"\s\s|[\t\r\n\x{b}\x{c}\x{a0}\x{2007}\x{200b}\x{202f}\x{feff}]"
 _SPACED = (b"  ", b"\t", b"\r", b"\n", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xe2\x80", b"\xef\xbb\xbf")
 
 
+Codes = NDArray[np.integer[Any]]
+Measures = TypeVar("Measures", Floats, Ints)
+
+
 @dataclass(frozen=True)
 class Odd:
     """How many cells are of some sort, the line of the first, and what that says."""
@@ -43,52 +49,47 @@ class Odd:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """The texts of a column in a chunk: how often each occurs, and on which line first.
+    """The texts of a column in some rows, in the order in which they appear: how often each occurs, and where.
 
-    Of few different texts each is there once. `places` tells which text each row has; where it has none, one too many.
+    Of few different texts each is there once. `codes` tells which text each row has; where it has none, one too many.
     """
 
     texts: pa.Array
     octets: Octets
     counts: Ints
+    codes: Codes
     lines: Ints
-    places: Ints
 
     @classmethod
     def of(cls, column: pa.Array, lines: Ints, room: Room) -> Cells:
+        """*lines* ascend."""
         if _differ(column[: 2 * room.values], room):
             return cls._as_they_are(column, lines)
         encoded = column.dictionary_encode()
-        texts = encoded.dictionary
-        places = np.asarray(encoded.indices.fill_null(len(texts)))
-        firsts = _firsts(places, lines, len(texts) + 1)
-        counts = np.bincount(places, minlength=len(texts) + 1)
-        return cls(texts, Octets.of(texts), counts[:-1], firsts[:-1], places)
+        texts, places = encoded.dictionary, encoded.indices
+        codes = np.asarray(places.fill_null(len(texts)) if places.null_count else places)
+        return cls(texts, Octets.of(texts), np.bincount(codes, minlength=len(texts) + 1)[:-1], codes, lines)
 
     @classmethod
     def _as_they_are(cls, column: pa.Array, lines: Ints) -> Cells:
-        texts, there = column.drop_null(), np.asarray(column.is_valid())
-        places = np.where(there, np.cumsum(there) - 1, len(texts))
-        return cls(texts, Octets.of(texts), np.ones(len(texts), np.int64), lines[there], places)
+        texts, codes = column, np.arange(len(column))
+        if column.null_count:
+            texts, there = column.drop_null(), np.asarray(column.is_valid())
+            codes = np.where(there, np.cumsum(there) - 1, len(texts))
+        return cls(texts, Octets.of(texts), np.ones(len(texts), np.int64), codes, lines)
+
+    def in_rows(self, values: Hashes) -> Hashes:
+        """What each row has of these *values* of the texts; 0 where it has no text."""
+        return values if len(values) == len(self.codes) else np.append(values, np.uint64(0))[self.codes]
 
     def odd(self, which: Flags) -> Odd | None:
         """What is said of the texts in *which*; nothing if there are none."""
-        places = np.flatnonzero(which)
-        if not len(places):
+        first = int(which.argmax()) if len(which) else 0
+        if not which[first : first + 1].any():
             return None
-        first = places[self.lines[places].argmin()]
-        example = self.texts[int(first)].as_py()[:LONGEST]
-        return Odd(int(self.counts[places].sum()), int(self.lines[first]), example)
-
-
-def _firsts(places: Ints, lines: Ints, size: int) -> Ints:
-    """The least line at each place."""
-    firsts = np.full(size, np.iinfo(np.int64).max)
-    if (lines[1:] >= lines[:-1]).all():  # as they come from a file; of equal places the last one that is set stays
-        firsts[places[::-1]] = lines[::-1]
-    else:
-        np.minimum.at(firsts, places, lines)
-    return firsts
+        count = int((self.counts if which.all() else self.counts[which]).sum())
+        line = int(self.lines[(self.codes == first).argmax()])
+        return Odd(count, line, self.texts[first].as_py()[:LONGEST])
 
 
 def _differ(head: pa.Array, room: Room) -> bool:
@@ -145,7 +146,7 @@ def _joined(one: Mapping[str, Odd], other: Mapping[str, Odd]) -> Mapping[str, Od
 
 def _sized(cells: Cells, looks: Looks, room: Room) -> tuple[Numbers, Span, Span, Span]:
     numeric = (looks.families == Family.integer) | (looks.families == Family.number)
-    numbers = Numbers.of(looks.numbers[numeric], cells.counts[numeric], room.buckets)
+    numbers = Numbers.of(_taken(looks.numbers, numeric), _taken(cells.counts, numeric), room.buckets)
     read, none = looks.dates, Span.none(room.buckets)
     if read is None:
         return numbers, none, none, none
@@ -154,6 +155,10 @@ def _sized(cells: Cells, looks: Looks, room: Room) -> tuple[Numbers, Span, Span,
         there = ~np.isnan(seconds)
         spans.append(Span.of(seconds[there], cells.counts[there], room.buckets) if there.any() else none)
     return numbers, spans[0], spans[1], spans[2]
+
+
+def _taken(values: Measures, which: Flags) -> Measures:
+    return values if which.all() else values[which]
 
 
 def _sorts(cells: Cells, looks: Looks) -> Iterator[tuple[str, Flags]]:

@@ -33,9 +33,9 @@ PLACEHOLDERS = (
     *("#n/a", "#null!", "#value!", "#ref!", "#div/0!", "#name?", "#num!"),
 )
 LONGEST_WORD = 8  # bytes of the longest of them
+SHORT = 300  # digits, of which no number is too large
 _WRITTEN = r"^[+-]?[$€£¥]?\s?(?:\d{1,3}(?:[,.'’ \x{a0}\x{202f}]\d{3})+|\d+)(?:[.,]\d+)?\s?[%$€£¥]?$"  # noqa: RUF001
 _DIGIT, _SIGN, _POINT, _COMMA, _EXPONENT, _DATE, _MONEY, _OTHER = (1 << bit for bit in range(8))
-_NUMBER = _DIGIT | _SIGN | _POINT | _EXPONENT
 _SORTS = (
     (b"0123456789", _DIGIT),
     (b"+-", _SIGN),
@@ -55,6 +55,17 @@ def _table() -> NDArray[np.uint8]:
 
 
 _TABLE = _table()
+_ANY = np.arange(256)  # what the characters of a text may come to; below, what it may then be
+_MAY_BE_NUMBER = {
+    mark: (_ANY & _DIGIT > 0) & (_ANY & ~(_DIGIT | _SIGN | _EXPONENT | sort) == 0)
+    for mark, sort in ((".", _POINT), (",", _COMMA))
+}
+_MAY_BE_WHOLE = _ANY & ~(_DIGIT | _SIGN) == 0
+_MAY_BE_DATE = (_ANY & _DIGIT > 0) & (_ANY & (_SIGN | _POINT | _DATE) > 0) & (_ANY & (_OTHER | _MONEY | _EXPONENT) == 0)
+_MAY_BE_WORD = (_ANY & _DIGIT == 0) | (_ANY == _DIGIT | _DATE | _OTHER)  # of them, only #DIV/0! has a digit
+_MAY_BE_WRITTEN = (
+    (_ANY & _DIGIT > 0) & (_ANY & (_COMMA | _MONEY | _POINT | _DATE) > 0) & (_ANY & (_OTHER | _EXPONENT) == 0)
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,68 +78,96 @@ class Looks:
 
     def among(self) -> list[Family]:
         """The families that there are."""
-        return [Family(place) for place in np.flatnonzero(np.bincount(self.families)).tolist()]
+        return [family for family in Family if (self.families == family).any()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Texts:
+    """What is looked at: texts, their bytes and which sorts of characters each has, and which sorts there are."""
+
+    texts: pa.Array
+    octets: Octets
+    sorts: NDArray[np.uint8]
+    present: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, texts: pa.Array, octets: Octets) -> _Texts:
+        sorts = octets.sorts(_TABLE)
+        return cls(texts, octets, sorts, np.flatnonzero(np.bincount(sorts)))
+
+    def that(self, may: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """The texts that *may* be it by their characters; None where that are none."""
+        return may[self.sorts] if may[self.present].any() else None
 
 
 def look(texts: pa.Array, octets: Octets, decimal: str) -> Looks:
     """*texts* are stripped and not empty."""
-    sorts = octets.sorts(_TABLE)
-    looks = _numbers(texts, octets, sorts, decimal)
+    seen = _Texts.of(texts, octets)
+    looks = _numbers(seen, decimal)
     for find in (_dates, _words, _written):
-        looks = find(looks, texts, octets, sorts)
+        looks = find(looks, seen)
     return looks
 
 
-def _numbers(texts: pa.Array, octets: Octets, sorts: NDArray[np.uint8], decimal: str) -> Looks:
-    allowed = _NUMBER if decimal == "." else (_NUMBER ^ _POINT) | _COMMA
-    places = np.flatnonzero((sorts & _DIGIT > 0) & (sorts & (255 ^ allowed) == 0))
-    numbers = np.full(len(texts), np.nan)
-    if not len(places):
-        return Looks(np.zeros(len(texts), np.uint8), numbers)
-    found, wrong = values.numbers(_taken(texts, places), required=True, decimal=decimal)
-    numbers[places] = np.where(wrong, np.nan, found)
-    whole = ~np.isnan(numbers) & (sorts & (255 ^ _DIGIT ^ _SIGN) == 0)
-    code = whole & (octets.first == ord("0")) & (octets.lengths > 1)
-    families = np.select([code, whole, ~np.isnan(numbers)], [Family.code, Family.integer, Family.number], Family.text)
-    return Looks(families.astype(np.uint8), numbers)
+def _numbers(seen: _Texts, decimal: str) -> Looks:
+    numbers = np.full(len(seen.texts), np.nan)
+    if (may := seen.that(_MAY_BE_NUMBER[decimal])) is None:
+        return Looks(np.zeros(len(seen.texts), np.uint8), numbers)
+    places = np.flatnonzero(may)
+    numbers[places] = _values(_taken(seen.texts, places), seen, decimal)
+    there, whole = ~np.isnan(numbers), _MAY_BE_WHOLE[seen.sorts]
+    families = np.where(whole, np.uint8(Family.integer), np.uint8(Family.number))
+    families[~there] = Family.text
+    families[there & whole & (seen.octets.first == ord("0")) & (seen.octets.lengths > 1)] = Family.code
+    return Looks(families, numbers)
 
 
-def _dates(looks: Looks, texts: pa.Array, octets: Octets, sorts: NDArray[np.uint8]) -> Looks:
-    fits = (octets.lengths >= dates.SHORTEST) & (octets.lengths <= dates.LONGEST) & (looks.families == Family.text)
-    marks = _SIGN | _POINT | _DATE
-    places = np.flatnonzero(
-        fits & (sorts & _DIGIT > 0) & (sorts & marks > 0) & (sorts & (_OTHER | _MONEY | _EXPONENT) == 0)
-    )
+def _values(texts: pa.Array, seen: _Texts, decimal: str) -> Floats:
+    """NaN where a text is no number; where there are but digits, and not very many, each is one."""
+    if seen.octets.digits and seen.octets.lengths.max() <= SHORT:
+        return values.array(pc.cast(texts, pa.float64()))
+    found, wrong = values.numbers(texts, required=True, decimal=decimal)
+    return np.where(wrong, np.nan, found)
+
+
+def _dates(looks: Looks, seen: _Texts) -> Looks:
+    if (may := seen.that(_MAY_BE_DATE)) is None:
+        return looks
+    lengths = seen.octets.lengths
+    fits = (lengths >= dates.SHORTEST) & (lengths <= dates.LONGEST) & (looks.families == Family.text)
+    places = np.flatnonzero(fits & may)
     if not len(places):
         return looks
-    found = dates.read(_taken(texts, places))
+    found = dates.read(_taken(seen.texts, places))
     plain, day_first, month_first = (
-        _spread(len(texts), places, each) for each in (found.plain, found.day_first, found.month_first)
+        _spread(len(may), places, each) for each in (found.plain, found.day_first, found.month_first)
     )
-    impossible = np.zeros(len(texts), np.bool_)
+    impossible = np.zeros(len(may), np.bool_)
     impossible[places] = found.impossible
     readings = Readings(plain, day_first, month_first, impossible)
     return replace(_renamed(looks, readings.dates, Family.date), dates=readings)
 
 
-def _words(looks: Looks, texts: pa.Array, octets: Octets, sorts: NDArray[np.uint8]) -> Looks:
-    spelled = (sorts & _DIGIT == 0) | (octets.first == ord("#"))  # of them, only #DIV/0! has a digit
-    places = np.flatnonzero((octets.lengths <= LONGEST_WORD) & (looks.families == Family.text) & spelled)
+def _words(looks: Looks, seen: _Texts) -> Looks:
+    if (may := seen.that(_MAY_BE_WORD)) is None:
+        return looks
+    places = np.flatnonzero(may & (seen.octets.lengths <= LONGEST_WORD) & (looks.families == Family.text))
     if not len(places):
         return looks
-    words = pc.utf8_lower(_taken(texts, places))
+    words = pc.utf8_lower(_taken(seen.texts, places))
     for family, listed in ((Family.boolean, BOOLEANS), (Family.placeholder, PLACEHOLDERS)):
         among = np.asarray(pc.is_in(words, pa.array(listed, words.type)))
         looks = _renamed(looks, places[among], family)
     return looks
 
 
-def _written(looks: Looks, texts: pa.Array, _octets: Octets, sorts: NDArray[np.uint8]) -> Looks:
-    marked = (sorts & (_COMMA | _MONEY | _POINT | _DATE) > 0) & (sorts & (_OTHER | _EXPONENT) == 0)
-    places = np.flatnonzero(marked & (sorts & _DIGIT > 0) & (looks.families == Family.text))
+def _written(looks: Looks, seen: _Texts) -> Looks:
+    if (may := seen.that(_MAY_BE_WRITTEN)) is None:
+        return looks
+    places = np.flatnonzero(may & (looks.families == Family.text))
     if not len(places):
         return looks
-    fits = np.asarray(pc.match_substring_regex(_taken(texts, places), _WRITTEN))
+    fits = np.asarray(pc.match_substring_regex(_taken(seen.texts, places), _WRITTEN))
     return _renamed(looks, places[fits], Family.written)
 
 

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 _POSITIVE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _LARGEST = np.float64(np.finfo(np.float64).max).view(np.int64)
 _MANTISSA = 52
+PLACES = 1 << 15  # of a grid that is tried by counting
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,8 @@ class Grid:
     def of(cls, values: Floats, counts: Ints, most: int) -> Grid:
         """Finite *values*, each *counts* times."""
         bits = (values + 0.0).view(np.int64)  # + 0.0 makes -0.0 a 0
-        return _fitting(most, 0, *_sorted(bits ^ ((bits >> np.int64(63)) & _POSITIVE), counts))
+        keys = bits ^ ((bits >> np.int64(63)) & _POSITIVE)
+        return _counted(most, keys, counts) or _fitting(most, 0, *_sorted(keys, counts))
 
     def __add__(self, other: Grid) -> Grid:
         shift = max(self.shift, other.shift)
@@ -76,6 +78,19 @@ class Grid:
 def _between(low: Floats, high: Floats, part: Floats) -> Floats:
     """At *part* of the way; the difference of the two may be no double."""
     return np.asarray(np.where(low == high, low, low * (1 - part) + high * part))
+
+
+def _counted(most: int, keys: Ints, counts: Ints) -> Grid | None:
+    """Without sorting; None where *keys* are few, or so close that there may be a finer grid than can be tried so."""
+    if len(keys) < PLACES:
+        return None
+    low, high = int(keys.min()), int(keys.max())
+    shift = max(0, (high - low).bit_length() - PLACES.bit_length() + 1)
+    first = low >> shift
+    places = (keys >> np.int64(shift)) - np.int64(first)
+    filled = np.bincount(places, None if counts.max() == 1 else counts).astype(np.int64, copy=False)
+    used = np.flatnonzero(filled)
+    return _fitting(most, shift, used + first, filled[used]) if len(used) > most or not shift else None
 
 
 def _sorted(keys: Ints, counts: Ints) -> tuple[Ints, Ints]:

@@ -23,10 +23,10 @@ class Registers:
 
     @classmethod
     def of(cls, hashes: Hashes, bits: int) -> Registers:
-        ranks = np.zeros(1 << bits, np.uint8)
+        least = np.full(1 << bits, 1 << _USED, np.uint64)  # of its register, only the smallest rest counts
         rest = (hashes >> np.uint64(bits)) & np.uint64((1 << _USED) - 1)
-        np.maximum.at(ranks, hashes & np.uint64((1 << bits) - 1), (_USED + 1 - bit_lengths(rest)).astype(np.uint8))
-        return cls(ranks)
+        np.minimum.at(least, hashes & np.uint64((1 << bits) - 1), rest)
+        return cls((_USED + 1 - bit_lengths(least)).astype(np.uint8))
 
     def __add__(self, other: Registers) -> Registers:
         return Registers(np.maximum(self.ranks, other.ranks))

@@ -27,7 +27,7 @@ class Smallest:
         """*hashes* may hold one more than once."""
         most = GROWTH * size
         while most < len(hashes):  # to sort less, look among few first; they may hold too many repetitions
-            few = hashes <= np.partition(hashes, most)[most]
+            few = hashes < np.uint64(most * (2**64 // len(hashes)))  # hashes are spread evenly
             found = cls._of(hashes[few], counts[few], size)
             if len(found.hashes) == size:
                 return found

@@ -11,8 +11,7 @@ from consumer.exact import Moments, Sums
 from consumer.profiling.grid import Floats, Grid
 from consumer.profiling.octets import Ints
 
-SELDOM = 50  # a value that occurs less often is rather added as often as it occurs
-LARGE = 2.0**900  # larger ones are not multiplied
+SMALL, MANY = 2.0**31, 2**21  # the sum of so many numbers below that has no more bits than a double
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +62,31 @@ class Numbers:
 
 
 def _moments(values: Floats, counts: Ints) -> Moments:
-    """As of each value as often as it counts, but of fewer: 3 v is v + 2v, and 4 vv is (2v)(2v). Doubling is exact."""
-    if counts.sum() <= SELDOM * len(counts) or np.abs(values).max(initial=0) > LARGE:
-        return Moments.of(np.repeat(values, counts))
-    powers = [(place, counts >> place) for place in range(0, int(counts.max()).bit_length(), 2)]
-    singles = [np.ldexp(values[rest >> half & 1 == 1], place + half) for place, rest in powers for half in (0, 1)]
-    squares = [np.ldexp(np.repeat(values, rest & 3), place // 2) for place, rest in powers]
-    sums = Sums.of(np.concatenate(singles)), Sums.of_squares(np.concatenate(squares))
-    return Moments(int(counts.sum()), *sums)
+    """What occurs equally often is summed up together, and counts so many times."""
+    if _is_small_and_whole(values) and counts.sum() < MANY:
+        return _of_whole(values, counts)
+    often, codes = np.unique(counts, return_inverse=True)
+    if (often == 1).all():
+        return Moments.of(values)
+    total, squares = (of(values, codes, len(often)).weighed(often) for of in (Sums.of, Sums.of_squares))
+    return Moments(int(counts.sum()), total, squares)
+
+
+def _is_small_and_whole(values: Floats) -> bool:
+    return bool(np.abs(values).max(initial=0) < SMALL and (np.rint(values) == values).all())
+
+
+def _of_whole(values: Floats, counts: Ints) -> Moments:
+    """Halves of these numbers have products of which also the sums are whole doubles, in whatever order they are added.
+
+    (2**16 h + l)**2 is 2**32 hh + 2**17 hl + ll.
+    """
+    high = np.floor(values * 2.0**-16)
+    low = values - high * 2.0**16
+    weights = counts.astype(np.float64)
+    weighed = low * weights
+    squares = [high * weights @ high * 2.0**32, weighed @ high * 2.0**17, weighed @ low]
+    return Moments(int(counts.sum()), Sums.of(np.array([values @ weights])), Sums.of(np.array(squares)))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ class Profile:
     @classmethod
     def of(cls, frame: pd.DataFrame, decimal: str) -> Profile:
         """Of text columns; the index is the rows' lines."""
+        if not frame.index.is_monotonic_increasing:
+            frame = frame.sort_index()
         names, lines = tuple(map(str, frame.columns)), frame.index.to_numpy(np.int64)
         room = Room.of(len(names))
         keys = sample.keys(lines)
@@ -80,10 +82,15 @@ def combined(parts: Sequence[Profile]) -> Profile:
 def _texts(frame: pd.DataFrame) -> Iterator[pa.Array]:
     for place in range(frame.shape[1]):
         found = pa.array(frame.iloc[:, place], pa.large_string(), from_pandas=True)
-        yield found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+        yield _whole(found) if isinstance(found, pa.ChunkedArray) else found
+
+
+def _whole(found: pa.ChunkedArray) -> pa.Array:
+    """In one piece, copied only if it must be."""
+    return found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
 
 
 def _in_rows(cells: Cells, hashes: Hashes, place: int) -> Hashes:
     """What each row's cell in the column at *place* adds to the row's hash; a blank one adds 0."""
     factor = mixed(np.array([place], np.uint64)) | np.uint64(1)
-    return np.append(hashes * factor, np.uint64(0))[cells.places]
+    return cells.in_rows(hashes * factor)

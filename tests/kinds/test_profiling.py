@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -51,6 +54,11 @@ def test_a_hash_is_the_polynomial_that_it_is_said_to_be_on_every_machine():
         assert Octets.of(texts([text])).hashes().tolist() == [value ^ value >> 31]
 
 
+def test_texts_that_are_equally_long_have_the_hashes_that_they_have_among_others():
+    numbers = [str(number) for number in range(100, 1_000)]
+    assert Octets.of(texts(numbers)).hashes().tolist() == Octets.of(texts([*numbers, "1"])).hashes().tolist()[:-1]
+
+
 def test_a_million_texts_have_as_many_hashes():
     numbers = texts([str(number) for number in range(1_000_000)])
     assert len(np.unique(Octets.of(numbers).hashes())) == 1_000_000
@@ -70,6 +78,26 @@ def test_a_grid_is_the_same_however_its_numbers_were_divided(pairs, most):
             whole.counts.tolist(),
         )
     assert len(whole.keys) <= most
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        RANDOM.lognormal(4, 1, 50_000),
+        RANDOM.normal(0, 1e300, 50_000),
+        RANDOM.integers(-(10**9), 10**9, 50_000).astype(np.float64),
+        RANDOM.integers(0, 40, 50_000).astype(np.float64),
+        1 + RANDOM.integers(0, 50, 50_000) * 2.0**-52,
+        np.append(RANDOM.integers(0, 3_000, 50_000) * 2.0**-52 + 1, 1e300),
+    ],
+)
+def test_a_grid_of_many_numbers_is_the_one_that_their_parts_add_up_to(numbers):
+    parts = [Grid.of(some, ones(some), 2_000) for some in np.array_split(numbers, 50)]
+    whole, counted = Grid.of(numbers, ones(numbers), 2_000), Grid.of(numbers, ones(numbers) * 3, 2_000)
+    for grid in (reduce(add, parts), whole, Grid(2_000, counted.shift, counted.keys, counted.counts // 3)):
+        assert grid.shift == whole.shift
+        assert np.array_equal(grid.keys, whole.keys)
+        assert np.array_equal(grid.counts, whole.counts)
 
 
 @QUICK
@@ -92,7 +120,10 @@ def test_a_grid_with_room_for_all_numbers_has_the_quantiles_of_numpy(numbers):
 
 
 @QUICK
-@given(st.lists(st.tuples(st.floats(-1e150, 1e150), st.integers(1, 5_000)), max_size=8))
+@given(
+    st.lists(st.tuples(st.floats(-1e150, 1e150), st.integers(1, 5_000)), max_size=8)
+    | st.lists(st.tuples(st.integers(-(2**31), 2**31).map(float), st.integers(1, 5_000)), max_size=8)
+)
 def test_sums_of_few_numbers_that_occur_often_are_exact(pairs):
     values, counts = np.array([v for v, _ in pairs], np.float64), np.array([c for _, c in pairs], np.int64)
     found, plain = Numbers.of(values, counts, 10).moments, Moments.of(np.repeat(values, counts))
