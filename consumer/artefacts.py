@@ -24,21 +24,23 @@ PREVIEW = 256 * 2**10  # bytes of an artefact from which its first rows are take
 class Artefacts:
     def __init__(self, files: BlockingFiles, job_id: str, prefix: str) -> None:
         self._files, self._job_id, self._prefix = files, job_id, f"{prefix}artefacts/"
+        self._heads: dict[str, tuple[bytes, bool]] = {}  # how each begins, and whether that is all
 
     def add(self, name: str, data: Iterable[bytes]) -> Artefact:
         """Store *data* as the artefact *name*."""
         name = re.sub(r"[^a-z0-9_.-]", "_", name.lower())
-        hashed = hashlib.sha256()
-        size = 0
+        hashed, head, size = hashlib.sha256(), b"", 0
 
         def passing() -> Iterator[bytes]:
-            nonlocal size
+            nonlocal head, size
             for piece in data:
                 hashed.update(piece)
+                head += piece[: PREVIEW - len(head)]
                 size += len(piece)
                 yield piece
 
         self._files.write(self._prefix + name, passing())
+        self._heads[name] = head, size <= PREVIEW
         return Artefact(
             name=name,
             media_type=MEDIA_TYPES["." + name.rpartition(".")[2]],
@@ -59,11 +61,9 @@ class Artefacts:
                 yield self._files.read(key, start, min(start + PIECE, size))
 
     def preview(self, name: str, *, numbers: Container[str] = ()) -> Table:
-        """The first rows of the artefact `{name}.csv`."""
-        key = f"{self._prefix}{name}.csv"
-        size = self._files.size(key)
-        head = self._files.read(key, 0, min(size, PREVIEW))
-        return reporting.preview(name, head, numbers=numbers, whole=size <= PREVIEW)
+        """The first rows of the artefact `{name}.csv`, which was added before."""
+        head, whole = self._heads[f"{name}.csv"]
+        return reporting.preview(name, head, numbers=numbers, whole=whole)
 
 
 def as_json(value: Any) -> bytes:

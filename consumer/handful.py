@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from consumer import work
 from consumer.executors import Done, NotNow, child
@@ -99,14 +99,14 @@ class Sitting:
             return None
         self._what, self._findings = plan.mill.name(0), plan.findings
         [chunk] = plan.mill.chunks
-        milled = work.mill(self._task, plan.survey, chunk)
-        chosen = (self._select(plan, chunk, milled),) if plan.selects else None
+        passage = work.passage_of(self._task, plan.survey, chunk)
+        if plan.selects:
+            passage = replace(passage, held=[])
+        milled = passage.mill()
+        chosen = (work.select_of(passage, None, milled.partial),) if plan.selects else None
         self._what = "the report"
         finished = self._finish(plan, milled, chosen)
         return Whole(plan.findings, plan.mill.size, plan.mill.begin, milled.rows, milled.rejected, finished)
-
-    def _select(self, plan: Plan, chunk: bytes, milled: Milled) -> Selected:
-        return work.select(self._task, plan.survey, chunk, None, milled.partial, milled.listed)
 
     def _finish(self, plan: Plan, milled: Milled, chosen: tuple[Selected, ...] | None) -> Finished:
         keep = (plan.run(0, milled),) if plan.keeps else ()

@@ -45,13 +45,17 @@ def most_lines(kind: Kind) -> int:
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk of a table, and the kind that works on it."""
+    """A chunk of a table, and the kind that works on it.
+
+    Where batches are `held`, the first pass leaves them there, and the second has no need to read.
+    """
 
     task: Task
     kind: Kind
     params: Any
     table: survey.Survey
     part: Part
+    held: list[read.Batch] | None = None
 
     def mill(self) -> Milled:
         """The chunk's partial; its rejected rows are set aside, and those to be loaded."""
@@ -61,6 +65,9 @@ class Passage:
             for aside in batch.asides():
                 rejected.add(aside)
             frame = batch.by_line if self.kind.columns is None else batch.frame
+            if self.held is not None:
+                self.held.append(batch)
+                frame = frame.copy(deep=False)  # the kind may change what it is given, but not what is held
             if self.kind.load and self.kind.select is None:
                 loaded.append(self.to_load(self.kind.load, frame))
             before = batch.rows if self._stands_in else 0
@@ -80,7 +87,7 @@ class Passage:
     @property
     def _listing(self) -> Listing | None:
         """What goes on from an earlier job has its second pass over other chunks."""
-        shortlist = None if self.task.based_on else self.kind.shortlist
+        shortlist = None if self.task.based_on or self.held is not None else self.kind.shortlist
         return Listing(self.kind, self.params, shortlist) if shortlist else None
 
     @property
@@ -91,13 +98,13 @@ class Passage:
     def select(self, before: Any, total: Any, listed: Listed | None) -> Selected:
         """The rows that the kind selects, as a piece of the artefact; *before* and *total* are partials.
 
-        The chunk is not read where the *listed* rows suffice.
+        The chunk is not read where it is held, or the *listed* rows suffice.
         """
         if self.kind.select is None:
             raise TypeError(f"{self.task.kind} selects nothing")
         added: tuple[str, ...] = ()
         rows, selected, loaded = 0, [], []
-        for nth, batch in enumerate(self._listed(listed, total) or self._batches(), 1):
+        for nth, batch in enumerate(self.held or self._listed(listed, total) or self._batches(), 1):
             frame = self.kind.select(batch.frame, before, total, self.params)
             self._check_names(batch, frame)
             added = batch.added(frame)

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Container, Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from protocol.job import Chart, Report, Table
 
 SHOWN = 50  # rows of a table that travel with the job
 CELLS = 5000  # and cells, where the table is wide
+_JSON = {str, int, bool, type(None)}  # as they are
 LONGEST = 200  # characters of a cell that travel with the job; the artefact has all of them
 
 
@@ -53,18 +55,22 @@ def charts(kind: Kind, found: kinds.Report, params: Any) -> tuple[Chart, ...]:
 def table(name: str, frame: pd.DataFrame) -> Table:
     columns = tuple(map(str, frame.columns))
     shown = frame.head(_room(columns))
-    rows = tuple(tuple(_short(_plain(value)) for value in row) for row in shown.itertuples(index=False))
+    cells = [[_short(_plain(value)) for value in series] for _, series in shown.items()]
+    rows = tuple(zip(*cells, strict=True))
     return Table(name=name, columns=columns, rows=rows, truncated=len(frame) > len(shown))
 
 
 def preview(name: str, text: bytes, *, numbers: Container[str], whole: bool) -> Table:
     """The first rows of a CSV artefact that begins with *text*; the columns *numbers* become JSON numbers."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    columns, *rows = csv.reader(io.StringIO(text.decode(errors="ignore"), newline=""))
-    rows = rows if whole else rows[:-1]  # the last may be cut
-    room, read = _room(columns), [_number if column in numbers else _short for column in columns]
-    cells = tuple(tuple(one(cell) for one, cell in zip(read, row, strict=True)) for row in rows[:room])
-    return Table(name=name, columns=tuple(columns), rows=cells, truncated=not whole or len(rows) > room)
+    lines = csv.reader(io.StringIO(text.decode(errors="ignore"), newline=""))
+    columns = tuple(next(lines))
+    room = _room(columns)
+    some = list(islice(lines, room + 1))
+    known = some[:room] if whole else some[:-1]  # the last may be cut
+    read = [_number if column in numbers else _short for column in columns]
+    rows = tuple(tuple(one(cell) for one, cell in zip(read, row, strict=True)) for row in known)
+    return Table(name=name, columns=columns, rows=rows, truncated=not whole or len(some) > room)
 
 
 def _room(columns: Sequence[str]) -> int:
@@ -88,11 +94,13 @@ def _numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """The JSON value of what pandas and numpy hand out; what is no number is null."""
+    if type(value) in _JSON:
+        return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if value is None or value is pd.NA or value is pd.NaT:
+    if value is pd.NA or value is pd.NaT:
         return None
     if hasattr(value, "item"):
         value = value.item()

@@ -44,10 +44,11 @@ def plan(task: Task) -> Plan:
 
 def mill(task: Task, found: bytes, chunk: bytes) -> Milled:
     """Read one chunk, set its rejected rows aside, and let the kind have the rest."""
-    return _passage(task, found, chunk).mill()
+    return passage_of(task, found, chunk).mill()
 
 
-def _passage(task: Task, found: bytes, chunk: bytes) -> Passage:
+def passage_of(task: Task, found: bytes, chunk: bytes) -> Passage:
+    """One chunk, as it goes through a pass."""
     where: cut.Chunk | Part = _load(chunk)
     part = where if isinstance(where, Part) else Part(0, where)
     return Passage(task, *catalogue.understand(task), _survey(found, part.table), part)
@@ -65,13 +66,13 @@ def load(task: Task, index: int, chunk_size: int) -> Counts:
 
 def draw(task: Task, found: bytes, chunk: bytes) -> Drawn:
     """Read one chunk, and hand out its good rows: their errands are run elsewhere."""
-    batch = _passage(task, found, chunk).whole()
+    batch = passage_of(task, found, chunk).whole()
     return Drawn(results.rows(batch), batch.rejected)
 
 
 def close(task: Task, found: bytes, chunk: bytes, outcomes: Sequence[Outcome]) -> Milled:
     """Write what became of the rows of one chunk, whose errands have all ended."""
-    passage = _passage(task, found, chunk)
+    passage = passage_of(task, found, chunk)
     kind = passage.kind
     if kind.each is None:
         raise TypeError(f"{task.kind} runs no errands")
@@ -146,8 +147,12 @@ def select(  # noqa: PLR0917 - steps are called by position
     task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes, listed: bytes | None = None
 ) -> Selected:
     """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
+    return select_of(passage_of(task, found, chunk), before, total, listed)
+
+
+def select_of(passage: Passage, before: bytes | None, total: bytes, listed: bytes | None = None) -> Selected:
     earlier = None if before is None else _load(before).partial
-    return _passage(task, found, chunk).select(earlier, _load(total).partial, None if listed is None else _load(listed))
+    return passage.select(earlier, _load(total).partial, None if listed is None else _load(listed))
 
 
 def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from consumer.artefacts import Artefacts
 from consumer.errands import Each, Fate, Outcome, Row
@@ -72,8 +71,7 @@ def _outcomes_csv(batch: Batch, each: Each, outcomes: Sequence[Outcome]) -> byte
     words = [each.done if one.fate is Fate.DONE else one.fate.value for one in outcomes]
     tries, details = [str(one.tries) for one in outcomes], [one.detail for one in outcomes]
     lines = [str(line) for line in batch.originals.lines(batch.places).tolist()]
-    line, word, times, detail = (pa.array(column, pa.string()) for column in (lines, words, tries, details))
-    return write.lines([line, write.texts(batch.frame.iloc[:, 0]), word, times, detail])
+    return write.spelled([lines, write.texts(batch.frame.iloc[:, 0]), words, tries, details])
 
 
 def _records(files: BlockingFiles, outcome: Outcome) -> Iterable[tuple[Any, ...]]:

@@ -122,7 +122,7 @@ class Batch:
             part = frame.iloc[begin : begin + _AT_ONCE]
             cells = self.originals.cells(self.places[part.index.to_numpy()], surplus=False)
             carried = dict(zip(self.originals.layout.header, map(values.strip, cells), strict=True))
-            made = {name: write.texts(part[name]) for name in added}
+            made = {name: pa.array(write.texts(part[name]), pa.string()) for name in added}
             yield write.lines([(carried | made)[name] for name in names])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -17,6 +18,7 @@ from protocol.intake.layout import Layout
 from protocol.kept import REJECTED
 
 _AT_ONCE = 10_000  # rows
+_MARKS = re.compile(r'[",\r\n]')  # what a cell is quoted for
 
 
 def rejects_header(layout: Layout) -> bytes:
@@ -34,14 +36,13 @@ def carried(layout: Layout, added: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*layout.header, *added)))
 
 
-def header(names: Sequence[str]) -> bytes:
-    return lines([pa.array([str(name)], pa.string()) for name in names])
+def header(names: Iterable[str]) -> bytes:
+    return spelled([[str(name)] for name in names])
 
 
 def table_csv(frame: pd.DataFrame) -> bytes:
     """A whole report table, its header included."""
-    columns = [texts(frame.iloc[:, place]) for place in range(frame.shape[1])]
-    return header([str(name) for name in frame.columns]) + lines(columns)
+    return header(frame.columns) + spelled([texts(series) for _, series in frame.items()])
 
 
 def table(names: Sequence[str], cells: Iterable[Sequence[str]]) -> Iterator[bytes]:
@@ -54,21 +55,34 @@ def pieces(cells: Iterable[Sequence[str]]) -> Iterator[bytes]:
     """Rows of text, some at a time, so that memory does not grow with their number."""
     left = iter(cells)
     while some := list(islice(left, _AT_ONCE)):
-        yield lines([pa.array(column, pa.string()) for column in zip(*some, strict=True)])
+        yield spelled(list(zip(*some, strict=True)))
 
 
-def texts(series: pd.Series[Any]) -> pa.Array:
+def texts(series: pd.Series[Any]) -> list[str]:
     """The values of a column as they are written; a missing one is an empty cell."""
     if pd.api.types.is_float_dtype(series.dtype):
-        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        return pa.array([number(value) for value in values.tolist()], pa.string())
+        return [number(value) for value in series.to_numpy(dtype=np.float64, na_value=np.nan).tolist()]
     missing = series.isna().tolist()
-    return pa.array(["" if gone else str(value) for value, gone in zip(series, missing, strict=True)], pa.string())
+    return ["" if gone else str(value) for value, gone in zip(series, missing, strict=True)]
 
 
 def number(value: float) -> str:
     """15 significant digits, without trailing zeros; empty for NaN."""
     return "" if math.isnan(value) else f"{value + 0.0:.15g}"  # + 0.0 makes -0.0 a 0
+
+
+def spelled(columns: Sequence[Sequence[str]]) -> bytes:
+    """One line a row: what `lines` makes of the same texts, for a few that pyarrow would have to be given first."""
+    cells = [_spelled(column) for column in columns]
+    if len(cells) == 1:
+        cells = [[cell if cell.strip() else f'"{cell}"' for cell in cells[0]]]
+    return "".join(f"{row}\n" for row in map(",".join, zip(*cells, strict=True))).encode()
+
+
+def _spelled(column: Sequence[str]) -> Sequence[str]:
+    if not _MARKS.search("".join(column)):
+        return column
+    return ['"' + cell.replace('"', '""') + '"' if _MARKS.search(cell) else cell for cell in column]
 
 
 def lines(columns: Sequence[pa.Array]) -> bytes:
@@ -86,7 +100,8 @@ def rows(columns: Sequence[pa.Array], delimiter: str = ",") -> pa.Array:
 
 
 def _quoted(column: pa.Array, delimiter: str) -> pa.Array:
-    if not any(mark in joined(column) for mark in (b'"', delimiter.encode(), b"\r", b"\n")):
+    text = joined(column)
+    if not any(mark in text for mark in (b'"', delimiter.encode(), b"\r", b"\n")):
         return column
     doubled = pc.replace_substring(column, '"', '""')
     quoted = pc.binary_join_element_wise('"', doubled, '"', "")

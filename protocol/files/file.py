@@ -126,8 +126,11 @@ def _stage(path: Path) -> Path:
 
 
 def _open(staged: Path) -> io.FileIO:
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    return staged.open("xb", buffering=0)
+    try:
+        return staged.open("xb", buffering=0)
+    except FileNotFoundError:  # the first of its folder
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        return staged.open("xb", buffering=0)
 
 
 async def _pour(file: io.FileIO, data: bytes | AsyncIterable[bytes]) -> None:

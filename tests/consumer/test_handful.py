@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from consumer import handful
+from consumer import catalogue, handful
 from consumer.executors import Done, child
+from consumer.kinds import sales
 from consumer.steps import Ended, Task, Whole
 from protocol import kept
 from protocol.files import open_blocking
@@ -107,6 +110,23 @@ def test_jobs_with_effects_and_of_several_chunks_are_not_done_at_one_go(
     task, ended = at_one_go(tmp_path, data, kind, chunk_size)
     assert ended.answer == Done(None)
     assert not [name for name in stored(tmp_path, task) if name.startswith("artefacts/")]
+
+
+def spoil(frame: pd.DataFrame, params: sales.SalesParams) -> sales.Sales:
+    """What a careless kind does to the rows that it is given."""
+    found = sales.chunk(frame, params)
+    frame.loc[:, "revenue"] = 0.0
+    frame["quantity"] = -1.0
+    frame["note"] = "spoilt"
+    return found
+
+
+def test_the_second_pass_is_given_the_rows_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"region,revenue,quantity,discount\n" + b"North,1,1,0\n" * 9 + b"South,99,1,0\n"
+    monkeypatch.setattr(catalogue, "find", lambda _: replace(sales.KIND, chunk=spoil))
+    task, _ = at_one_go(tmp_path, data, "sales")
+    found = stored(tmp_path, task)["artefacts/anomalies.csv"]
+    assert found == b"region,revenue,quantity,discount,revenue_per_unit\nSouth,99,1,0,99\n"
 
 
 def test_what_grows_too_large_in_memory_is_left_to_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,3 +62,13 @@ def test_every_text_comes_back_as_it_was(rows: list[list[str]]) -> None:
     frame = pd.DataFrame(rows, columns=[f"c{i}" for i in range(len(rows[0]))], dtype="str")
     _, *found = csv.reader(io.StringIO(write.table_csv(frame).decode(), newline=""))
     assert found == rows
+
+
+@given(
+    st.integers(1, 3).flatmap(
+        lambda n: st.lists(st.lists(st.text('a ",;\r\n\x1fé\u2009'), min_size=n, max_size=n), min_size=1)
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_a_few_texts_are_written_as_many_are(columns: list[list[str]]) -> None:
+    assert write.spelled(columns) == write.lines([pa.array(column, pa.string()) for column in columns])
