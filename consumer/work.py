@@ -20,6 +20,7 @@ from consumer.passages import Passage
 from consumer.steps import Drawn, Finished, Made, Milled, Plan, Run, Selected, Task
 from consumer.tables import cut, pieces, survey, write
 from consumer.tables.overlay import Part, Tables
+from protocol import rejects
 from protocol.job import Artefact, Report, Table
 from protocol.kept import REJECTED_CSV
 from protocol.kinds import KindInfo
@@ -39,7 +40,10 @@ def peak() -> int:
 
 
 def plan(task: Task) -> Plan:
-    return planning.plan(task)
+    """Look at the table and cut it, and say what the columns of its rejected rows will be."""
+    made = planning.plan(task)
+    task.files.write(rejects.header(task.prefix), [write.rejects_header(_load(made.survey).layout)])
+    return made
 
 
 def mill(task: Task, found: bytes, chunk: bytes) -> Milled:

@@ -33,7 +33,7 @@ from service import (
     pages,
     previews,
     records,
-    rejects,
+    reject_calls,
     retention,
     streams,
     submissions,
@@ -149,7 +149,7 @@ def build(service: Service) -> web.Application:
     app.add_routes(ROUTES)
     pages.add_pages(app)
     app.router.add_get("/records/{table}", records.show_records)
-    app.router.add_get("/jobs/{id}/rejects", rejects.show_rejects)
+    app.router.add_get("/jobs/{id}/rejects", reject_calls.show_rejects)
     app.add_routes(login.ROUTES)
     return app
 
@@ -163,7 +163,7 @@ ROUTES = (
     web.get("/v1/jobs/{id}", api.show),
     web.delete("/v1/jobs/{id}", api.delete),
     web.get("/v1/jobs/{id}/log", api.show_log),
-    web.get("/v1/jobs/{id}/rejects", rejects.list_rejects),
+    web.get("/v1/jobs/{id}/rejects", reject_calls.list_rejects),
     web.post("/v1/jobs/{id}/cancel", api.cancel),
     web.post("/v1/jobs/{id}/retry", api.retry),
     web.post("/v1/jobs/{id}/repairs", amendments.repair, expect_handler=submissions.begin_slowly),

@@ -59,8 +59,9 @@ REJECTS = Call(
     "get",
     "/v1/jobs/{id}/rejects",
     "List the rows left out",
-    "In the order of the file, each as its line, the reason and its cells. A request looks at 8 MiB of `rejected.csv` "
-    "at most, so a page of a search may be short or empty; follow `next` while there is one.",
+    "In the order of the file, each as its line, the reason and its cells; while the job runs, those of the chunks "
+    "that are done. A request looks at 8 MiB of them at most, so a page of a search may be short or empty; follow "
+    "`next` while there is one.",
     {200: ("Some rows.", JSON, ref("Rejects"))},
     ["no_such_job", "no_such_artefact", "gone", "bad_parameter"],
     (

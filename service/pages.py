@@ -15,14 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from protocol.job import Job, Problem
 from protocol.kinds import KindInfo
 from protocol.submission import DEFAULT_KIND
-from service import amendments, submissions, wording
+from service import amendments, rejects, submissions, wording
 from service.assets import Assets, add_assets
 from service.caller import CALLER
 from service.filters import PERIODS, STATES, read_filters
 from service.forms import Form, form_of
 from service.problems import Refused
 from service.recognition import keep_link
-from service.wiring import SERVICE
+from service.rejects import Wanted
+from service.wiring import SERVICE, Service
 
 HERE = Path(__file__).parent
 PER_PAGE = 30
@@ -160,10 +161,21 @@ async def _show_job(request: web.Request, problems: Mapping[str, Problem]) -> we
         problems=problems,
         kind=kind,
         labels=_labels(kind),
+        so_far=await _rejects_so_far(service, job),
         unsettled=not job.final or any(mail.state in UNSENT for mail in job.mail),
     )
     keep_link(request, response)
     return response
+
+
+async def _rejects_so_far(service: Service, job: Job) -> rejects.Page | None:
+    """The first rows that an unfinished job has left out; its report does not list them yet."""
+    if job.final or not job.progress.rows_rejected:
+        return None
+    try:
+        return await rejects.read(service, job, Wanted())
+    except Refused:  # it has ended just now
+        return None
 
 
 def _labels(kind: KindInfo | None) -> dict[str, str]:

@@ -117,11 +117,10 @@ def place_first(cells: Sequence[Any]) -> tuple[Any, ...]:
     return (*cells[-2:], *cells[:-2])
 
 
-def reject_reasons(job: Job, known: str = "") -> tuple[str, ...]:
+def reject_reasons(job: Job) -> tuple[str, ...]:
     """Why rows were left out, as far as the report lists them."""
     tables = job.report.tables if job.report else ()
-    reasons = {str(row[-1]) for table in tables if table.name == "rejected" for row in table.rows}
-    return tuple(sorted(reasons | ({known} if known else set())))
+    return tuple(sorted({str(row[-1]) for table in tables if table.name == "rejected" for row in table.rows}))
 
 
 def chart_title(spec: Mapping[str, Any], name: str) -> tuple[str, str]:

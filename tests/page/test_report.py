@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -33,6 +34,23 @@ async def test_rows_left_out_are_turned_page_by_page_and_searched_where_they_sta
     await expect(rows).to_have_count(1)
     await expect(rows.first).to_contain_text("9")
     assert "/rejects" not in page.url
+
+
+async def test_rows_left_out_are_listed_and_searched_while_the_job_runs(guest: Visit) -> None:
+    text = VALUES + "West,bad\nWest,worse\n" + VALUES.partition("\n")[2] * 3
+    job_id = await guest.post(text, "running.csv", "summary", value_column="value", simulate_seconds=240)
+    await guest.open(f"/jobs/{job_id}")
+    page = guest.page
+    rows = page.locator("#reject-rows tbody tr")
+    await expect(rows).to_have_text([re.compile("3002.*not_a_number.*bad"), re.compile("3003.*worse")])
+    await page.fill("form[data-rejects] [name=q]", "worse")
+    await expect(rows).to_have_count(1)
+    await expect(page.locator("main")).to_have_attribute("data-state", "running")
+    await page.click("[data-act=cancel]")
+    await guest.see_state("cancelled")
+    await page.click("[data-act=delete]")
+    await page.click("#sure-yes")
+    await page.wait_for_url(re.compile(r"/$"))
 
 
 async def test_without_scripts_rows_left_out_have_a_page_of_their_own(guest: Visit, visitor: Visitor) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from protocol.job import Job
+from protocol.rejects import folder, header
 from service import rejects
 from tests.service.house import House
 
@@ -72,7 +74,16 @@ async def test_no_row_is_lost_or_cut_where_a_look_ends(house: House, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "query", [{"cursor": "x"}, {"cursor": "-1"}, {"limit": "0"}, {"q": "x" * 201}, {"after": "x"}, {"page": "2"}]
+    "query",
+    [
+        {"cursor": "x"},
+        {"cursor": "-1"},
+        {"cursor": "1.2.3"},
+        {"limit": "0"},
+        {"q": "x" * 201},
+        {"after": "x"},
+        {"page": "2"},
+    ],
 )
 async def test_a_wrong_parameter_is_refused(house: House, query: dict[str, str]) -> None:
     status, problem, _ = await house.get(f"/v1/jobs/{await finished(house)}/rejects", params=query)
@@ -98,3 +109,46 @@ async def test_the_page_escapes_what_rows_hold(house: House) -> None:
         text = await answer.text()
     assert "&lt;script&gt;alert(1)" in text
     assert not re.search(r"<script>", text)
+
+
+async def running(house: House, **chunks: tuple[str, ...]) -> Job:
+    """A job under way, of which these chunks are done: their rows that were left out, by the names of the pieces."""
+    await house.submit()
+    job = await house.consumer.start(await house.consumer.next_job())
+    await house.consumer.files.put(header(job.result_prefix), HEADER.encode())
+    for name, rows in chunks.items():
+        await house.consumer.files.put(f"{folder(job.result_prefix)}{name.strip('_')}", "".join(rows).encode())
+    return await house.consumer.tell(job.revise(progress=job.progress.model_copy(update={"rows_rejected": 9})))
+
+
+async def test_while_the_job_runs_rows_come_from_the_chunks_that_are_done(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await running(house, _00000003=(row(40), row(41)), _00000001=(row(2), row(3), row(4)), _00000010=(row(99),))
+    found = await pages(house, job.id, limit=2)
+    assert [[cells[0] for cells in page] for page in found] == [["2", "3"], ["4", "40"], ["41", "99"]]
+    assert [[cells[0] for cells in page] for page in await pages(house, job.id, q=",40,")] == [["40"]]
+    monkeypatch.setattr(rejects, "PIECES", 1)
+    monkeypatch.setattr(rejects, "FILES", 1)
+    assert [[cells[0] for cells in page] for page in await pages(house, job.id, q=",99,")] == [[], [], ["99"]]
+
+
+async def test_a_job_that_ends_between_two_pages_shows_no_row_twice_and_loses_none(house: House) -> None:
+    job = await running(house, _00000000=(row(2), row(3)), _00000002=(row(9),))
+    _, first, _ = await house.get(f"/v1/jobs/{job.id}/rejects", params={"limit": "2"})
+    rows = "".join(map(row, (2, 3, 5, 9)))
+    made = await house.consumer.make(job, "rejected.csv", (HEADER + rows).encode())
+    await house.consumer.files.remove(folder(job.result_prefix))
+    await house.consumer.finish(job, artefacts=(made,))
+    _, second, _ = await house.get(first["next"])
+    assert [cells[0] for cells in (*first["rows"], *second["rows"])] == ["2", "3", "5", "9"]
+
+
+async def test_the_page_of_a_running_job_lists_them_and_does_without_once_they_are_gone(house: House) -> None:
+    job = await running(house, _00000000=(row(2, "<b>bad</b>"),))
+    for gone in (False, True):
+        if gone:
+            await house.consumer.files.remove(folder(job.result_prefix))
+        async with house.http.get(f"/jobs/{job.id}", headers={"Accept": "text/html"}) as answer:
+            assert answer.status == 200
+            assert ("&lt;b&gt;bad" in await answer.text()) is not gone
