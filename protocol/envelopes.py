@@ -73,6 +73,7 @@ class Data(Value, Generic[D]):
     data: D
 
 
+JOB, PROBLEM = Data[Job], Data[Problem]  # held here: a type that nobody holds is made anew each time
 WHOLE: dict[type[Message], type[Data[Any]]] = {  # messages that are their own data; that of all others is the job
     ConsumerReady: Data[ConsumerReady],
     SubmitJob: Data[SubmitJob],
@@ -96,10 +97,10 @@ def _decode(envelope: Envelope, data: bytes) -> Message:
     if whole := WHOLE.get(kind):
         message: Message = whole.model_validate_json(data).data
         return message
-    return kind.model_construct(job=Data[Job].model_validate_json(data).data)
+    return kind.model_construct(job=JOB.model_validate_json(data).data)
 
 
 def _decode_reply(envelope: Envelope, to: str, data: bytes) -> Reply:
     what = envelope.type.removeprefix("rowmill.job.").removesuffix(".v1")
-    said: Job | Problem = (Data[Problem] if what == "refused" else Data[Job]).model_validate_json(data).data
+    said: Job | Problem = (PROBLEM if what == "refused" else JOB).model_validate_json(data).data
     return Reply(to=to, correlation_id=envelope.correlationid, what=what, subject=envelope.subject, data=said)

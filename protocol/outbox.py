@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
 from protocol import envelopes, messages
@@ -25,13 +29,77 @@ MIGRATIONS = (
         body    BLOB NOT NULL)""",
     "CREATE INDEX outbox_due ON outbox (owner, stream, due, number)",
 )
-DUE = """SELECT number, {} FROM outbox
+ADD = "INSERT INTO outbox (owner, stream, due, body) VALUES (:owner, :stream, :due, :body) RETURNING number"
+DUE = """SELECT number, body FROM outbox
     WHERE owner = :owner AND stream = :stream AND due <= :now ORDER BY number LIMIT :room"""
 NEXT = "SELECT MIN(due) AS due FROM outbox WHERE owner = :owner AND stream = :stream AND due > :now"
+REMOVE = "DELETE FROM outbox WHERE number IN (SELECT value FROM json_each(:numbers))"
 WINDOW = 64
-FRESH = 256  # messages that were just written, and need not be read again
+FRESH = 256  # messages of a stream that were just written, and need not be read again
 LONGEST = 5.0  # seconds between two looks, whatever happens
 PAUSE = 0.5  # seconds after a message could not be sent
+NOW = 0.0
+
+
+@dataclass
+class Flow:
+    """The messages of one stream. The table is looked at where it may hold some that are not known here."""
+
+    stream: str
+    look_at: float = NOW  # epoch seconds
+    seen: int = 0  # the last number that was read
+    fresh: deque[tuple[int, Message]] = field(default_factory=deque)  # just written
+    sending: set[int] = field(default_factory=set)  # also those that were sent and are still in the table
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def room(self) -> int:
+        return WINDOW - len(self.sending)
+
+    def begin(self) -> None:
+        """Whatever an earlier relay knew of is in the table."""
+        self.fresh.clear()
+        self.sending.clear()
+        self.look_at = NOW
+
+    def announce(self, number: int, message: Message, due: float, now: float) -> None:
+        """A message was committed."""
+        if due > now:
+            self.look_at = min(self.look_at, due)
+        elif number > self.seen:  # a look may have been quicker
+            self._add(number, message)
+        self.changed.set()
+
+    def _add(self, number: int, message: Message) -> None:
+        if len(self.fresh) < FRESH:
+            self.fresh.append((number, message))
+        else:
+            self.look_at = NOW
+
+    def take_fresh(self) -> list[tuple[int, Message]]:
+        return [self.fresh.popleft() for _ in range(min(self.room, len(self.fresh)))]
+
+    def take_read(self, rows: Sequence[Row]) -> list[tuple[int, Message | bytes]]:
+        """Those of *rows* for which there is room; what is known of them need not be decoded."""
+        known, taken = dict(self.fresh), rows[: self.room]
+        self.seen = max([self.seen, *(row["number"] for row in taken)])
+        while self.fresh and self.fresh[0][0] <= self.seen:
+            self.fresh.popleft()
+        if len(taken) < len(rows):
+            self.look_at = NOW
+        return [(row["number"], known[row["number"]] if row["number"] in known else row["body"]) for row in taken]
+
+    def release(self, number: int, *, failed: bool = False) -> None:
+        self.sending.discard(number)
+        self.look_at = NOW if failed else self.look_at
+        self.changed.set()
+
+    async def nap(self, now: float) -> None:
+        """Until something changes or it is time to look."""
+        wait = min(LONGEST, max(0.01, self.look_at - now)) if self.room else LONGEST
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self.changed.wait()
 
 
 class Outbox:
@@ -39,29 +107,18 @@ class Outbox:
 
     def __init__(self, database: Database, owner: str, *, clock: Callable[[], float] = time.time) -> None:
         self._database, self._owner, self._clock = database, owner, clock
-        self._fresh: dict[int, Message] = {}
-        self._added: dict[str, asyncio.Event] = {stream.name: asyncio.Event() for stream in STREAM_OF.values()}
+        self._flows = {stream.name: Flow(stream.name) for stream in STREAM_OF.values()}
+        self._sent: dict[int, Flow] = {}
+        self._any_sent = asyncio.Event()
 
     async def prepare(self) -> None:
         await self._database.migrate("outbox", MIGRATIONS)
 
     def put(self, tx: Transaction, message: Message, *, due: float = 0.0) -> None:
         """Save *message* with the change it announces; the relay sends it at *due* (epoch seconds) or soon after."""
-        stream = STREAM_OF[type(message)].name
-        tx.execute(
-            "INSERT INTO outbox (owner, stream, due, body) VALUES (:owner, :stream, :due, :body)",
-            owner=self._owner,
-            stream=stream,
-            due=due,
-            body=envelopes.encode(message),
-        )
-        [row] = tx.rows("SELECT MAX(number) AS number FROM outbox")  # one writer: it is this message's
-        tx.on_commit(partial(self._announce, stream, row["number"], message if due <= 0 else None))
-
-    def _announce(self, stream: str, number: int, message: Message | None) -> None:
-        if message is not None and len(self._fresh) < FRESH:
-            self._fresh[number] = message
-        self._added[stream].set()
+        stream, body = STREAM_OF[type(message)].name, envelopes.encode(message)
+        [row] = tx.rows(ADD, owner=self._owner, stream=stream, due=due, body=body)
+        tx.on_commit(lambda: self._flows[stream].announce(row["number"], message, due, self._clock()))
 
     async def oldest(self) -> float | None:
         """Since when (epoch seconds) the oldest message that is due has been due, for operations."""
@@ -74,59 +131,72 @@ class Outbox:
 
     async def relay(self, transport: Transport) -> None:
         """Send what is due, for ever. A row goes only after somebody else is responsible for its message."""
-        async with asyncio.TaskGroup() as group:
-            for stream in self._added:  # each with a window of its own: a full one must not hold up a cancel
-                group.create_task(self._relay(stream, transport), name=f"{self._owner} relay {stream}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._remove_for_ever(), name=f"{self._owner} relay")
+                for flow in self._flows.values():  # each with a window of its own: a full one must not hold up a cancel
+                    group.create_task(self._relay(flow, transport), name=f"{self._owner} relay {flow.stream}")
+        finally:
+            if self._sent:  # else they would be sent again at the next start
+                await self._remove()
 
-    async def _relay(self, stream: str, transport: Transport) -> None:
-        sending: dict[int, asyncio.Task[None]] = {}
+    async def _relay(self, flow: Flow, transport: Transport) -> None:
+        flow.begin()
         async with asyncio.TaskGroup() as group:
             while True:
-                self._added[stream].clear()
-                for number, message in await self._due(stream, sending):
-                    sending[number] = group.create_task(self._send(number, message, transport))
-                    sending[number].add_done_callback(partial(self._sent, stream, sending, number))
-                await self._nap(stream)
+                flow.changed.clear()
+                for number, message in await self._due(flow):
+                    flow.sending.add(number)
+                    group.create_task(self._send(flow, number, message, transport))
+                await flow.nap(self._clock())
 
-    def _sent(self, stream: str, sending: dict[int, asyncio.Task[None]], number: int, _task: object) -> None:
-        del sending[number]
-        self._added[stream].set()
+    async def _due(self, flow: Flow) -> Sequence[tuple[int, Message | bytes]]:
+        """In the order of writing, as many as there is room for."""
+        return await self._look(flow) if flow.room and self._clock() >= flow.look_at else flow.take_fresh()
 
-    async def _due(self, stream: str, sending: dict[int, asyncio.Task[None]]) -> list[tuple[int, Message | bytes]]:
-        """In the order of writing; those that were written just now are not read again."""
-        room = WINDOW - len(sending)
-        if room <= 0:
-            return []
-        # Those under way are the oldest; look for as many more as may be sent at once.
-        new = [row["number"] for row in await self._look("due", stream) if row["number"] not in sending][:room]
-        if all(number in self._fresh for number in new):
-            return [(number, self._fresh.pop(number)) for number in new]
-        rows = [row for row in await self._look("body", stream) if row["number"] not in sending][:room]
-        return [(row["number"], self._fresh.pop(row["number"], row["body"])) for row in rows]
+    async def _look(self, flow: Flow) -> list[tuple[int, Message | bytes]]:
+        now, under_way = self._clock(), frozenset(flow.sending)  # some may end while the table is read
+        flow.look_at = now + LONGEST
+        where = {"owner": self._owner, "stream": flow.stream, "now": now}
+        rows = await self._database.read(DUE, **where, room=WINDOW)
+        [later] = await self._database.read(NEXT, **where)
+        flow.look_at = NOW if len(rows) == WINDOW else min(flow.look_at, later["due"] or flow.look_at)
+        return flow.take_read([row for row in rows if row["number"] not in under_way])
 
-    async def _look(self, column: str, stream: str) -> list[Row]:
-        sql = DUE.format(column)
-        return await self._database.read(sql, owner=self._owner, stream=stream, now=self._clock(), room=WINDOW)
-
-    async def _nap(self, stream: str) -> None:
-        now = self._clock()
-        [row] = await self._database.read(NEXT, owner=self._owner, stream=stream, now=now)
-        wait = LONGEST if row["due"] is None else min(LONGEST, max(0.01, row["due"] - now))
-        try:
-            async with asyncio.timeout(wait):
-                await self._added[stream].wait()
-        except TimeoutError:
-            pass
-
-    async def _send(self, number: int, written: Message | bytes, transport: Transport) -> None:
+    async def _send(self, flow: Flow, number: int, written: Message | bytes, transport: Transport) -> None:
         try:
             message = envelopes.decode(written) if isinstance(written, bytes) else written
             with lines.about(job=messages.job_id_of(message)):
                 await transport.publish(message)
-            await self._database.write(lambda tx: tx.execute("DELETE FROM outbox WHERE number = :n", n=number))
-        except NotSent as exc:
-            log.debug("%s", exc, extra={"outbox": number})  # the transport says when it is cut off
-            await asyncio.sleep(PAUSE)
         except Exception as exc:  # noqa: BLE001 - whatever it was, the message stays and is sent again
-            log.warning("message not sent, it stays in the outbox: %s", exc, extra={"outbox": number})
+            # A transport that is cut off says so itself.
+            level = logging.DEBUG if isinstance(exc, NotSent) else logging.WARNING
+            log.log(level, "message not sent, it stays in the outbox: %s", exc, extra={"outbox": number})
             await asyncio.sleep(PAUSE)
+            flow.release(number, failed=True)
+        else:
+            self._sent[number] = flow
+            self._any_sent.set()
+
+    async def _remove_for_ever(self) -> None:
+        while True:
+            await self._any_sent.wait()
+            await self._remove()
+
+    async def _remove(self) -> None:
+        """Remove what was sent: all that has gathered since the last time, in one unit of work."""
+        self._any_sent.clear()
+        numbers = [*self._sent]
+        try:
+            await self._database.write(partial(_delete, numbers))
+        except Exception as exc:  # noqa: BLE001 - a full disk, say; until it works they count as under way
+            log.warning("messages were sent but stay in the outbox: %s", exc, extra={"messages": len(numbers)})
+            await asyncio.sleep(PAUSE)
+            self._any_sent.set()
+        else:
+            for number in numbers:
+                self._sent.pop(number).release(number)
+
+
+def _delete(numbers: Sequence[int], tx: Transaction) -> None:
+    tx.execute(REMOVE, numbers=json.dumps(numbers))

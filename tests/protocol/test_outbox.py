@@ -237,7 +237,7 @@ async def test_what_the_receiver_puts_back_is_sent_again(
         await delivery.ack()
 
 
-async def test_a_full_disk_stops_neither_the_relay_nor_the_message(
+async def test_a_full_disk_stops_neither_the_relay_nor_has_it_a_message_sent_twice(
     database: Database, outbox: Outbox, new_job: NewJob, eventually: Waits
 ) -> None:
     class Full:
@@ -258,7 +258,33 @@ async def test_a_full_disk_stops_neither_the_relay_nor_the_message(
     async with relaying(Outbox(Full(), "here"), gauge) as relay:
         await eventually(lambda: no_row(database))
         assert not relay.done()
-    assert gauge.tried == [message, message]  # sent again, since nobody could write down that it had been sent
+    assert gauge.tried == [message]
+
+
+async def test_what_was_sent_when_the_relay_ends_is_not_sent_at_the_next_start(
+    database: Database, outbox: Outbox, new_job: NewJob, eventually: Waits
+) -> None:
+    class Slow:
+        """The database, in which what was sent is removed only once the gate is open."""
+
+        gate, asked = asyncio.Event(), 0
+        read = staticmethod(database.read)
+
+        async def write(self, unit: Any) -> Any:
+            self.asked += 1
+            await self.gate.wait()
+            return await database.write(unit)
+
+    gauge, slow = Gauge(), Slow()
+    await put(database, outbox, RunJob(job=new_job()))
+    async with relaying(Outbox(slow, "here"), gauge) as relay:
+        await eventually(lambda: slow.asked)
+        relay.cancel()
+        slow.gate.set()
+    async with relaying(outbox, gauge):
+        await put(database, outbox, RunJob(job=new_job(kind="next")))
+        await eventually(lambda: no_row(database))
+    assert len(gauge.tried) == 2
 
 
 async def test_five_thousand_messages_all_go_with_a_bounded_number_under_way(
