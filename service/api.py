@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -39,7 +40,7 @@ def answer_job(
     if waited is not None:
         headers["Preference-Applied"] = f"wait={waited}"
     if location:
-        headers["Location"] = f"/v1/jobs/{json.loads(stored.body)['id']}"
+        headers["Location"] = f"/v1/jobs/{stored.id}"
     if request.method in {"GET", "HEAD"} and matches(request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
     return answer_json(stored.body, status=status, headers=headers)
@@ -52,8 +53,12 @@ def matches(header: str | None, tag: str) -> bool:
 
 
 async def find(service: Service, request: web.Request) -> Stored:
-    """The job that is asked for; one that the caller may not see is as good as none."""
-    job_id = request.match_info["id"]
+    """The job that is asked for."""
+    return await pick(service, request, request.match_info["id"])
+
+
+async def pick(service: Service, request: web.Request, job_id: str) -> Stored:
+    """A job; one that the caller may not see is as good as none."""
     stored = await service.store.get(job_id) if JOB_ID.fullmatch(job_id) else None
     if stored is None or not request[CALLER].sees(stored.owner, job_id):
         raise Refused("no_such_job", "There is no job with this id; it may have been deleted.")
@@ -62,10 +67,9 @@ async def find(service: Service, request: web.Request) -> Stored:
 
 async def show(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    stored = await find(service, request)
+    look = partial(find, service, request)
     wait = waiting.wished(request, service.limits.wait)
-    if wait is not None:
-        stored = await waiting.until_final(service, request.match_info["id"], wait)
+    stored = await waiting.until_final(service, request.match_info["id"], wait, look) if wait else await look()
     return answer_job(stored, request, waited=wait)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from protocol.databases import Database
 from protocol.kinds import KindInfo
@@ -23,11 +23,13 @@ class Offers:
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database, self._clock = database, clock
         self._offers: dict[str, tuple[float, tuple[KindInfo, ...]]] = {}
+        self._kinds: dict[str, KindInfo] = {}
 
     async def prepare(self) -> None:
         await self._database.migrate("service kinds", MIGRATIONS)
         for row in await self._database.read("SELECT consumer, seen, body FROM service_kinds ORDER BY seen"):
             self._offers[row["consumer"]] = row["seen"], _parse(row["body"])
+        self._sort()
 
     async def record(self, ready: ConsumerReady) -> None:
         now = self._clock()
@@ -36,6 +38,7 @@ class Offers:
         self._offers.pop(ready.consumer, None)  # the newest comes last, so that its kinds win
         self._offers[ready.consumer] = now, ready.kinds
         await self._forget_the_long_gone(now - FORGET_AFTER)
+        self._sort()
 
     async def _forget_the_long_gone(self, then: float) -> None:
         if gone := [name for name, (seen, _kinds) in self._offers.items() if seen < then]:
@@ -43,10 +46,13 @@ class Offers:
             for name in gone:
                 self._offers.pop(name, None)
 
-    def kinds(self) -> dict[str, KindInfo]:
+    def kinds(self) -> Mapping[str, KindInfo]:
         """Every kind by name, sorted by it."""
+        return self._kinds
+
+    def _sort(self) -> None:
         found = {kind.name: kind for _seen, kinds in self._offers.values() for kind in kinds}
-        return dict(sorted(found.items()))
+        self._kinds = dict(sorted(found.items()))
 
     def silence(self) -> float | None:
         """Seconds since a consumer was last heard; None when none ever was."""

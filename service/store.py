@@ -49,7 +49,7 @@ UPSERT = f"""{INSERT}
     WHERE service_jobs.deleted = 0 AND service_jobs.version < excluded.version"""
 DELETE = """UPDATE service_jobs SET deleted = 1, ended = NULL, body = ''
     WHERE id = :id AND deleted = 0 AND version = :version"""
-GET = "SELECT version, state, body, owner FROM service_jobs WHERE id = :id AND deleted = 0"
+GET = "SELECT id, version, state, body, owner FROM service_jobs WHERE id = :id AND deleted = 0"
 UNFINISHED = """SELECT id, version, state FROM service_jobs
     WHERE state IN ('queued', 'running', 'waiting') AND deleted = 0 LIMIT 10000"""
 QUEUED = "SELECT COUNT(*) AS jobs FROM service_jobs WHERE owner = :owner AND state = 'queued' AND deleted = 0"
@@ -80,10 +80,15 @@ class Key:
 class Stored:
     """A job as it is stored: its body is JSON already."""
 
+    id: str
     version: int
     state: str
     body: str
     owner: str | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Stored:
+        return cls(job.id, job.version, job.state.value, job.model_dump_json(), job.submitted_by)
 
     def job(self) -> Job:
         return Job.model_validate_json(self.body)
@@ -111,9 +116,10 @@ class Store:
     async def count_queued(self, owner: str) -> int:
         return int((await self._database.read(QUEUED, owner=owner))[0]["jobs"])
 
-    async def create(self, job: Job, key: Key | None = None, *, room: int | None = None) -> None:
+    async def create(self, job: Job, key: Key | None = None, *, room: int | None = None) -> Stored:
         """Store the job with the message that has it run; QueueFull where its owner has *room* jobs waiting already."""
-        row = _row(job)
+        stored = Stored.of(job)
+        row = _row(job, stored)
 
         def unit(tx: Transaction) -> None:
             if room is not None and tx.rows(QUEUED, owner=job.submitted_by)[0]["jobs"] >= room:
@@ -125,6 +131,7 @@ class Store:
             self._outbox.put(tx, RunJob(job=job))
 
         await self._database.write(unit)
+        return stored
 
     def _remember(self, tx: Transaction, key: Key, job_id: str) -> None:
         now = self._clock()
@@ -152,7 +159,7 @@ class Store:
 
     async def apply(self, job: Job) -> bool:
         """Keep *job* if it is newer than what is known, and say whether it was."""
-        row = _row(job)
+        row = _row(job, Stored.of(job))
         return await self._database.write(lambda tx: tx.execute(UPSERT, **row)) == 1
 
     async def ask(self, *commands: CancelJob | RetryJob) -> None:
@@ -218,18 +225,14 @@ class Store:
         return {row["state"]: row["jobs"] for row in await self._database.read(sql)}
 
 
-def _row(job: Job) -> Row:
+def _row(job: Job, stored: Stored) -> Row:
     return {
-        "id": job.id,
-        "version": job.version,
-        "state": job.state.value,
+        **vars(stored),
         "kind": job.kind,
-        "owner": job.submitted_by,
         "created": microseconds(job.created_at),
         "ended": microseconds(job.finished_at or job.created_at) if job.final and not job.pruned_at else None,
         "held": job.held,
         "sought": sought(job),
-        "body": job.model_dump_json(),
     }
 
 
@@ -240,5 +243,6 @@ def _end_upload(tx: Transaction, job_id: str) -> None:
 def _measure(tx: Transaction) -> None:
     """Fill in what rows of an earlier version do not say."""
     for row in tx.rows(UNMEASURED):
-        whole = _row(Job.model_validate_json(row["body"]))
+        job = Job.model_validate_json(row["body"])
+        whole = _row(job, Stored.of(job))
         tx.execute(MEASURE, **{name: whole[name] for name in ("id", "ended", "held", "sought")})

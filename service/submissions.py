@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from aiohttp import web
 
@@ -20,11 +21,11 @@ from protocol.job import FINAL, Fault, Job, LogEntry, Notify, Progress, Source, 
 from protocol.standins import check_source
 from protocol.submission import Fields, Submission
 from service import idempotency, reception, uploads, waiting
-from service.api import answer_job
+from service.api import answer_job, pick
 from service.caller import CALLER
 from service.problems import Refused, refuse_faults
 from service.reception import Received
-from service.store import Key, QueueFull
+from service.store import Key, QueueFull, Stored
 from service.uploads import Place, Upload, Uploading
 from service.wiring import SERVICE, Service
 
@@ -93,8 +94,10 @@ async def take(request: web.Request, making: Making) -> web.Response:
         async with service.slots.one():
             await invite(request)
             with lines.about(job=making.job_id):
-                job_id = await _accept(request, making, key)
-    stored = await waiting.until_final(service, job_id, wait or 0)
+                stored = await _accept(request, making, key)
+    if wait:
+        look = partial(pick, service, request, stored.id)
+        stored = await waiting.until_final(service, stored.id, wait, look)
     done = wait is not None and stored.state in FINAL
     return answer_job(stored, request, status=200 if done else 202, location=True, waited=wait)
 
@@ -117,26 +120,25 @@ async def invite(request: web.Request) -> None:
         request.writer.output_size = 0
 
 
-async def _accept(request: web.Request, making: Making, key: str | None) -> str:
-    """The id of the new job, or of the one that the same request made before."""
+async def _accept(request: web.Request, making: Making, key: str | None) -> Stored:
+    """The new job, or the one that the same request made before."""
     service = making.service
     try:
         async with uploads.guarded(service.store, service.files, making.job_id, making.file_key):
             received = await reception.receive(request, making.store, service.limits, service.offers.kinds())
             trace = tracing.read(request.headers.get("traceparent"))
-            await settle(making, received, owner=request[CALLER].name, trace=trace, key=key)
+            return await settle(making, received, owner=request[CALLER].name, trace=trace, key=key)
     except Repeated as repeated:
-        return repeated.job_id
-    return making.job_id
+        return await pick(service, request, repeated.job_id)
 
 
 async def settle(
     making: Making, received: Received, *, owner: str | None, trace: str | None, key: str | None = None
-) -> None:
+) -> Stored:
     """Make the job of what was received, and keep it."""
     job = await making.make(received)
     job = job.model_copy(update={"traceparent": trace, "submitted_by": owner})
-    await _keep(making.service, job, Key(key, idempotency.fingerprint(job)) if key else None)
+    return await _keep(making.service, job, Key(key, idempotency.fingerprint(job)) if key else None)
 
 
 async def _store(
@@ -198,15 +200,16 @@ def new_job(service: Service, job_id: str, wanted: Submission, upload: Upload | 
     )
 
 
-async def _keep(service: Service, job: Job, key: Key | None) -> None:
+async def _keep(service: Service, job: Job, key: Key | None) -> Stored:
     if key and (found := await service.store.find_key(key.name)):
         job_id, earlier = found
         if earlier != key:
             raise Refused("key_reused", "This Idempotency-Key was used for something else.")
         raise Repeated(job_id)
     try:
-        await service.store.create(job, key, room=service.quotas.queued if job.submitted_by else None)
+        stored = await service.store.create(job, key, room=service.quotas.queued if job.submitted_by else None)
     except QueueFull:
         raise service.quotas.full() from None
     service.hub.publish(job)
     log.info("accepted", extra={"action": "accept", "job": job.id, "kind": job.kind, "bytes": job.source.size})
+    return stored

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from protocol.job import FINAL
-from service.problems import Refused
 from service.store import Stored
 from service.wiring import Service
 
@@ -21,24 +21,18 @@ def wished(request: web.Request, most: float) -> int | None:
     return min(int(found[1]), int(most)) if found else None
 
 
-async def until_final(service: Service, job_id: str, seconds: float) -> Stored:
-    """The job as soon as it is final, or as it is after *seconds*."""
-    if seconds > 0:
-        await _watch(service, job_id, seconds)
-    stored = await service.store.get(job_id)
-    if stored is None:
-        raise Refused("no_such_job", f"There is no job {job_id}.")
-    return stored
-
-
-async def _watch(service: Service, job_id: str, seconds: float) -> None:
+async def until_final(service: Service, job_id: str, seconds: float, find: Callable[[], Awaitable[Stored]]) -> Stored:
+    """The job that *find* finds, as soon as it is final, or as it is after *seconds*."""
     with service.hub.watch(job_id) as mailbox:
-        stored = await service.store.get(job_id)
-        if stored is None or stored.state in FINAL:
-            return
+        stored = await find()
         try:
             async with asyncio.timeout(seconds):
-                while (event := await mailbox.take()) and not event.job.final:
-                    pass
+                while stored.state not in FINAL:
+                    event = await mailbox.take()
+                    if event is None:  # it was deleted, or the service stops
+                        return await find()
+                    if event.job.version > stored.version:
+                        stored = Stored.of(event.job)
         except TimeoutError:
             pass
+    return stored
