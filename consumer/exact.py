@@ -10,7 +10,7 @@ J. Demmel, H. D. Nguyen, "Fast Reproducible Floating-Point Summation", ARITH 201
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Codes = NDArray[np.intp]
+Places = NDArray[np.intp]
 
 WIDTH = 28  # bits of a digit: a digit's sum fits into 64 bits up to 2**35 values, squared or not
 BLOCK = 1 << 15  # values at a time: they stay in the processor's cache, and a block's digit sums are exact doubles
@@ -37,14 +37,21 @@ class Sums:
     digits: Mapping[int, Ints] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, values: Floats, codes: Codes | None = None, groups: int = 1) -> Sums:
-        """The sums of finite *values*; *codes* says to which of the *groups* each belongs (none: to the only one)."""
-        return cls(groups, _gather(_pieces(values, codes, groups), groups))
+    def of(cls, values: Floats, rows: Ints | None = None) -> Sums:
+        """The sums of finite *values*, which lie group by group: *rows* of them in each (none: all in one)."""
+        return cls._of(_pieces, values, np.array([len(values)]) if rows is None else rows)
 
     @classmethod
-    def of_squares(cls, values: Floats, codes: Codes | None = None, groups: int = 1) -> Sums:
+    def of_squares(cls, values: Floats, rows: Ints | None = None) -> Sums:
         """The sums of the squares of finite *values*, exact too."""
-        return cls(groups, _gather(_squares(values, codes, groups), groups))
+        return cls._of(_squares, values, np.array([len(values)]) if rows is None else rows)
+
+    @classmethod
+    def _of(cls, cut: Callable[[Floats], Iterator[Piece]], values: Floats, rows: Ints) -> Sums:
+        if rows.all():
+            return cls(len(rows), _gather(cut(values), np.cumsum(rows) - rows))
+        some = np.flatnonzero(rows)
+        return cls._of(cut, values, rows[some]).spread(some, len(rows))
 
     def __add__(self, other: Sums) -> Sums:
         """Sum by sum; both have the same groups."""
@@ -53,7 +60,7 @@ class Sums:
             digits[level] = digits[level] + more if level in digits else more
         return Sums(self.groups, digits)
 
-    def spread(self, places: Codes, groups: int) -> Sums:
+    def spread(self, places: Places, groups: int) -> Sums:
         """The same sums among *groups*: that of group i becomes that of *places*[i], the others are zero."""
         digits = {level: np.zeros(groups, np.int64) for level in self.digits}
         for level, own in self.digits.items():
@@ -160,56 +167,49 @@ def _rounded(numerators: NDArray[Any], denominators: NDArray[Any] | int) -> Floa
     return np.asarray(_rounded_object(numerators, denominators), np.float64)
 
 
-Piece = tuple[Floats, Codes | None, int]  # values, their groups, and by how many digits they were moved
+Piece = tuple[int, Floats, int]  # where the values stand, themselves, and by how many digits they were moved
 
 
-def _pieces(
-    values: Floats, codes: Codes | None, groups: int, small: float = 0.0, large: float = LARGE
-) -> Iterator[Piece]:
+def _pieces(values: Floats, small: float = 0.0, large: float = LARGE) -> Iterator[Piece]:
     """Blocks of *values*, of which those outside [small, large) are moved by SHIFT digits in pieces of their own."""
-    step = max(BLOCK, groups)
-    for start in range(0, len(values), step):
-        block = values[start : start + step]
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
         size = np.abs(block)
         low, high = size.min(), size.max()
         if not high < math.inf:
             raise ValueError("only finite values can be summed")
-        which = None if codes is None else codes[start : start + step]
         if small <= low and high < large:
-            yield block, which, 0
-        else:
-            yield from _moved(block, which, size, small, large)
+            yield start, block, 0
+            continue
+        above, below = size >= large, size < small
+        for moved, shift in ((above, SHIFT), (below, -SHIFT), (~(above | below), 0)):
+            yield start, np.where(moved, block, 0.0) * 2.0 ** (-WIDTH * shift), shift
 
 
-def _moved(block: Floats, codes: Codes | None, size: Floats, small: float, large: float) -> Iterator[Piece]:
-    above, below = size >= large, size < small
-    for mask, shift in ((above, SHIFT), (below, -SHIFT), (~(above | below), 0)):
-        yield block[mask] * 2.0 ** (-WIDTH * shift), None if codes is None else codes[mask], shift
-
-
-def _squares(values: Floats, codes: Codes | None, groups: int) -> Iterator[Piece]:
+def _squares(values: Floats) -> Iterator[Piece]:
     """Each square as two doubles, the rounded one and its error.
 
     T. J. Dekker's product, as procedure Square in J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic and
     Fast Robust Geometric Predicates", Discrete Comput. Geom. 18 (1997). The bands keep it from over- and underflow.
     """
-    for block, which, shift in _pieces(values, codes, groups, SMALL_TO_SQUARE, LARGE_TO_SQUARE):
+    for start, block, shift in _pieces(values, SMALL_TO_SQUARE, LARGE_TO_SQUARE):
         carried = block * SPLITTER
         high = carried - (carried - block)
         low = block - high
         square = block * block
-        yield square, which, 2 * shift
-        yield low * low - ((square - high * high) - (high + high) * low), which, 2 * shift
+        yield start, square, 2 * shift
+        yield start, low * low - ((square - high * high) - (high + high) * low), 2 * shift
 
 
-def _gather(pieces: Iterable[Piece], groups: int) -> dict[int, Ints]:
+def _gather(pieces: Iterable[Piece], begins: Ints) -> dict[int, Ints]:
+    """The digits of each group's sum, by level. *Begins* tells where the groups begin, none of which is empty."""
     sums: dict[int, Ints] = {}
-    for values, codes, shift in pieces:
+    for start, values, shift in pieces:
+        first, last = np.searchsorted(begins, [start + 1, start + len(values)]) - [1, 0]
+        cuts = np.maximum(begins[first:last] - start, 0)
         for level, digits in _digits(values):
-            found = digits.sum(keepdims=True) if codes is None else np.bincount(codes, digits, groups)
-            whole = np.ldexp(found, -WIDTH * level).astype(np.int64)
-            at = level + shift
-            sums[at] = sums[at] + whole if at in sums else whole
+            found = np.ldexp(np.add.reduceat(digits, cuts), -WIDTH * level).astype(np.int64)
+            sums.setdefault(level + shift, np.zeros(len(begins), np.int64))[first:last] += found
     return sums
 
 

@@ -26,7 +26,8 @@ from consumer.executors import Answer, Overdue, WorkerLost, child
 log = logging.getLogger(__name__)
 # Threads of a numeric library would fight over the cores that the slots already use, and not survive the fork; and
 # Arrow's own allocators keep 40 MB more than the system's once their work is done, and are no faster at it; the
-# system's keeps another 10 MB for each thread that Arrow starts, unless all share one arena.
+# system's keeps another 10 MB for each thread that Arrow starts, unless all share one arena. What a slice of a table
+# took is kept for the next one: given back, its pages would be cleared by the system again and again.
 QUIET = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -35,6 +36,8 @@ QUIET = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20),
 }
 TRIES = 3
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from consumer.exact import Codes, Floats, Ints, Sums
+from consumer.exact import Floats, Ints, Sums
 from consumer.kinds import BadInput
 
 MOST_GROUPS = 50_000  # keeps a partial under some 10 MB, however large the table is
 MOST_TEXT = 8_000_000  # characters in all names together
+NARROW = 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +32,13 @@ class Groups:
     @classmethod
     def of(cls, column: str, cells: pd.Series[str], numbers: Mapping[str, Floats]) -> Groups:
         """Sum finite *numbers* by the text of *cells*; a row where it is missing belongs to no group."""
-        codes, names = _sorted_codes(column, cells)
-        named = codes >= 0
-        if not named.all():
-            codes, numbers = codes[named], {what: values[named] for what, values in numbers.items()}
-        sums = {what: Sums.of(values, codes, len(names)) for what, values in numbers.items()}
-        return cls(column, names, np.bincount(codes, minlength=len(names)), sums)
+        codes, texts = _sorted_codes(cells)
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(len(texts) + 1, dtype=codes.dtype))
+        rows = np.diff(bounds)
+        names = _bounded(column, tuple(texts[rows > 0].tolist()))
+        order, rows = order[bounds[0] :], rows[rows > 0]
+        return cls(column, names, rows, {what: Sums.of(values[order], rows) for what, values in numbers.items()})
 
     def totals(self, what: str) -> Floats:
         """The sum of each group."""
@@ -72,25 +74,22 @@ def _added(parts: Sequence[Groups]) -> Groups:
     return Groups(first.column, first.names, reduce(add, (part.rows for part in parts)), sums)
 
 
-def _sorted_codes(column: str, cells: pd.Series[str]) -> tuple[Codes, tuple[str, ...]]:
-    """For each cell the place of its text among the sorted different texts, or -1 where it is missing."""
-    codes, texts = _coded(cells)
+def _sorted_codes(cells: pd.Series[str]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """For each cell the place of its text among sorted texts, or -1 where it is missing; some may be in no cell."""
+    codes, found = _coded(cells)
+    texts = np.asarray(found, dtype=object)
+    narrow = np.int16 if len(texts) < NARROW else np.int32  # the fewer bytes, the faster they are sorted
     order = np.argsort(texts)
-    names = _bounded(column, tuple(texts[order].tolist()))
-    ranks = np.empty(len(order) + 1, np.intp)
+    ranks = np.empty(len(order) + 1, narrow)
     ranks[order], ranks[-1] = np.arange(len(order)), -1  # code -1 finds the last one
-    return ranks[codes], names
+    return ranks[codes], texts[order]
 
 
-def _coded(cells: pd.Series[str]) -> tuple[Codes, NDArray[Any]]:
-    """For each cell the place of its text among the different texts that there are, or -1."""
-    if not isinstance(cells.dtype, pd.CategoricalDtype):
-        codes, found = pd.factorize(cells)
-        return codes, np.asarray(found, dtype=object)
-    codes, texts = cells.cat.codes.to_numpy().astype(np.intp), np.asarray(cells.cat.categories, dtype=object)
-    used = np.bincount(codes + 1, minlength=len(texts) + 1)[1:] > 0
-    ranks = np.append(np.where(used, np.cumsum(used) - 1, -1), -1).astype(np.intp)
-    return (codes if used.all() else ranks[codes]), texts[used]
+def _coded(cells: pd.Series[str]) -> tuple[NDArray[Any], Any]:
+    """For each cell the place of its text among different texts, or -1."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        return cells.cat.codes.to_numpy(), cells.cat.categories
+    return pd.factorize(cells)
 
 
 def _bounded(column: str, names: tuple[str, ...]) -> tuple[str, ...]:

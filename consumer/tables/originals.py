@@ -34,17 +34,22 @@ class Originals:
 
     @cached_property
     def rows(self) -> Rows:
-        how = {"blanks": self.layout.blanks, "rowwise": self.layout.rowwise}
-        found = rows.one_a_line(self.data, self.count, first_line=self.first_line) or rows.find(
-            self.data, self.layout.delimiter, first_line=self.first_line, **how
-        )
+        if self._are_lines:
+            found = rows.one_a_line(self.data, self.count, first_line=self.first_line)
+        else:
+            how = {"blanks": self.layout.blanks, "rowwise": self.layout.rowwise}
+            found = rows.find(self.data, self.layout.delimiter, first_line=self.first_line, **how)
         return found if self.numbers is None else replace(found, lines=self.numbers)
 
     def lines(self, places: Places) -> Places:
         """The physical lines on which these rows begin."""
-        if self.numbers is None and rows.are_lines(self.data, self.count):
+        if self.numbers is None and self._are_lines:
             return places + self.first_line
         return self.rows.lines[places]
+
+    @cached_property
+    def _are_lines(self) -> bool:
+        return rows.are_lines(self.data, self.count)
 
     def cells(self, places: Places, *, surplus: bool) -> list[pa.Array]:
         """The cells of these rows, as many as the header has, unstripped: a short row gets empty ones.
