@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from functools import cached_property
 from protocol import envelopes
 from protocol.job import Job
 from protocol.messages import JobChanged, JobDeleted
+
+AT_A_TIME = 256  # watchers that are sent something before anybody else has a turn
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class Event:
     def data(self) -> bytes:
         """Its envelope, the same for all who watch; who only waits for the end needs none."""
         return envelopes.encode(JobDeleted(job=self.job) if self.last else JobChanged(job=self.job))
+
+    @cached_property
+    def frame(self) -> bytes:
+        """It as a websocket's text (RFC 6455, 5.2), if shorter than 64 KiB; no envelope is shorter than 126 bytes."""
+        return struct.pack("!BBH", 0x81, 126, len(self.data)) + self.data
 
 
 def event_of(job: Job) -> Event:
@@ -41,41 +49,94 @@ class Mailbox:
     """What one watcher has not yet seen: at most the newest version of each of *room* jobs."""
 
     room: int = 1
-    wanted: Callable[[Job], bool] | None = None
+    wanted: Callable[[Job], bool] | None = None  # of all jobs; else it is for one
     closed: bool = False
     behind: bool = False  # closed though there is more: too much for its room, or its watcher must come again
+    rounds: Rounds | None = None
+    direct: Callable[[Event], bool] | None = None  # sends an event if that need not wait, which spares waking a task
+    _seen: int = -1  # the version that the watcher of one job has
     _waiting: dict[str, Event] = field(default_factory=dict)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle: bool = False  # its watcher has nothing to do but to wait for it
 
     def put(self, event: Event) -> None:
         job = event.job
-        if self.closed or (self.wanted and not self.wanted(job)):
+        if self.closed or job.version <= self._seen or (self.wanted and not self.wanted(job)):
             return
         known = self._waiting.get(job.id)
         if known is None:
             self._waiting[job.id] = event
-            self._filled.set()
+            self._announce()
         elif event.last or known.job.version < job.version:
             self._waiting[job.id] = event
         if len(self._waiting) > self.room:
             self.behind = True
             self.close()
 
+    def skip(self, job: Job) -> None:
+        """The watcher of this one job has got this version from elsewhere."""
+        self._seen = job.version
+        self._waiting = {key: event for key, event in self._waiting.items() if event.job.version > job.version}
+
     async def take(self) -> Event | None:
         """The oldest unseen event, as soon as there is one; None once closed."""
         while not self._waiting and not self.closed:
             self._filled.clear()
-            await self._filled.wait()
-        return None if self.closed else self._waiting.pop(next(iter(self._waiting)))
+            self._idle = True
+            try:
+                await self._filled.wait()
+            finally:
+                self._idle = False
+        return None if self.closed else self._pop()
+
+    def send(self) -> None:
+        """Whatever goes at once goes; the rest, and the end of the one job, is for the watcher to take."""
+        while self._waiting and self._idle:
+            event = next(iter(self._waiting.values()))
+            if (event.job.final and not self.wanted) or not (self.direct and self.direct(event)):
+                self._filled.set()
+                return
+            self._pop()
 
     def close(self) -> None:
         self.closed = True
         self._waiting.clear()
         self._filled.set()
 
+    def _announce(self) -> None:
+        if self.rounds and self.direct and self._idle:
+            self.rounds.add(self)
+        else:
+            self._filled.set()
+
+    def _pop(self) -> Event:
+        event = self._waiting.pop(next(iter(self._waiting)))
+        self._seen = self._seen if self.wanted else event.job.version
+        return event
+
+
+class Rounds:
+    """Who is sent what without being woken: soon, but not at once, so that of what comes together the newest goes."""
+
+    def __init__(self) -> None:
+        self._due: list[Mailbox] = []
+
+    def add(self, mailbox: Mailbox) -> None:
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._go)
+        self._due.append(mailbox)
+
+    def _go(self) -> None:
+        due, self._due = self._due[:AT_A_TIME], self._due[AT_A_TIME:]
+        if self._due:
+            asyncio.get_running_loop().call_soon(self._go)
+        for mailbox in due:
+            mailbox.send()
+
 
 class Hub:
     def __init__(self) -> None:
+        self._rounds = Rounds()
         self._of_job: defaultdict[str, set[Mailbox]] = defaultdict(set)
         self._of_all: set[Mailbox] = set()
         self.closed = False
@@ -90,7 +151,7 @@ class Hub:
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Mailbox]:
         """Watch one job. Read its present state after this begins, and no version can fall in between."""
-        mailbox = Mailbox(closed=self.closed)
+        mailbox = Mailbox(closed=self.closed, rounds=self._rounds)
         self._of_job[job_id].add(mailbox)
         try:
             yield mailbox
@@ -101,7 +162,7 @@ class Hub:
 
     @contextmanager
     def watch_all(self, room: int, wanted: Callable[[Job], bool]) -> Iterator[Mailbox]:
-        mailbox = Mailbox(room, wanted, closed=self.closed)
+        mailbox = Mailbox(room, wanted, closed=self.closed, rounds=self._rounds)
         self._of_all.add(mailbox)
         try:
             yield mailbox

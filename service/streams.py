@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from functools import partial
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -56,12 +56,10 @@ def check_room(service: Service) -> None:
 
 
 async def _until_final(job: Job, mailbox: Mailbox) -> AsyncIterator[Event]:
+    mailbox.skip(job)
     event: Event | None = event_of(job)
-    seen = -1
     while event:
-        if event.job.version > seen:
-            yield event
-            seen = event.job.version
+        yield event
         if event.job.final:
             return
         event = await mailbox.take()
@@ -76,11 +74,18 @@ async def _serve(
     request: web.Request, service: Service, mailbox: Mailbox, events: AsyncIterator[Event]
 ) -> web.WebSocketResponse:
     limits = service.limits
-    socket = web.WebSocketResponse(heartbeat=limits.heartbeat, max_msg_size=INCOMING, timeout=limits.send)
+    socket = web.WebSocketResponse(
+        heartbeat=limits.heartbeat,
+        max_msg_size=INCOMING,
+        timeout=limits.send,
+        compress=False,  # or each version would be packed anew for each who watches
+    )
     await socket.prepare(request)
+    if transport := request.transport:
+        mailbox.direct = partial(_send_at_once, transport, socket)
     async with asyncio.TaskGroup() as group:
         listening = group.create_task(_listen(socket, mailbox))
-        read_all = await _speak(request, socket, events, limits.send)
+        read_all = await _speak(socket, events, limits.send)
         listening.cancel()
         await asyncio.wait([listening])  # or closing would not wait for the client's answer
         read_all = read_all and await _part(socket, _close_code(service, mailbox), limits.send)
@@ -99,14 +104,11 @@ async def _listen(socket: web.WebSocketResponse, mailbox: Mailbox) -> None:
     mailbox.close()
 
 
-async def _speak(
-    request: web.Request, socket: web.WebSocketResponse, events: AsyncIterator[Event], patience: float
-) -> bool:
+async def _speak(socket: web.WebSocketResponse, events: AsyncIterator[Event], patience: float) -> bool:
     """Send the events; return whether the client took them all, or has gone by itself."""
     try:
         async for event in events:
-            # A limit costs as much as the sending: there is one where the sending may have to wait.
-            async with nullcontext() if _goes_at_once(request, event.data) else asyncio.timeout(patience):
+            async with asyncio.timeout(patience):
                 await socket.send_frame(event.data, WSMsgType.TEXT)
     except TimeoutError:
         return False
@@ -115,9 +117,15 @@ async def _speak(
     return True
 
 
-def _goes_at_once(request: web.Request, data: bytes) -> bool:
-    """Whether the client has read all that was sent, and *data* fits into the buffer on its way to it."""
-    return len(data) <= AT_ONCE and request.transport is not None and not request.transport.get_write_buffer_size()
+def _send_at_once(transport: asyncio.Transport, socket: web.WebSocketResponse, event: Event) -> bool:
+    """The same bytes for all who watch, past the library, which would frame them for each.
+
+    Only where the client has read all that was sent, and the event fits into the buffer on its way to it.
+    """
+    if len(event.data) > AT_ONCE or transport.get_write_buffer_size() or transport.is_closing() or socket.closed:
+        return False
+    transport.write(event.frame)
+    return True
 
 
 def _close_code(service: Service, mailbox: Mailbox) -> WSCloseCode:
