@@ -65,10 +65,11 @@ def _moments(values: Floats, counts: Ints) -> Moments:
     """What occurs equally often is summed up together, and counts so many times."""
     if _is_small_and_whole(values) and counts.sum() < MANY:
         return _of_whole(values, counts)
-    often, codes = np.unique(counts, return_inverse=True)
+    often, rows = np.unique(counts, return_counts=True)
     if (often == 1).all():
         return Moments.of(values)
-    total, squares = (of(values, codes, len(often)).weighed(often) for of in (Sums.of, Sums.of_squares))
+    ordered = values[np.argsort(counts, kind="stable")]
+    total, squares = (of(ordered, rows).weighed(often) for of in (Sums.of, Sums.of_squares))
     return Moments(int(counts.sum()), total, squares)
 
 
