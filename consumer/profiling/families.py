@@ -55,6 +55,7 @@ def _table() -> NDArray[np.uint8]:
 
 
 _TABLE = _table()
+_FAMILIES = tuple(Family)
 _ANY = np.arange(256)  # what the characters of a text may come to; below, what it may then be
 _MAY_BE_NUMBER = {
     mark: (_ANY & _DIGIT > 0) & (_ANY & ~(_DIGIT | _SIGN | _EXPONENT | sort) == 0)
@@ -78,7 +79,7 @@ class Looks:
 
     def among(self) -> list[Family]:
         """The families that there are."""
-        return [family for family in Family if (self.families == family).any()]
+        return [family for family in _FAMILIES if (self.families == family).any()]
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,4 +54,7 @@ def smallest(keys: Hashes, size: int) -> np.ndarray:
 
 def shortened(cells: pa.Array) -> pa.Array:
     """As many characters of each as are shown."""
+    longest = pc.max(pc.binary_length(cells)).as_py()  # in bytes, of which each character has one at least
+    if longest is None or longest <= LONGEST:
+        return cells
     return pc.utf8_slice_codeunits(cells, 0, LONGEST)

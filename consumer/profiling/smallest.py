@@ -11,7 +11,7 @@ import numpy as np
 
 from consumer.profiling.octets import Hashes, Ints
 
-GROWTH = 4
+GROWTH = 2
 
 
 @dataclass(frozen=True, eq=False)

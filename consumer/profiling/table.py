@@ -14,7 +14,7 @@ import pyarrow as pa
 from consumer.profiling import sample
 from consumer.profiling.column import Cells, Column
 from consumer.profiling.distinct import estimated
-from consumer.profiling.octets import Hashes, mixed
+from consumer.profiling.octets import Hashes, Ints, mixed
 from consumer.profiling.registers import Registers
 from consumer.profiling.room import Room
 from consumer.profiling.sample import Sample
@@ -36,9 +36,8 @@ class Profile:
     @classmethod
     def of(cls, frame: pd.DataFrame, decimal: str) -> Profile:
         """Of text columns; the index is the rows' lines."""
-        if not frame.index.is_monotonic_increasing:
-            frame = frame.sort_index()
-        names, lines = tuple(map(str, frame.columns)), frame.index.to_numpy(np.int64)
+        frame, lines = _in_order(frame)
+        names = tuple(map(str, frame.columns))
         room = Room.of(len(names))
         keys = sample.keys(lines)
         chosen = sample.smallest(keys, room.rows)
@@ -79,9 +78,17 @@ def combined(parts: Sequence[Profile]) -> Profile:
     return reduce(add, parts)
 
 
+def _in_order(frame: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
+    """By lines, and these."""
+    lines = frame.index.to_numpy(np.int64)
+    if (lines[1:] >= lines[:-1]).all():
+        return frame, lines
+    return frame.sort_index(), np.sort(lines)
+
+
 def _texts(frame: pd.DataFrame) -> Iterator[pa.Array]:
-    for place in range(frame.shape[1]):
-        found = pa.array(frame.iloc[:, place], pa.large_string(), from_pandas=True)
+    for _name, column in frame.items():  # noqa: PERF102 - a frame is no dict, and the same name may be there twice
+        found = pa.array(column, pa.large_string(), from_pandas=True)
         yield _whole(found) if isinstance(found, pa.ChunkedArray) else found
 
 
