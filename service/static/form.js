@@ -5,6 +5,7 @@ import { startChecks } from "./checks.js";
 import { byId } from "./elements.js";
 import { showFile } from "./file.js";
 import { startPreview } from "./preview.js";
+import { offerUnfinished } from "./unfinished.js";
 import { startUpload } from "./upload.js";
 
 /** @param {HTMLFormElement} form */
@@ -15,6 +16,7 @@ export function startForm(form) {
   startChecks(form);
   startPreview(form);
   startUpload(form);
+  offerUnfinished(form);
   if (byId("file").files.length) showFile(); // the browser kept it over a reload
 }
 

@@ -49,6 +49,19 @@ export function sendInParts(data, file, told) {
   return { abort: () => (stop.abort(), discard(mark)) };
 }
 
+/** What was begun in this browser and is not all there. @returns {Promise<{name: string, offset: number, length: number}|null>} */
+export async function findUnfinished() {
+  const { url, name } = remembered();
+  if (!url) return null;
+  const answer = await fetch(url);
+  if (answer.status === 404) forget();
+  if (!answer.ok) return null;
+  const { offset, length, job } = await answer.json();
+  return job ? (forget(), null) : { name, offset, length };
+}
+
+export const dropUnfinished = () => discard(remembered().mark);
+
 /** The job's path, when all is there. @param {string} mark @param {FormData} data @param {File} file @param {Told} told
  * @param {AbortSignal} signal @returns {Promise<string>} */
 async function keepOn(mark, data, file, told, signal) {
@@ -90,7 +103,7 @@ async function create(mark, data, file, signal) {
   if (isPassing(answer.status)) throw new Lost();
   if (!answer.ok) throw new Refused(await answer.json().catch(() => NO_ANSWER));
   const url = answer.headers.get("Location") ?? "";
-  remember(MEMORY, JSON.stringify({ mark, url }));
+  remember(MEMORY, JSON.stringify({ mark, url, name: file.name }));
   return placeOf(url, answer);
 }
 
@@ -139,10 +152,13 @@ const encode = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(te
 /** The same for the same file with the same settings. @param {FormData} data @param {File} file */
 const identify = (data, file) => `${file.size} ${file.lastModified} ${metadata(data, file)}`;
 
+/** What is remembered of the upload that was begun last. @returns {{mark: string, url?: string, name: string}} */
+const remembered = () => JSON.parse(recall(MEMORY) ?? "{}");
+
 /** @param {string} mark @returns {string|null} */
 function known(mark) {
-  const { mark: remembered, url } = JSON.parse(recall(MEMORY) ?? "{}");
-  return remembered === mark ? url : null;
+  const last = remembered();
+  return last.mark === mark ? (last.url ?? null) : null;
 }
 
 const forget = () => remember(MEMORY, "{}");

@@ -60,6 +60,7 @@ async def test_an_upload_goes_on_after_a_reload_in_the_middle_of_it(guest: Visit
     await expect(guest.page.locator("#upload-says")).to_have_text(re.compile(r"^[1-8]\.\d MiB"))
     await guest.page.reload()
     assert guest.jobs() == before
+    await expect(guest.page.locator("#unfinished-says")).to_contain_text("large.csv was not sent to its end; ")
     await limit(wire, -1)
     await guest.page.set_input_files("#file", path)
     await guest.page.check("#kind-sales")
@@ -70,6 +71,23 @@ async def test_an_upload_goes_on_after_a_reload_in_the_middle_of_it(guest: Visit
     assert (job["source"]["name"], job["source"]["size"]) == ("large.csv", len(LARGE))
     assert seen[0] == 0
     assert seen[-1] > 0
+    await guest.open()
+    await expect(guest.page.locator("#link-says")).to_have_text("live")
+    await expect(guest.page.locator("#unfinished")).to_be_hidden()
+
+
+async def test_an_upload_that_waits_is_given_up_with_a_click(guest: Visit, service: Server, table: Table) -> None:
+    await guest.fill(table(LARGE, "given-up.csv"), "sales")
+    wire = await throttle(guest)
+    await guest.page.click("#start")
+    await expect(guest.page.locator("#upload-says")).to_have_text(re.compile(r"^[1-8]\.\d MiB"))
+    await guest.page.reload()
+    await limit(wire, -1)
+    async with guest.page.expect_response(lambda answer: answer.request.method == "DELETE") as ended:
+        await guest.page.click("#unfinished-drop")
+    assert (await ended.value).status == 204
+    await expect(guest.page.locator("#unfinished")).to_be_hidden()
+    assert [path for path in service.files.rglob("parcels/*/*") if path.is_file()] == []
 
 
 @dataclass(frozen=True)
