@@ -12,13 +12,16 @@ from consumer.tables.values import Codes, Why
 
 _MOST_TEXTS, _LONGEST = 256, 64
 _PATIENCE, _AGAIN = 3, 16
+_USUAL = frozenset(
+    ["", "-", "?", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "na", "nan", "null"]
+)  # for no value
 
 
 @dataclass
 class Learned:
     """A hint only: what is read does not depend on it."""
 
-    texts: set[str] = field(default_factory=lambda: {""})
+    texts: set[str] = field(default_factory=lambda: {*_USUAL})
     _misses: int = 0
     _asked: int = 0
 
