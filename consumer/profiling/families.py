@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -33,7 +34,6 @@ PLACEHOLDERS = (
     *("#n/a", "#null!", "#value!", "#ref!", "#div/0!", "#name?", "#num!"),
 )
 LONGEST_WORD = 8  # bytes of the longest of them
-SHORT = 300  # digits, of which no number is too large
 _WRITTEN = r"^[+-]?[$€£¥]?\s?(?:\d{1,3}(?:[,.'’ \x{a0}\x{202f}]\d{3})+|\d+)(?:[.,]\d+)?\s?[%$€£¥]?$"  # noqa: RUF001
 _DIGIT, _SIGN, _POINT, _COMMA, _EXPONENT, _DATE, _MONEY, _OTHER = (1 << bit for bit in range(8))
 _SORTS = (
@@ -115,7 +115,7 @@ def _numbers(seen: _Texts, decimal: str) -> Looks:
     if (may := seen.that(_MAY_BE_NUMBER[decimal])) is None:
         return Looks(np.zeros(len(seen.texts), np.uint8), numbers)
     places = np.flatnonzero(may)
-    numbers[places] = _values(_taken(seen.texts, places), seen, decimal)
+    numbers[places] = _values(_taken(seen.texts, places), decimal)
     there, whole = ~np.isnan(numbers), _MAY_BE_WHOLE[seen.sorts]
     families = np.where(whole, np.uint8(Family.integer), np.uint8(Family.number))
     families[~there] = Family.text
@@ -123,10 +123,12 @@ def _numbers(seen: _Texts, decimal: str) -> Looks:
     return Looks(families, numbers)
 
 
-def _values(texts: pa.Array, seen: _Texts, decimal: str) -> Floats:
-    """NaN where a text is no number; where there are but digits, and not very many, each is one."""
-    if seen.octets.digits and seen.octets.lengths.max() <= SHORT:
-        return values.array(pc.cast(texts, pa.float64()))
+def _values(texts: pa.Array, decimal: str) -> Floats:
+    """NaN where a text is no number; all have digits, and nothing but what a number may have."""
+    if decimal == ".":
+        with suppress(pa.ArrowInvalid):  # which takes such a text only if it is a number, or one that is too large
+            found = values.array(pc.cast(texts, pa.float64()))
+            return np.where(np.isinf(found), np.nan, found)
     found, wrong = values.numbers(texts, required=True, decimal=decimal)
     return np.where(wrong, np.nan, found)
 

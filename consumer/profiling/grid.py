@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 _POSITIVE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _LARGEST = np.float64(np.finfo(np.float64).max).view(np.int64)
 _MANTISSA = 52
-PLACES = 1 << 15  # of a grid that is tried by counting
+PLACES, FEW = 1 << 15, 1 << 12  # of a grid that is tried by counting; as many numbers are rather sorted
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def _between(low: Floats, high: Floats, part: Floats) -> Floats:
 
 def _counted(most: int, keys: Ints, counts: Ints) -> Grid | None:
     """Without sorting; None where *keys* are few, or so close that there may be a finer grid than can be tried so."""
-    if len(keys) < PLACES:
+    if len(keys) < FEW:
         return None
     low, high = int(keys.min()), int(keys.max())
     shift = max(0, (high - low).bit_length() - PLACES.bit_length() + 1)

@@ -50,12 +50,6 @@ class Octets:
         return (int(self.data.min()), int(self.data.max())) if len(self.data) else (0, 0)
 
     @property
-    def digits(self) -> bool:
-        """Whether there are only digits."""
-        low, high = self.span
-        return ord("0") <= low and high <= ord("9")
-
-    @property
     def first(self) -> Bytes:
         return self.data[self.bounds[:-1]]
 
