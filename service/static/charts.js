@@ -97,13 +97,15 @@ function widen({ width: _, ...plot }) {
 function theme() {
   const style = getComputedStyle(document.documentElement);
   const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-  const words = { labelColor: colour("--quiet"), titleColor: colour("--quiet"), labelFontSize: 12, titleFontSize: 12 };
+  const rem = parseFloat(style.fontSize);
+  const sizes = { labelFontSize: 0.75 * rem, titleFontSize: 0.75 * rem };
+  const words = { labelColor: colour("--quiet"), titleColor: colour("--quiet"), ...sizes };
   const lines = { gridColor: colour("--line"), domainColor: colour("--edge"), tickColor: colour("--edge") };
   return {
     font: getComputedStyle(document.body).fontFamily,
     axis: { ...words, ...lines, titleFontWeight: 500, labelLimit: 140 },
     legend: words,
-    title: { color: colour("--ink"), subtitleColor: colour("--quiet"), fontSize: 14, fontWeight: 600, anchor: "start" },
+    title: { color: colour("--ink"), subtitleColor: colour("--quiet"), fontSize: 0.875 * rem, fontWeight: 600, anchor: "start" },
     view: { stroke: "transparent" },
     mark: { color: colour("--accent") },
     text: { color: colour("--ink") },

@@ -387,6 +387,13 @@ SHAPE = """() => {
 }"""
 
 
+async def test_on_a_large_screen_everything_is_larger_and_fills_more_of_it(visitor: Visitor) -> None:
+    async with visitor(viewport={"width": 3840, "height": 2160}) as guest:
+        page = await guest.open()
+        assert await page.evaluate("document.querySelector('main').offsetWidth") > 3840 / 2
+        assert await page.evaluate(WIDTH) == 3840
+
+
 async def test_a_sheet_of_charts_keeps_its_shape_and_is_large_enough_to_read_on_a_phone(
     visitor: Visitor, table: Table
 ) -> None:
