@@ -68,9 +68,14 @@ def preview(name: str, text: bytes, *, numbers: Container[str], whole: bool) -> 
     room = _room(columns)
     some = list(islice(lines, room + 1))
     known = some[:room] if whole else some[:-1]  # the last may be cut
-    read = [_number if column in numbers else _short for column in columns]
-    rows = tuple(tuple(one(cell) for one, cell in zip(read, row, strict=True)) for row in known)
+    named = zip(columns, zip(*known, strict=True), strict=True) if known else ()
+    read = [list(map(_number, cells)) if column in numbers else _shortened(cells) for column, cells in named]
+    rows = tuple(zip(*read, strict=True))
     return Table(name=name, columns=columns, rows=rows, truncated=not whole or len(some) > room)
+
+
+def _shortened(cells: Sequence[str]) -> Sequence[str]:
+    return cells if len(max(cells, key=len)) <= LONGEST else [_short(cell) for cell in cells]
 
 
 def _room(columns: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, planning, reporting
@@ -87,8 +87,14 @@ def close(task: Task, found: bytes, chunk: bytes, outcomes: Sequence[Outcome]) -
 
 
 def _survey(found: bytes, table: int) -> survey.Survey:
-    tables: survey.Survey | Tables = _load(found)
+    tables = _tables(found)
     return tables.surveys[table] if isinstance(tables, Tables) else tables
+
+
+@lru_cache(maxsize=1)  # one after another, the steps of a job ask for the same
+def _tables(found: bytes) -> survey.Survey | Tables:
+    tables: survey.Survey | Tables = _load(found)
+    return tables
 
 
 def _load(data: bytes) -> Any:
@@ -162,7 +168,7 @@ def select_of(passage: Passage, before: bytes | None, total: bytes, listed: byte
 def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     """Write the artefacts and the final report."""
     kind, params = catalogue.understand(task)
-    layout = _load(plan.survey).layout
+    layout = _tables(plan.survey).layout
     result, shown = _report(task, total, 1.0, passes.counted)
     store = _artefacts(task)
     made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
@@ -188,7 +194,7 @@ def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
 def _rejected(task: Task, plan: Plan, store: artefacts.Artefacts, rejected: Sequence[int]) -> Artefact:
     """Join rejected.csv from its pieces, and from what still holds of an earlier job's."""
     parts = [task.piece("rejected", index) for index, count in enumerate(rejected) if count]
-    header = write.rejects_header(_load(plan.survey).layout)
+    header = write.rejects_header(_tables(plan.survey).layout)
     if plan.earlier is None:
         return store.join(REJECTED_CSV, header, parts)
     return store.add(REJECTED_CSV, amendments.rejected(task, plan.earlier, header, parts))

@@ -57,7 +57,7 @@ def chunk(frame: pd.DataFrame, _: SalesParams) -> Sales:
     numbers = {name: frame[name].to_numpy(np.float64) for name in NUMBERS}
     return Sales(
         Groups.of("region", frame["region"], numbers),
-        Moments.of(_per_unit(frame)),
+        Moments.of(_quotients(numbers["revenue"], numbers["quantity"])),
         frame.attrs.get("rejected", 0),
     )
 
@@ -71,8 +71,9 @@ def combine(partials: Sequence[Sales]) -> Sales:
 
 def finalize(total: Sales, params: SalesParams) -> Report:
     units = total.per_unit
-    numbers = {"kept": units.count, "rejected": total.rejected, "mean": units.mean, "std": units.std}
-    numbers["threshold"] = _threshold(units, params)
+    mean, std = units.mean, units.std
+    numbers = {"kept": units.count, "rejected": total.rejected, "mean": mean, "std": std}
+    numbers["threshold"] = _limit(mean, std, params)
     return Report(numbers=numbers, tables={"summary": _by_region(total)}, used=units.count)
 
 
@@ -119,13 +120,20 @@ def chart(report: Report, _: SalesParams) -> dict[str, Any]:
 
 
 def _per_unit(frame: pd.DataFrame) -> Floats:
+    return _quotients(frame["revenue"].to_numpy(np.float64), frame["quantity"].to_numpy(np.float64))
+
+
+def _quotients(revenue: Floats, quantity: Floats) -> Floats:
     with np.errstate(all="ignore"):  # what cannot be divided is turned down
-        found: Floats = frame["revenue"].to_numpy(np.float64) / frame["quantity"].to_numpy(np.float64)
+        found: Floats = revenue / quantity
     return found
 
 
 def _threshold(units: Moments, params: SalesParams) -> float | None:
-    mean, std = units.mean, units.std
+    return _limit(units.mean, units.std, params)
+
+
+def _limit(mean: float | None, std: float | None, params: SalesParams) -> float | None:
     limit = None if mean is None or std is None else mean + params.sigma * std
     return limit if limit is not None and np.isfinite(limit) else None
 
