@@ -68,7 +68,7 @@ def _moments(values: Floats, counts: Ints) -> Moments:
     often, rows = np.unique(counts, return_counts=True)
     if (often == 1).all():
         return Moments.of(values)
-    ordered = values[np.argsort(counts, kind="stable")]
+    ordered = values[np.argsort(counts)]
     total, squares = (of(ordered, rows).weighed(often) for of in (Sums.of, Sums.of_squares))
     return Moments(int(counts.sum()), total, squares)
 
