@@ -81,8 +81,8 @@ PREVIEW = Call(
     "/v1/preview",
     "Look at the beginning of a table",
     "What a job would decide about reading it and why, its first rows, and which needed columns it has. Takes what "
-    "`POST /v1/jobs` takes, but of the table only the first 256 KiB; a shorter one is taken for all of it. No job is "
-    "made and nothing is stored.",
+    "`POST /v1/jobs` takes, but of the table only the first 256 KiB; a shorter one is taken for all of it. Of "
+    "Excel and Parquet it tells the format alone. No job is made and nothing is stored.",
     {200: ("What is known of it; `errors` are what a job would be refused for.", JSON, ref("Preview"))},
     ("malformed", "no_file", "timeout", "too_large", "not_a_table", "invalid", "busy"),
     _query(FIELDS),

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from consumer.tables import write
-from consumer.tables.formats import Row, jsonl, quoted, spell
+from consumer.tables.formats import Row, quoted, spell
 from consumer.tables.formats.stored import open_stored
 from protocol.files import BlockingFiles, blocks
+from protocol.intake import jsonl
 from protocol.intake.decoding import transcode
 from protocol.intake.layout import QUOTE, BadTable, Format, Layout, ReadOptions
 from protocol.intake.unpacking import FREE, RATIO

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns, quotes, scanning
+from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns, jsonl, quotes, scanning
 from protocol.intake.decoding import Decoder, Undecodable
 from protocol.intake.layout import Format
 from protocol.job import Fault, Finding
@@ -16,6 +16,7 @@ from protocol.value import Value
 MOST = 256 * 1024  # bytes that are looked at
 ROWS = 20
 Row = tuple[int, tuple[str, ...]]
+Names = Sequence[tuple[str, str]]
 
 
 class Need(Value):
@@ -61,24 +62,52 @@ def preview(
     faults = found.faults if isinstance(found, BadTable) else ()
     if layout is None:
         return Preview(errors=faults, whole=whole)
+    if layout.format is Format.JSONL:
+        return _of_objects(data, options, layout, _names(kind, params), whole=whole)
     if layout.format is not Format.CSV:  # its beginning does not tell more
         return Preview(findings=layout.findings, errors=faults, whole=whole)
     rows = list(_rows(data, options, layout, whole=whole))
-    needed = kind.columns if kind else ()
     return Preview(
         findings=layout.findings,
         columns=layout.header,
         rows=tuple(cells for _, cells in rows),
         lines=tuple(line for line, _ in rows),
-        needed=tuple(_need(column.name_for(dict(params)), column.type, options, layout) for column in needed),
-        errors=(*check_columns(layout, needed, params, options.columns), *faults),
+        needed=_needs(_names(kind, params), options, layout.header),
+        errors=(*check_columns(layout, kind.columns if kind else (), params, options.columns), *faults),
         whole=whole,
     )
 
 
-def _need(name: str, kind: str, options: ReadOptions, layout: Layout) -> Need:
-    there = options.name_of(name)
-    return Need(name=name, type=kind, column=there if there in layout.header else None)
+def _of_objects(data: bytes, options: ReadOptions, layout: Layout, names: Names, *, whole: bool) -> Preview:
+    """Of JSON Lines: the keys of the objects that end within *data*; those that follow may have more."""
+    lines = [data if whole else data[: data.rfind(b"\n") + 1]]
+    try:
+        keys = jsonl.columns(lines) if lines[0] else ()
+        rows = list(islice(jsonl.rows(lines, keys), ROWS))
+    except BadTable as bad:
+        return Preview(findings=layout.findings, errors=bad.faults, whole=whole)
+    except UnicodeDecodeError:  # which a submission is told as every text is
+        return Preview(findings=layout.findings, whole=whole)
+    return Preview(
+        findings=layout.findings,
+        columns=keys,
+        rows=tuple(tuple(cells) for _, cells in rows),
+        lines=tuple(line for line, _ in rows),
+        needed=_needs(names, options, keys) if keys else (),
+        whole=whole,
+    )
+
+
+def _names(kind: KindInfo | None, params: Mapping[str, Any]) -> Names:
+    """What the kind needs: names with their types."""
+    return [(column.name_for(dict(params)), column.type) for column in (kind.columns if kind else ())]
+
+
+def _needs(names: Names, options: ReadOptions, header: Collection[str]) -> tuple[Need, ...]:
+    found = {name: options.name_of(name) for name, _ in names}
+    return tuple(
+        Need(name=name, type=kind, column=found[name] if found[name] in header else None) for name, kind in names
+    )
 
 
 def _rows(data: bytes, options: ReadOptions, layout: Layout, *, whole: bool) -> Iterator[Row]:

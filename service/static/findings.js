@@ -24,7 +24,7 @@ export function showPreview(found) {
   byId("columns").replaceChildren(...names);
   const format = found.findings.find(({ what }) => what === "format")?.value;
   byId("file-facts").textContent = [byId("file-facts").dataset.size, format, columnCount(found)].filter(Boolean).join(" · ");
-  byId("read").hidden = Boolean(format) && !found.columns.length; // a workbook has neither delimiter nor encoding
+  byId("read").hidden = Boolean(format); // what is no CSV has neither delimiter nor encoding
   showColumns(found);
   showNeeds(found);
   if (!isDeclared()) forgetFindings();

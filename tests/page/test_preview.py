@@ -76,10 +76,23 @@ async def test_a_file_that_is_no_text_table_is_not_asked_for_a_delimiter(guest: 
     await guest.fill(table(SALES), "profile")
     await expect(page.locator("#read")).to_be_visible()
     await page.set_input_files("#file", table('{"region": "North", "revenue": 1}\n', "sales.jsonl"))
-    await expect(page.locator("#file-facts")).to_contain_text("jsonl")
+    await expect(page.locator("#file-facts")).to_contain_text("jsonl · 2 columns")
     await expect(page.locator("#read")).to_be_hidden()
     await page.click("#start")
     await guest.see_state("succeeded")
     await page.goto(guest.server.url)
     await page.set_input_files("#file", table(SALES))
     await expect(page.get_by_role("radio", name=", comma")).to_be_checked()
+
+
+async def test_the_keys_of_json_lines_are_shown_and_mapped_like_columns(guest: Visit, table: Table) -> None:
+    rows = ('{"Gebiet": "Nord", "revenue": 100, "quantity": 10, "discount": 0.1, "more": [1]}', "no object", "")
+    await guest.fill(table("\n".join(rows), "gebiete.jsonl"), "sales")
+    page = guest.page
+    await expect(page.locator("#file-columns .lacking")).to_have_text(["region is missing"])
+    await expect(page.locator("#preview-rows tbody tr").first).to_have_text("1Nord100100.1[1]")
+    await page.select_option("[data-need=region]", "Gebiet")
+    await expect(page.locator("#file-columns .used")).to_have_count(4)
+    await page.click("#start")
+    await guest.see_state("succeeded")
+    await expect(page.locator("#account")).to_have_text("2 rows read: 1 used, 1 left out.")

@@ -136,3 +136,20 @@ async def test_what_a_job_would_be_refused_for_is_told_in_the_preview(house: Hou
 async def test_a_preview_with_wrong_fields_or_none_is_refused(house: House) -> None:
     assert codes(await preview(house, form(kind="nope"), 422)) == ["unknown_kind"]
     assert (await preview(house, form(file=None), 400))["type"] == "/problems/no_file"
+
+
+async def test_a_preview_of_json_lines_shows_the_keys_of_its_first_objects(house: House) -> None:
+    objects = b'{"region": "N", "revenue": 1.50, "more": {"a": null}}\n\nno object\n{"quantity": true}'
+    told = await preview(house, form(kind="sales", file=objects, filename="sales.jsonl"))
+    assert told["columns"] == ["region", "revenue", "more", "quantity"]
+    assert told["rows"] == [["N", "1.50", '{"a": null}', ""], ["no object"], ["", "", "", "true"]]
+    assert (told["lines"], told["whole"], told["errors"]) == ([1, 3, 4], True, [])
+    needed = {need["name"]: need["column"] for need in told["needed"]}
+    assert needed == {"region": "region", "revenue": "revenue", "quantity": "quantity", "discount": None}
+
+
+@pytest.mark.parametrize("first", [b'{"region": "N"}\n', b""])
+async def test_the_object_that_a_preview_cuts_is_none_of_it(house: House, first: bytes) -> None:
+    told = await preview(house, form(file=(first + b'{"cut": "' + b"x" * MOST)[:MOST], filename="cut.jsonl"))
+    assert (told["columns"], told["rows"]) == ((["region"], [["N"]]) if first else ([], []))
+    assert (told["errors"], told["whole"]) == ([], False)

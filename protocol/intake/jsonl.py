@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from consumer.tables.formats import Row
 from protocol.intake.layout import MAX_COLUMNS, BadTable
-from protocol.intake.repaired import as_text
+from protocol.intake.repaired import Row, as_text
 from protocol.job import Fault
 
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # a byte order mark
