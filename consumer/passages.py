@@ -14,10 +14,10 @@ import pandas as pd
 
 from consumer import accounts
 from consumer.accounts import Counted
-from consumer.kinds import BadInput, Column, Kind, Load
+from consumer.kinds import BadInput, Kind, Load
 from consumer.shortlists import Listed, Listing
 from consumer.steps import Milled, Selected, Task
-from consumer.tables import cut, pieces, read, survey
+from consumer.tables import pieces, read, survey
 from consumer.tables.overlay import Alone, Part
 from consumer.tables.rejected import Rejected
 from protocol.files import BlockingFiles
@@ -124,7 +124,7 @@ class Passage:
             return ()
         key = self.task.piece("listed", self.part.chunk.index)
         data = self._files.read(key, 0, listed.size) if listed.size else b""
-        return (self._judged(read.again(*self._asked, surplus=self.kind.surplus, data=data), len(data)),)
+        return (self._judged(self._reader.again(self.part.chunk, data), len(data)),)
 
     def _check_names(self, batch: read.Batch, frame: pd.DataFrame) -> None:
         """Where all columns were delivered, one that is not as it was is lost, or the kind's own of that name is."""
@@ -134,7 +134,7 @@ class Passage:
     def whole(self) -> read.Batch:
         """All rows at once, without those that the kind turns down."""
         chunk = self.part.chunk
-        batch = read.read(*self._asked, surplus=self.kind.surplus, overlay=self.part.overlay)
+        batch = self._reader.read(chunk, self.part.overlay)
         return self._judged(batch, chunk.stop - chunk.start)
 
     def _batches(self) -> Iterator[read.Batch]:
@@ -142,21 +142,16 @@ class Passage:
         if self.part.overlay is not None:
             yield self.whole()
             return
-        found = read.slices(*self._asked, surplus=self.kind.surplus)
+        found = self._reader.slices(self.part.chunk)
         sizes = (part.stop - part.start for part in self.part.chunk.slices)
         yield from map(self._judged, found, sizes)  # which keeps none of them
 
     @property
-    def _asked(self) -> tuple[BlockingFiles, survey.Survey, cut.Chunk, Sequence[Column], ReadOptions]:
+    def _reader(self) -> read.Reader:
         kind, layout = self.kind, self.table.layout
         columns = read.every_column(layout) if kind.columns is None else kind.columns(self.params)
-        return (
-            self._files,
-            self.table,
-            self.part.chunk,
-            columns,
-            ReadOptions.of(self.task.params, kind, self.task.reading),
-        )
+        options = ReadOptions.of(self.task.params, kind, self.task.reading)
+        return read.Reader(self._files, self.table, columns, options, surplus=kind.surplus)
 
     def _judged(self, batch: read.Batch, size: int) -> read.Batch:
         """What is left of a batch that takes *size* bytes of the table."""

@@ -64,7 +64,7 @@ def _batch(kind: Kind, table: str | bytes, params: Params) -> Batch:
         first = found.layout.rows_begin
         whole = cut.Chunk(0, (cut.Slice(first, found.size, found.layout.first_line),))
         columns = read.every_column(found.layout) if kind.columns is None else kind.columns(params)
-        return read.read(files, found, whole, columns, options, surplus=kind.surplus)
+        return read.Reader(files, found, columns, options, surplus=kind.surplus).read(whole)
 
 
 def _as_given(kind: Kind, batch: Batch) -> pd.DataFrame:

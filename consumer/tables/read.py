@@ -27,57 +27,42 @@ from protocol.intake import BadTable, ReadOptions, check_columns
 from protocol.intake.layout import Format, Layout
 from protocol.kinds import NeededColumn
 
-__all__ = ["Batch", "again", "every_column", "read", "slices"]
+__all__ = ["Batch", "Reader", "every_column"]
 
 
-def read(
-    files: BlockingFiles,
-    survey: Survey,
-    chunk: Chunk,
-    columns: Sequence[Column],
-    options: ReadOptions,
-    *,
-    surplus: Literal["reject", "ignore"] = "reject",
-    overlay: Overlay | Alone | None = None,
-) -> Batch:
-    """The rows of *chunk*, typed and complete in *columns*, and the rejects; identical however the table was cut.
+class Reader:
+    """Reads the rows of one table, typed and complete in some columns, and the rejects.
 
-    The rows of *overlay* stand where they stand in for others.
+    They are identical however the table was cut.
     """
-    reading = _reading(survey, columns, options, surplus)
-    data, numbers = _bytes(files, survey, chunk.whole), None
-    if overlay is not None:
-        data, numbers = overlay.lay(files, data, survey.layout, chunk.first_line)
-    return reading.batch(data, chunk.first_line, numbers)
 
+    def __init__(
+        self,
+        files: BlockingFiles,
+        survey: Survey,
+        columns: Sequence[Column],
+        options: ReadOptions,
+        *,
+        surplus: Literal["reject", "ignore"] = "reject",
+    ) -> None:
+        self._files, self._survey = files, survey
+        self._reading = _reading(survey, columns, options, surplus)
 
-def slices(
-    files: BlockingFiles,
-    survey: Survey,
-    chunk: Chunk,
-    columns: Sequence[Column],
-    options: ReadOptions,
-    *,
-    surplus: Literal["reject", "ignore"] = "reject",
-) -> Iterator[Batch]:
-    """The same, slice by slice."""
-    reading = _reading(survey, columns, options, surplus)
-    for part in chunk.slices:
-        yield reading.batch(_bytes(files, survey, part), part.first_line)
+    def read(self, chunk: Chunk, overlay: Overlay | Alone | None = None) -> Batch:
+        """All of *chunk* at once. The rows of *overlay* stand where they stand in for others."""
+        data, numbers = _bytes(self._files, self._survey, chunk.whole), None
+        if overlay is not None:
+            data, numbers = overlay.lay(self._files, data, self._survey.layout, chunk.first_line)
+        return self._reading.batch(data, chunk.first_line, numbers)
 
+    def slices(self, chunk: Chunk) -> Iterator[Batch]:
+        """The same, slice by slice."""
+        for part in chunk.slices:
+            yield self._reading.batch(_bytes(self._files, self._survey, part), part.first_line)
 
-def again(
-    _files: BlockingFiles,
-    survey: Survey,
-    chunk: Chunk,
-    columns: Sequence[Column],
-    options: ReadOptions,
-    *,
-    surplus: Literal["reject", "ignore"] = "reject",
-    data: bytes,
-) -> Batch:
-    """The same of some rows of *chunk*, whose bytes (of a batch's originals) are *data*; their lines are lost."""
-    return _reading(survey, columns, options, surplus).batch(data, chunk.first_line)
+    def again(self, chunk: Chunk, data: bytes) -> Batch:
+        """The same of some rows of *chunk*, whose bytes (of a batch's originals) are *data*; their lines are lost."""
+        return self._reading.batch(data, chunk.first_line)
 
 
 def every_column(layout: Layout) -> tuple[Column, ...]:

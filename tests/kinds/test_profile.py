@@ -332,7 +332,7 @@ def test_a_table_of_two_thousand_columns_is_read(tmp_path):
     files.write("table", [f"{line}\n{line}\n{',' * 1_999}\n".encode()])
     found = survey.survey(files, "table", ReadOptions(), name="table.csv", work_prefix="work/")
     [chunk] = cut.cut(files, found, 1_000_000)
-    batch = read.read(files, found, chunk, read.every_column(found.layout), ReadOptions())
+    batch = read.Reader(files, found, read.every_column(found.layout), ReadOptions()).read(chunk)
     report = KIND.finalize(KIND.chunk(batch.by_line, ProfileParams()), ProfileParams())
     assert (report.numbers["rows"], report.numbers["columns"], report.numbers["blank_cells"]) == (2, 2_000, 2_000)
 
@@ -347,8 +347,8 @@ def test_the_reader_delivers_every_column_and_line_however_the_file_is_cut(tmp_p
     files.write("table", [rows.encode()])
     options = ReadOptions()
     found = survey.survey(files, "table", options, name="table.csv", work_prefix="work/")
-    columns = read.every_column(found.layout)
-    batches = [read.read(files, found, chunk, columns, options) for chunk in cut.cut(files, found, chunk_size)]
+    reader = read.Reader(files, found, read.every_column(found.layout), options)
+    batches = [reader.read(chunk) for chunk in cut.cut(files, found, chunk_size)]
     lines = [line for batch in batches for line in batch.by_line.index]
     assert lines == [2, 4, 7, 8]
     partials = [KIND.chunk(batch.by_line, ProfileParams()) for batch in batches]

@@ -98,7 +98,8 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
             patch.setattr(read, "FEW", 0)
         size = math.ceil((seen.size - seen.layout.rows_begin) / count)
         chunks = cut.cut(files, seen, size)
-        batches = [read.read(files, seen, c, columns, ReadOptions(), surplus=table["surplus"]) for c in chunks]
+        reader = read.Reader(files, seen, columns, ReadOptions(), surplus=table["surplus"])
+        batches = [reader.read(chunk) for chunk in chunks]
         rejects = b"".join(batch.rejects_csv() for batch in batches)
         frames = [batch.frame for batch in batches]
         carried = b"".join(batch.carried_csv(batch.frame.assign(added=1.5)) for batch in batches)

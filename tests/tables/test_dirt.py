@@ -95,9 +95,9 @@ def all_rejects(
         if block:
             patch.setattr(cells, "_BLOCK", block)
         seen = survey.survey(files, "dirt", ReadOptions(), name="t.csv", work_prefix="work/")
-        columns = [Column(*column) for column in COLUMNS]
+        reader = read.Reader(files, seen, [Column(*column) for column in COLUMNS], ReadOptions())
         chunks = cut.cut(files, seen, size, slice_size=size // 3)
-        found = [batch for chunk in chunks for batch in read.slices(files, seen, chunk, columns, ReadOptions())]
+        found = [batch for chunk in chunks for batch in reader.slices(chunk)]
         kept = pd.concat([batch.frame for batch in found]).to_csv(index=False).encode()
         return b"".join(batch.rejects_csv() for batch in found), kept
 

@@ -31,7 +31,7 @@ def one(
     asked = ReadOptions(**options)
     seen = survey.survey(files, "table", asked, name="t.csv", work_prefix="work/")
     (chunk,) = cut.cut(files, seen, seen.size + 1)
-    return read.read(files, seen, chunk, columns, asked, surplus=surplus)
+    return read.Reader(files, seen, columns, asked, surplus=surplus).read(chunk)
 
 
 def reasons(batch: read.Batch) -> list[str]:
@@ -276,7 +276,7 @@ def test_reading_32_mb_stays_under_half_a_gigabyte_when_every_row_is_rejected(tm
         seen = survey.survey(files, "table", ReadOptions(), name="t.csv", work_prefix="w/")
         (chunk,) = cut.cut(files, seen, 2**26)
         columns = [Column("a"), *(Column(name, "number") for name in "bcd")]
-        batch = read.read(files, seen, chunk, columns, ReadOptions())
+        batch = read.Reader(files, seen, columns, ReadOptions()).read(chunk)
         assert batch.rejected == batch.rows > 0 and batch.rejects_csv()
         if sys.platform == "linux":  # here ru_maxrss counts the process that started this one too
             [peak] = [int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")]
