@@ -123,8 +123,10 @@ class Mailbox:
         snapshot = job.model_dump_json() if recipients else ""
         for position, to in enumerate(recipients):
             self._insert(tx, job, to, position, snapshot)
+        if not recipients:
+            return ()
         tx.on_commit(self.news.set)
-        return states(tx, job) if recipients else ()
+        return states(tx, job)
 
     def _insert(self, tx: Transaction, job: Job, to: str, position: int, snapshot: str) -> None:
         tx.execute(

@@ -242,7 +242,7 @@ def _meant(asked: Job, job: Job, *states: State) -> bool:
 
 
 def _row(job: Job) -> Row:
-    return {"id": job.id, "version": job.version, "state": job.state, "body": job.model_dump_json()}
+    return {"id": job.id, "version": job.version, "state": job.state, "body": job.text}
 
 
 def _job(row: Row) -> Job:

@@ -37,7 +37,8 @@ def encode(message: Message, *, at: datetime | None = None) -> bytes:
         "datacontenttype": "application/json",
     }
     given = {name: value for name, value in {**more, "traceparent": trace_of(message)}.items() if value is not None}
-    return json.dumps(head | given)[:-1].encode() + b', "data": ' + data.model_dump_json().encode() + b"}"
+    body = data.text if isinstance(data, Job) else data.model_dump_json()
+    return f'{json.dumps(head | given)[:-1]}, "data": {body}}}'.encode()
 
 
 def _parts(message: Message) -> tuple[str, str, Value, dict[str, str | None]]:

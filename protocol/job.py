@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field, JsonValue
 
@@ -160,6 +161,16 @@ class Job(Value):
     log: tuple[LogEntry, ...] = ()
     traceparent: str | None = None  # W3C Trace Context of whoever submitted it
     pruned_at: datetime | None = None  # since when its table and artefacts are gone, while its record is kept
+
+    @cached_property
+    def text(self) -> str:
+        """The job as JSON. It is stored, sent and answered, and spelled once."""
+        return self.model_dump_json()
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop("text", None)  # a copy is made to be changed
+        return copied
 
     @property
     def final(self) -> bool:

@@ -116,8 +116,10 @@ class Box:
         snapshot = job.model_dump_json() if urls else ""
         for position, (url, shown) in enumerate(urls.items()):
             self._insert(tx, job, url, shown=shown, position=position, snapshot=snapshot)
+        if not urls:
+            return ()
         tx.on_commit(self.news.set)
-        return states(tx, job.id) if urls else ()
+        return states(tx, job.id)
 
     def _insert(self, tx: Transaction, job: Job, url: str, *, shown: str, position: int, snapshot: str) -> None:
         now = self.clock()

@@ -116,7 +116,7 @@ class Sqlite:
     async def _ask(self, unit: Callable[[Transaction], T]) -> T:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         await self._units.put(Unit(unit, done))
-        return await asyncio.shield(done)
+        return await done  # who is cancelled meanwhile does not learn how it ended
 
     async def read(self, sql: str, /, **values: Any) -> list[Row]:
         return await self._reader.run(lambda connection: [dict(row) for row in connection.execute(sql, values)])

@@ -128,7 +128,7 @@ def _stage(path: Path) -> Path:
 def _open(staged: Path) -> io.FileIO:
     try:
         return staged.open("xb", buffering=0)
-    except FileNotFoundError:  # the first of its folder
+    except FileNotFoundError:  # the first in its folder
         staged.parent.mkdir(parents=True, exist_ok=True)
         return staged.open("xb", buffering=0)
 

@@ -100,6 +100,15 @@ def test_a_long_log_keeps_how_it_began_and_how_it_stands(new_job: NewJob) -> Non
     assert reasons == [0, *range(2 * LOG_LIMIT + 1, 3 * LOG_LIMIT)]
 
 
+def test_a_job_is_spelled_once_and_each_of_its_versions_anew(new_job: NewJob) -> None:
+    job = new_job()
+    assert job.text is job.text
+    later = job.revise(kind="later")
+    assert Job.model_validate_json(job.text) == job
+    assert Job.model_validate_json(later.text) == later
+    assert later.revise(kind=job.kind, version=job.version) == job  # what is spelled makes no difference
+
+
 def test_a_job_cannot_be_changed_in_place(new_job: NewJob) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         new_job().state = R  # type: ignore[misc]
