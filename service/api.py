@@ -18,7 +18,8 @@ from protocol.messages import CancelJob, RetryJob
 from service import listing, waiting
 from service.caller import CALLER
 from service.problems import Refused
-from service.store import Stored, VersionMoved
+from service.store import VersionMoved
+from service.stored import Stored
 from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)

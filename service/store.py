@@ -15,6 +15,7 @@ from protocol.job import Job
 from protocol.messages import CancelJob, ForgetJob, PruneJob, RetryJob, RunJob
 from protocol.outbox import Outbox
 from service.selection import Query, count, microseconds, select, sought
+from service.stored import Recent, Stored
 
 MIGRATIONS = (
     """CREATE TABLE service_jobs (
@@ -76,27 +77,10 @@ class Key:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class Stored:
-    """A job as it is stored: its body is JSON already."""
-
-    id: str
-    version: int
-    state: str
-    body: str
-    owner: str | None = None
-
-    @classmethod
-    def of(cls, job: Job) -> Stored:
-        return cls(job.id, job.version, job.state.value, job.model_dump_json(), job.submitted_by)
-
-    def job(self) -> Job:
-        return Job.model_validate_json(self.body)
-
-
 class Store:
     def __init__(self, database: Database, outbox: Outbox, *, clock: Callable[[], float] = time.time) -> None:
         self._database, self._outbox, self._clock = database, outbox, clock
+        self._recent = Recent()
 
     async def prepare(self) -> None:
         await self._outbox.prepare()
@@ -129,6 +113,7 @@ class Store:
             if key:
                 self._remember(tx, key, job.id)
             self._outbox.put(tx, RunJob(job=job))
+            tx.on_commit(partial(self._recent.note, stored))
 
         await self._database.write(unit)
         return stored
@@ -150,6 +135,8 @@ class Store:
         return (rows[0]["job"], Key(name, rows[0]["fingerprint"])) if rows else None
 
     async def get(self, job_id: str) -> Stored | None:
+        if known := self._recent.find(job_id):
+            return known
         rows = await self._database.read(GET, id=job_id)
         return Stored(**rows[0]) if rows else None
 
@@ -159,8 +146,16 @@ class Store:
 
     async def apply(self, job: Job) -> bool:
         """Keep *job* if it is newer than what is known, and say whether it was."""
-        row = _row(job, Stored.of(job))
-        return await self._database.write(lambda tx: tx.execute(UPSERT, **row)) == 1
+        stored = Stored.of(job)
+        row = _row(job, stored)
+
+        def unit(tx: Transaction) -> bool:
+            newer = tx.execute(UPSERT, **row) == 1
+            if newer:
+                tx.on_commit(partial(self._recent.note, stored))
+            return newer
+
+        return await self._database.write(unit)
 
     async def ask(self, *commands: CancelJob | RetryJob) -> None:
         """Ask the consumer for moves; its answer is each job's next version."""
@@ -202,6 +197,7 @@ class Store:
             raise VersionMoved(job.id)
         tx.execute("DELETE FROM service_keys WHERE job = :id", id=job.id)
         self._outbox.put(tx, ForgetJob(job=job))
+        tx.on_commit(partial(self._recent.drop, job.id))
 
     async def newest(self, query: Query) -> list[Row]:
         """Rows of id, created and body."""

@@ -25,7 +25,8 @@ from service.api import answer_job, pick
 from service.caller import CALLER
 from service.problems import Refused, refuse_faults
 from service.reception import Received
-from service.store import Key, QueueFull, Stored
+from service.store import Key, QueueFull
+from service.stored import Stored
 from service.uploads import Place, Upload, Uploading
 from service.wiring import SERVICE, Service
 

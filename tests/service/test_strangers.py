@@ -120,15 +120,15 @@ async def test_what_is_not_http_gets_a_problem_and_no_traceback_in_the_log(
 async def test_a_crash_is_logged_with_the_id_that_the_client_gets_and_shows_nothing_of_us(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job = await house.submit()
-    broken = "UPDATE service_jobs SET body = 'secret' WHERE id = :id"
-    await house.consumer.database.write(lambda tx: tx.execute(broken, id=job["id"]))
+    job, broken = "0" * 32, "INSERT INTO service_jobs (id, version, state, kind, created, body) VALUES "
+    broken += "(:id, 1, 'queued', 'sales', 0, 'secret')"
+    await house.consumer.database.write(lambda tx: tx.execute(broken, id=job))
     with caplog.at_level(logging.ERROR):
-        status, problem, _ = await house.get(f"/v1/jobs/{job['id']}/log")
+        status, problem, _ = await house.get(f"/v1/jobs/{job}/log")
     assert (status, problem["type"]) == (500, "/problems/internal")
     [record] = [record for record in caplog.records if record.exc_info]
     assert getattr(record, "request") in problem["detail"]  # noqa: B009 - an extra field
-    assert getattr(record, "job") == job["id"]  # noqa: B009
+    assert getattr(record, "job") == job  # noqa: B009
     assert "secret" not in str(problem)
     assert "json" not in problem["detail"].lower()
 
@@ -219,10 +219,10 @@ async def test_a_slow_reader_of_an_answer_is_let_go(tmp_path: Path) -> None:
     async with keep(tmp_path, Limits(answer=0.3)) as house:
         job = await house.submit()
         longer = json.dumps(job | {"source": job["source"] | {"name": "x" * size}})
-        sql = "UPDATE service_jobs SET body = :body"
-        await house.consumer.database.write(lambda tx: tx.execute(sql, body=longer))
+        sql = "INSERT INTO service_jobs (id, version, state, kind, created, body) VALUES (:id, 0, 'queued', '', 0, :b)"
+        await house.consumer.database.write(lambda tx: tx.execute(sql, id="0" * 32, b=longer))
         reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]), limit=4096)
-        writer.write(f"GET /v1/jobs/{job['id']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        writer.write(f"GET /v1/jobs/{'0' * 32} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         async with asyncio.timeout(DEADLINE):
             while "1.0" not in await dropped(house):
                 pass
