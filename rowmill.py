@@ -7,6 +7,7 @@ from __future__ import annotations
 
 # ruff: noqa: PLC0415
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rowmill")
 BOTH = ("service", "consumer")
+YOUNG = 10_000  # objects that are made between two collections; the usual 700 are less than a request takes
 EPILOG = """\b
 Exit codes: 0 succeeded, 1 the job failed or doctor found a fault, 2 wrong usage or settings, 3 refused by the server,
 4 server not reached or in trouble, 5 the job was cancelled, 70 a fault in Rowmill, 130 interrupted."""
@@ -233,6 +235,8 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
                 from consumer import app as mill
 
                 group.create_task(mill.run(*parts, stop=stop, registry=registry), name="consumer")
+            gc.freeze()  # what starting has made stays: not to be looked through again and again,
+            gc.set_threshold(YOUNG)  # nor what is new every few milliseconds
             async with beating(settings, address):
                 await stop.wait()
 
