@@ -134,7 +134,8 @@ class Inspector:
         except Undecodable as exc:
             self._refuse_encoding(exc, block)
         self._refuse_nul(text, block)
-        if self._beyond is None and not text.isascii() and (first := _BEYOND.search(text)):
+        ascii_alone = self._decoder.ascii or text.isascii()
+        if self._beyond is None and not ascii_alone and (first := _BEYOND.search(text)):
             self._beyond = self._line_now(text[: first.start()])
         self._pending += quotes.disguise(text, self._options.mark)
 

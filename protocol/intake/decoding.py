@@ -38,13 +38,14 @@ class Decoder:
     """Feed it the bytes of a file, get the table's UTF-8. A byte order mark wins over what was declared.
 
     `encoding` is None until enough bytes came to know it. A UTF-8 mark of three bytes is left out; `skipped`
-    says how many bytes of the file that were.
+    says how many bytes of the file that were. `ascii` is whether the last of the table's UTF-8 was nothing else.
     """
 
     def __init__(self, declared: str | None) -> None:
         self._declared = codec_name(declared) if declared else None
         self.encoding: str | None = None
         self.mark = b""
+        self.ascii = True
         self._begun, self._offset = b"", 0
 
     @property
@@ -82,7 +83,8 @@ class Decoder:
 
     def _decode(self, block: bytes, *, final: bool) -> bytes:
         pending = len(self._codec.getstate()[0])
-        if self.encoding == UTF8 and not pending and block.isascii():
+        self.ascii = self.encoding == UTF8 and not pending and block.isascii()
+        if self.ascii:
             self._offset += len(block)
             return block
         try:
