@@ -26,6 +26,9 @@ export function startPreview(form) {
     if (need) keep(chosen(form)?.value ?? "", header);
     if (what || need || control.name === "kind" || control.dataset.param) renew();
   });
+  form.addEventListener("input", ({ target }) => {
+    if (/** @type {HTMLElement} */ (target).dataset.param) renew(); // a column that is being named, say
+  });
   byId("as-found").addEventListener("click", () => (forgetDeclared(), renew()));
   if (byId("file").files.length) renew(); // the browser kept it over a reload
 }

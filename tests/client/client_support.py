@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).parent.parent.parent
-DEADLINE = 60.0
+DEADLINE = 150.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # The first thing a new session does: take the terminal as its own, else Ctrl-C reaches nobody.
 IN_TERMINAL = (
@@ -64,11 +64,11 @@ def start(*words: str, cwd: Path, **settings: str) -> subprocess.Popen[str]:
 
 def run(*words: str | Path, cwd: Path, stdin: str = "", within: float = DEADLINE, **settings: str) -> Ended:
     """Run the command to its end."""
-    process = start(*map(str, words), cwd=cwd, **settings)
-    try:
-        out, err = process.communicate(stdin, timeout=within)
-    finally:
-        process.kill()
+    with start(*map(str, words), cwd=cwd, **settings) as process:
+        try:
+            out, err = process.communicate(stdin, timeout=within)
+        finally:
+            process.kill()
     return Ended(process.returncode, out, err)
 
 

@@ -31,7 +31,7 @@ from protocol.findings import Finding, fault, warning
 from protocol.transports.amqp import topology
 from protocol.transports.amqp.link import PARTING, TROUBLE, no_stray_cancellation
 
-PATIENCE = 5.0  # seconds for any one question
+PATIENCE = 10.0  # seconds for any one question
 OLDEST = (3, 10)
 WRITTEN_TO = ("", *(name for name, _ in topology.EXCHANGES.values()))  # answers go through the one without a name
 READ = tuple(queue.name for queue in topology.QUEUES if queue.exchange != "dead")
