@@ -213,7 +213,7 @@ class Execution:
 
     async def _succeed(self, done: Finished) -> Succeeded:
         drawn = await self._mill.renderer.render(self._task, done.report) if self._mill.renderer else ()
-        self._meter.phase = "done"
+        self._meter.end()
         return Succeeded(done.report, (*done.artefacts, *drawn), self._meter.read())
 
     async def _tell(self, *, force: bool = False) -> None:

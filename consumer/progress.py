@@ -32,6 +32,7 @@ class Meter:
     _rows_before: int = 0
     _rate: float | None = field(default=None)
     _samples: list[tuple[float, int]] = field(default_factory=list)
+    _ends: float | None = field(default=None)  # when the tail is reckoned to be over
     _expected: float | None = field(default=None)  # seconds that this pass was reckoned to take before it began
 
     def start(self, phase: str, *, bytes_total: int, bytes_done: int = 0, passes_left: float = 0) -> None:
@@ -58,8 +59,12 @@ class Meter:
             del self._samples[1::2]
 
     def finish(self) -> None:
-        """All passes are over; what follows takes no more than a moment."""
-        self.phase, self.bytes_done, self.tail = "finishing", self.bytes_total, 0
+        """All passes are over; only the tail follows."""
+        self.phase, self.bytes_done = "finishing", self.bytes_total
+        self._ends = self.clock() + self.tail
+
+    def end(self) -> None:
+        self.phase, self.tail, self._ends = "done", 0, None
 
     @property
     def share(self) -> float:
@@ -78,8 +83,11 @@ class Meter:
             rows_done=self.rows,
             rows_rejected=self.rejected,
             rows_per_second=self._rate and round(self._rate, 1),
-            eta_seconds=None if left is None else round(left + self.tail, 1),
+            eta_seconds=None if left is None else round(left + self._tail_left(now), 1),
         )
+
+    def _tail_left(self, now: float) -> float:
+        return self.tail if self._ends is None else max(0.0, self._ends - now)
 
     def _left(self, now: float) -> float | None:
         """In seconds, as far as it can be told."""

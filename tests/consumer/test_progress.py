@@ -80,6 +80,28 @@ def test_when_all_is_done_nothing_is_left(meter: Meter, clock: Any) -> None:
     assert (meter.read().eta_seconds, meter.share) == (0.0, 1.0)
 
 
+def test_after_the_last_pass_the_tail_is_counted_down(meter: Meter, clock: Any) -> None:
+    meter.tail = 2.0
+    meter.start("reading", bytes_total=10)
+    clock.pass_by(1)
+    meter.add(size=10, rows=1)
+    meter.finish()
+    told = []
+    for _ in range(3):
+        told.append(meter.read().eta_seconds)
+        clock.pass_by(1.5)
+    assert told == [2.0, 0.5, 0.0]
+
+
+def test_whatever_was_reckoned_nothing_is_left_at_the_end(meter: Meter, clock: Any) -> None:
+    meter.tail = 2.0
+    meter.start("reading", bytes_total=10)
+    clock.pass_by(1)
+    meter.add(size=10, rows=1)
+    meter.end()
+    assert (meter.read().phase, meter.read().eta_seconds) == ("done", 0.0)
+
+
 def test_an_empty_table_is_no_division_by_nothing(meter: Meter, clock: Any) -> None:
     meter.start("reading", bytes_total=0)
     meter.add(size=0)
