@@ -91,6 +91,7 @@ def _environment(folder: Path, slots: int, settings: Settings) -> dict[str, str]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     given: dict[str, Any] = {name: getattr(settings, name) for name in KEPT} | {"charts": False, "workers": slots or 1}
     given |= {"data_dir": folder / "data", "chunk_size": settings.chunk_size if slots else WHOLE}
+    kept["TMPDIR"] = str(folder)  # what a process leaves there, however it ended, goes with the folder
     path = os.pathsep.join(os.path.abspath(place) for place in sys.path)  # noqa: PTH100 - the empty one is this folder
     return kept | {"PYTHONPATH": path} | {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
 
