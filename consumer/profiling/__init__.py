@@ -5,6 +5,7 @@ sketch library is used: the usual ones depend on it. A KLL sketch and a frequent
 another cut, and KLL draws lots; a HyperLogLog's estimate there remembers the order in which the values came.
 
 `room` how much is kept, so that memory is bounded for any table · `octets` texts as bytes, and their hashes ·
+`words` short texts as integers ·
 `registers` HyperLogLog · `smallest` the values with the smallest hashes, counted · `distinct` different values, exactly
 while they are few · `grid` numbers on a grid that coarsens · `spans` numbers and dates: extremes, sums, a grid ·
 `sample` rows chosen by their line · `families`, `dates` what a cell looks like · `column`, `table` what adds up ·

@@ -55,13 +55,17 @@ def _table() -> NDArray[np.uint8]:
 
 
 _TABLE = _table()
-_FAMILIES = tuple(Family)
+_LISTED = tuple(
+    (family, pa.array(words, pa.large_string()))
+    for family, words in ((Family.boolean, BOOLEANS), (Family.placeholder, PLACEHOLDERS))
+)
+Places = NDArray[np.intp]
 _ANY = np.arange(256)  # what the characters of a text may come to; below, what it may then be
 _MAY_BE_NUMBER = {
     mark: (_ANY & _DIGIT > 0) & (_ANY & ~(_DIGIT | _SIGN | _EXPONENT | sort) == 0)
     for mark, sort in ((".", _POINT), (",", _COMMA))
 }
-_MAY_BE_WHOLE = _ANY & ~(_DIGIT | _SIGN) == 0
+_NUMERIC = np.where(_ANY & ~(_DIGIT | _SIGN) == 0, np.uint8(Family.integer), np.uint8(Family.number))  # if it is one
 _MAY_BE_DATE = (_ANY & _DIGIT > 0) & (_ANY & (_SIGN | _POINT | _DATE) > 0) & (_ANY & (_OTHER | _MONEY | _EXPONENT) == 0)
 _MAY_BE_WORD = (_ANY & _DIGIT == 0) | (_ANY == _DIGIT | _DATE | _OTHER)  # of them, only #DIV/0! has a digit
 _MAY_BE_WRITTEN = (
@@ -79,7 +83,15 @@ class Looks:
 
     def among(self) -> list[Family]:
         """The families that there are."""
-        return [family for family in _FAMILIES if (self.families == family).any()]
+        return [Family(family) for family in np.flatnonzero(np.bincount(self.families)).tolist()]
+
+    def are(self, family: Family) -> NDArray[np.bool_]:
+        return np.asarray(self.families == np.uint8(family))  # an IntEnum itself would make each of them an int64
+
+    @property
+    def left(self) -> Places:
+        """The places of the texts that look like nothing so far."""
+        return np.flatnonzero(self.families == 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +101,26 @@ class _Texts:
     texts: pa.Array
     octets: Octets
     sorts: NDArray[np.uint8]
-    present: NDArray[np.intp]
+    present: Places
 
     @classmethod
     def of(cls, texts: pa.Array, octets: Octets) -> _Texts:
         sorts = octets.sorts(_TABLE)
         return cls(texts, octets, sorts, np.flatnonzero(np.bincount(sorts)))
 
-    def that(self, may: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-        """The texts that *may* be it by their characters; None where that are none."""
-        return may[self.sorts] if may[self.present].any() else None
+    def may_be(self, may: NDArray[np.bool_]) -> bool:
+        return bool(may[self.present].any())
+
+    def left(self, looks: Looks, may: NDArray[np.bool_]) -> Places:
+        """The places of the texts that *may* be it by their characters, and look like nothing so far."""
+        if not self.may_be(may):
+            return np.zeros(0, np.intp)
+        left = looks.left
+        return left[may[self.sorts[left]]]
+
+    def made_of(self, may: NDArray[np.bool_]) -> int:
+        """The sorts of characters of these texts, together."""
+        return int(np.bitwise_or.reduce(self.present[may[self.present]], initial=0))
 
 
 def look(texts: pa.Array, octets: Octets, decimal: str) -> Looks:
@@ -111,20 +133,43 @@ def look(texts: pa.Array, octets: Octets, decimal: str) -> Looks:
 
 
 def _numbers(seen: _Texts, decimal: str) -> Looks:
-    numbers = np.full(len(seen.texts), np.nan)
-    if (may := seen.that(_MAY_BE_NUMBER[decimal])) is None:
-        return Looks(np.zeros(len(seen.texts), np.uint8), numbers)
-    places = np.flatnonzero(may)
-    numbers[places] = _values(_taken(seen.texts, places), decimal)
-    there, whole = ~np.isnan(numbers), _MAY_BE_WHOLE[seen.sorts]
-    families = np.where(whole, np.uint8(Family.integer), np.uint8(Family.number))
-    families[~there] = Family.text
-    families[there & whole & (seen.octets.first == ord("0")) & (seen.octets.lengths > 1)] = Family.code
+    may = _MAY_BE_NUMBER[decimal]
+    if not seen.may_be(may):
+        return Looks(np.zeros(len(seen.texts), np.uint8), np.full(len(seen.texts), np.nan))
+    which = may[seen.sorts]
+    if which.all():
+        numbers = _values(seen, None, decimal)
+    else:
+        places = np.flatnonzero(which)
+        numbers = _spread(len(seen.texts), places, _values(seen, places, decimal))
+    families = _NUMERIC[seen.sorts]
+    families[np.isnan(numbers)] = Family.text
+    zeros = np.flatnonzero((seen.octets.first == ord("0")) & (families == np.uint8(Family.integer)))
+    families[zeros[seen.octets.lengths[zeros] > 1]] = Family.code
     return Looks(families, numbers)
 
 
-def _values(texts: pa.Array, decimal: str) -> Floats:
-    """NaN where a text is no number; all have digits, and nothing but what a number may have."""
+def _values(seen: _Texts, places: Places | None, decimal: str) -> Floats:
+    """Of the texts in *places* or, without, of all; NaN where one is no number.
+
+    All have digits, and nothing but what a number may have.
+    """
+    words, made_of = seen.octets.words, seen.made_of(_MAY_BE_NUMBER[decimal])
+    if not words or (words.behind is not None and made_of != _DIGIT):
+        return _converted(seen.texts if places is None else seen.texts.take(pa.array(places)), decimal)
+    if places is not None:
+        words = words.take(places)
+    if made_of == _DIGIT:
+        return words.whole()
+    found = words.numbers(decimal)
+    if made_of & _EXPONENT:
+        sorts = seen.sorts if places is None else seen.sorts[places]
+        powers = np.flatnonzero(sorts & _EXPONENT)
+        found[powers] = _converted(seen.texts.take(pa.array(powers if places is None else places[powers])), decimal)
+    return found
+
+
+def _converted(texts: pa.Array, decimal: str) -> Floats:
     if decimal == ".":
         with suppress(pa.ArrowInvalid):  # which takes such a text only if it is a number, or one that is too large
             found = values.array(pc.cast(texts, pa.float64()))
@@ -134,51 +179,46 @@ def _values(texts: pa.Array, decimal: str) -> Floats:
 
 
 def _dates(looks: Looks, seen: _Texts) -> Looks:
-    if (may := seen.that(_MAY_BE_DATE)) is None:
-        return looks
-    lengths = seen.octets.lengths
-    fits = (lengths >= dates.SHORTEST) & (lengths <= dates.LONGEST) & (looks.families == Family.text)
-    places = np.flatnonzero(fits & may)
+    places = seen.left(looks, _MAY_BE_DATE)
+    lengths = seen.octets.lengths[places]
+    places = places[(lengths >= dates.SHORTEST) & (lengths <= dates.LONGEST)]
     if not len(places):
         return looks
-    found = dates.read(_taken(seen.texts, places))
+    size, found = len(seen.texts), dates.read(_taken(seen.texts, places))
     plain, day_first, month_first = (
-        _spread(len(may), places, each) for each in (found.plain, found.day_first, found.month_first)
+        _spread(size, places, each) for each in (found.plain, found.day_first, found.month_first)
     )
-    impossible = np.zeros(len(may), np.bool_)
+    impossible = np.zeros(size, np.bool_)
     impossible[places] = found.impossible
     readings = Readings(plain, day_first, month_first, impossible)
     return replace(_renamed(looks, readings.dates, Family.date), dates=readings)
 
 
 def _words(looks: Looks, seen: _Texts) -> Looks:
-    if (may := seen.that(_MAY_BE_WORD)) is None:
-        return looks
-    places = np.flatnonzero(may & (seen.octets.lengths <= LONGEST_WORD) & (looks.families == Family.text))
+    places = seen.left(looks, _MAY_BE_WORD)
+    places = places[seen.octets.lengths[places] <= LONGEST_WORD]
     if not len(places):
         return looks
     words = pc.utf8_lower(_taken(seen.texts, places))
-    for family, listed in ((Family.boolean, BOOLEANS), (Family.placeholder, PLACEHOLDERS)):
-        among = np.asarray(pc.is_in(words, pa.array(listed, words.type)))
+    for family, listed in _LISTED:
+        among = np.asarray(pc.is_in(words, listed))
         looks = _renamed(looks, places[among], family)
     return looks
 
 
 def _written(looks: Looks, seen: _Texts) -> Looks:
-    if (may := seen.that(_MAY_BE_WRITTEN)) is None:
-        return looks
-    places = np.flatnonzero(may & (looks.families == Family.text))
+    places = seen.left(looks, _MAY_BE_WRITTEN)
     if not len(places):
         return looks
     fits = np.asarray(pc.match_substring_regex(_taken(seen.texts, places), _WRITTEN))
     return _renamed(looks, places[fits], Family.written)
 
 
-def _taken(texts: pa.Array, places: NDArray[np.intp]) -> pa.Array:
+def _taken(texts: pa.Array, places: Places) -> pa.Array:
     return texts if len(places) == len(texts) else texts.take(pa.array(places))
 
 
-def _spread(size: int, places: NDArray[np.intp], values: Floats) -> Floats:
+def _spread(size: int, places: Places, values: Floats) -> Floats:
     spread = np.full(size, np.nan)
     spread[places] = values
     return spread

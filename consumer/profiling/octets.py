@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from consumer.profiling.words import Words
+
 Hashes = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -49,15 +51,22 @@ class Octets:
         """The least and the greatest byte that there is."""
         return (int(self.data.min()), int(self.data.max())) if len(self.data) else (0, 0)
 
+    @cached_property
+    def words(self) -> Words | None:
+        """The same as words; None where the texts are too long for that, or there are none."""
+        return Words.of(self.data, self.bounds, self.lengths) if self.span[0] else None
+
     @property
     def first(self) -> Bytes:
-        return self.data[self.bounds[:-1]]
+        return self.words.initials if self.words else self.data[self.bounds[:-1]]
 
     def sorts(self, table: Bytes) -> Bytes:
         """For each text the bits of all its bytes together; *table* has the bits of each byte."""
         low, high = self.span
         if len(self.data) and (table[low : high + 1] == table[low]).all():
             return np.full(len(self.bounds) - 1, table[low], np.uint8)
+        if self.words:
+            return self.words.sorts(table)
         bits = table.tobytes()
         blocks = [
             np.bitwise_or.reduceat(np.frombuffer(data.tobytes().translate(bits), np.uint8), starts)
@@ -66,8 +75,11 @@ class Octets:
         return np.concatenate([np.zeros(0, np.uint8), *blocks])
 
     def hashes(self) -> Hashes:
+        if self.words:
+            return _evenly(self.words.columns)
         if width := self._width:
-            return _evenly(self.data.reshape(-1, width))
+            texts = self.data.reshape(-1, width)
+            return _evenly(texts[:, place] for place in range(width - 1, -1, -1))
         blocks = [_hashes(data, starts) for data, starts in self._blocks()]
         return np.concatenate([np.zeros(0, np.uint64), *blocks])
 
@@ -113,10 +125,10 @@ def _powers(factor: int, size: int) -> Hashes:
     return np.multiply.accumulate(factors)
 
 
-def _evenly(texts: Bytes) -> Hashes:
-    """The same of texts that are equally long, a row each: Horner's scheme, all texts at once."""
-    sums = texts[:, -1].astype(np.uint64)
-    for place in range(texts.shape[1] - 2, -1, -1):
+def _evenly(columns: Iterator[Bytes]) -> Hashes:
+    """The same of texts that are equally long, from their last bytes to their first: Horner's scheme, all at once."""
+    sums = next(columns).astype(np.uint64)
+    for column in columns:
         sums *= np.uint64(_MULTIPLIER)
-        sums += texts[:, place]
+        sums += column
     return mixed(sums)

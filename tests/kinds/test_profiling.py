@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.exact import Moments
-from consumer.profiling import dates, sample
+from consumer.profiling import dates, families, sample
 from consumer.profiling.column import Cells, Column
 from consumer.profiling.distinct import Distinct
 from consumer.profiling.grid import Grid
@@ -21,6 +21,7 @@ from consumer.profiling.registers import Registers
 from consumer.profiling.room import Room
 from consumer.profiling.smallest import Smallest
 from consumer.profiling.spans import Numbers
+from consumer.tables import values
 from tests.kinds.typed_frames import QUICK
 
 RANDOM = np.random.default_rng(7)
@@ -57,6 +58,18 @@ def test_a_hash_is_the_polynomial_that_it_is_said_to_be_on_every_machine():
 def test_texts_that_are_equally_long_have_the_hashes_that_they_have_among_others():
     numbers = [str(number) for number in range(100, 1_000)]
     assert Octets.of(texts(numbers)).hashes().tolist() == Octets.of(texts([*numbers, "1"])).hashes().tolist()[:-1]
+
+
+@QUICK
+@given(st.lists(st.text("0123456789012345678.,+-", min_size=1, max_size=17), min_size=1), st.sampled_from(".,"))
+def test_a_short_text_is_the_number_that_the_reader_takes_it_for(listed, mark):
+    column = texts(listed)
+    read, wrong = values.numbers(column, required=True, decimal=mark)
+    expected = np.where((wrong > 0) | ~np.array([any(map(str.isdigit, text)) for text in listed]), np.nan, read)
+    together = families.look(column, Octets.of(column), mark).numbers
+    alone = [families.look(one, Octets.of(one), mark).numbers[0] for one in (texts([text]) for text in listed)]
+    for found in (together, np.array(alone)):
+        assert [str(number) for number in found] == [str(number) for number in expected]  # -0.0 is another than 0.0
 
 
 def test_a_million_texts_have_as_many_hashes():
