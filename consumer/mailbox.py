@@ -120,15 +120,14 @@ class Mailbox:
         """
         recipients = distinct(job.notify.email) if job.state in TOLD else []
         tx.execute(SUPERSEDE, job=job.id, finish=letters.finish(job))
-        snapshot = job.model_dump_json() if recipients else ""
-        for position, to in enumerate(recipients):
-            self._insert(tx, job, to, position, snapshot)
         if not recipients:
             return ()
+        for position, to in enumerate(recipients):
+            self._insert(tx, job, to, position)
         tx.on_commit(self.news.set)
         return states(tx, job)
 
-    def _insert(self, tx: Transaction, job: Job, to: str, position: int, snapshot: str) -> None:
+    def _insert(self, tx: Transaction, job: Job, to: str, position: int) -> None:
         tx.execute(
             INSERT,
             job=job.id,
@@ -137,7 +136,7 @@ class Mailbox:
             position=position,
             due=self.clock(),
             message_id=letters.identify(job, to, self.mail_from),
-            snapshot=snapshot,
+            snapshot=job.text,
         )
 
     def begin(self, tx: Transaction, mail: Due) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
 from typing import Protocol, TypeVar
+
+from protocol.naps import nap
 
 
 class Timed(Protocol):
@@ -30,6 +31,4 @@ async def next_due(
         wait = None if first is None else first.due - clock()
         if first is not None and first.due <= clock():
             return first
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                await news.wait()
+        await nap(news, wait)

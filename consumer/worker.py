@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_never
@@ -28,6 +27,7 @@ from protocol.messages import (
     RunJob,
     SubmitJob,
 )
+from protocol.naps import nap
 from protocol.transports import Delivery, Transport
 
 log = logging.getLogger(__name__)
@@ -135,8 +135,7 @@ class Worker:
             work = self._take_up(job_id)
 
     async def _stops_within(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+        await nap(self._stopping, seconds)
         return self._stopping.is_set()
 
     async def _take_up(self, job_id: str) -> None:

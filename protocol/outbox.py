@@ -8,7 +8,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,6 +15,7 @@ from protocol import envelopes, messages
 from protocol import log as lines
 from protocol.databases import Database, Row, Transaction
 from protocol.messages import STREAM_OF, Message
+from protocol.naps import nap
 from protocol.transports import NotSent, Transport
 
 log = logging.getLogger(__name__)
@@ -97,9 +97,7 @@ class Flow:
     async def nap(self, now: float) -> None:
         """Until something changes or it is time to look."""
         wait = min(LONGEST, max(0.01, self.look_at - now)) if self.room else LONGEST
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                await self.changed.wait()
+        await nap(self.changed, wait)
 
 
 class Outbox:

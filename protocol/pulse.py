@@ -9,12 +9,13 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from protocol.config import Settings
+from protocol.naps import nap
 
 log = logging.getLogger(__name__)
 EVERY = 5.0  # seconds
@@ -50,9 +51,7 @@ async def _beat(path: Path, url: str, end: asyncio.Event) -> None:
             await asyncio.to_thread(path.write_text, url)
         except OSError as exc:  # who cannot write here is not well, and without a beat that shows
             log.warning("no pulse: %s", exc)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(EVERY):
-                await end.wait()
+        await nap(end, EVERY)
 
 
 def feel(settings: Settings) -> Pulse | None:

@@ -10,7 +10,7 @@ from multidict import MultiMapping
 
 from service import rejects
 from service.api import answer_json, find
-from service.listing import LETTERS, bad_parameter, check_known, parse_limit
+from service.listing import LETTERS, bad_parameter, check_known, headers_of_page, parse_limit
 from service.pages import PAGES
 from service.problems import Refused
 from service.rejects import USUAL, Place, Wanted
@@ -42,8 +42,7 @@ async def list_rejects(request: web.Request) -> web.Response:
     page = await rejects.read(service, job, parse(request.query))
     following = page.address(request.path, request.query)
     body = {"columns": page.columns, "rows": page.rows, "next": following}
-    headers = {"Cache-Control": "no-cache"} | ({"Link": f'<{following}>; rel="next"'} if following else {})
-    return answer_json(json.dumps(body), headers=headers)
+    return answer_json(json.dumps(body), headers=headers_of_page(following))
 
 
 async def show_rejects(request: web.Request) -> web.Response:
@@ -54,8 +53,7 @@ async def show_rejects(request: web.Request) -> web.Response:
         wanted = parse(request.query)
         page = await rejects.read(service, job, wanted)
     except Refused as refused:
-        problem = refused.problem
-        return pages.answer(request, "missing.html", problem.status, title=problem.title, detail=problem.detail)
+        return pages.refuse(request, refused.problem)
     return pages.answer(
         request,
         "rejects.html",

@@ -113,15 +113,14 @@ class Box:
     def enqueue(self, tx: Transaction, job: Job) -> tuple[Webhook, ...]:
         """One call to each address of *job*, which has just ended; a second time changes nothing."""
         urls = {url: url for url in job.notify.webhook} | {url: _veil(url) for url in self._always}
-        snapshot = job.model_dump_json() if urls else ""
-        for position, (url, shown) in enumerate(urls.items()):
-            self._insert(tx, job, url, shown=shown, position=position, snapshot=snapshot)
         if not urls:
             return ()
+        for position, (url, shown) in enumerate(urls.items()):
+            self._insert(tx, job, url, shown=shown, position=position)
         tx.on_commit(self.news.set)
         return states(tx, job.id)
 
-    def _insert(self, tx: Transaction, job: Job, url: str, *, shown: str, position: int, snapshot: str) -> None:
+    def _insert(self, tx: Transaction, job: Job, url: str, *, shown: str, position: int) -> None:
         now = self.clock()
         gone = bool(tx.rows(IS_GONE, url=url, since=now - GONE_FOR))
         tx.execute(
@@ -134,7 +133,7 @@ class Box:
             state=Fate.DISABLED if gone else Fate.PENDING,
             due=now,
             detail=NO_MORE if gone else None,
-            snapshot=None if gone else snapshot,
+            snapshot=None if gone else job.text,
         )
 
     def settle(self, tx: Transaction, hook: Due, verdict: Verdict) -> list[str]:
