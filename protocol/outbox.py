@@ -38,6 +38,7 @@ WINDOW = 64
 FRESH = 256  # messages of a stream that were just written, and need not be read again
 LONGEST = 5.0  # seconds between two looks, whatever happens
 PAUSE = 0.5  # seconds after a message could not be sent
+GATHER = 0.05  # seconds in which what was sent gathers, to be removed by one commit
 NOW = 0.0
 
 
@@ -107,7 +108,7 @@ class Outbox:
         self._database, self._owner, self._clock = database, owner, clock
         self._flows = {stream.name: Flow(stream.name) for stream in STREAM_OF.values()}
         self._sent: dict[int, Flow] = {}
-        self._any_sent = asyncio.Event()
+        self._any_sent, self._many_sent = asyncio.Event(), asyncio.Event()
 
     async def prepare(self) -> None:
         await self._database.migrate("outbox", MIGRATIONS)
@@ -173,17 +174,24 @@ class Outbox:
             await asyncio.sleep(PAUSE)
             flow.release(number, failed=True)
         else:
-            self._sent[number] = flow
-            self._any_sent.set()
+            self._note_sent(number, flow)
+
+    def _note_sent(self, number: int, flow: Flow) -> None:
+        self._sent[number] = flow
+        self._any_sent.set()
+        if len(self._sent) >= WINDOW // 2:  # before a window is full of what has gone
+            self._many_sent.set()
 
     async def _remove_for_ever(self) -> None:
         while True:
             await self._any_sent.wait()
+            await nap(self._many_sent, GATHER)
             await self._remove()
 
     async def _remove(self) -> None:
         """Remove what was sent: all that has gathered since the last time, in one unit of work."""
         self._any_sent.clear()
+        self._many_sent.clear()
         numbers = [*self._sent]
         try:
             await self._database.write(partial(_delete, numbers))
