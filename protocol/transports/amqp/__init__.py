@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
-import aio_pika
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
 
@@ -24,8 +23,9 @@ from protocol.config import PREFIX, BadConfig
 from protocol.findings import Finding
 from protocol.messages import STREAM_OF, BadMessage, Message, Reply, Stream
 from protocol.transports import NotSent
-from protocol.transports.amqp import examination, spelling, topology
+from protocol.transports.amqp import examination, spelling, topology, wire
 from protocol.transports.amqp.link import PARTING, TROUBLE, Link, Prepare, Reach, no_stray_cancellation
+from protocol.transports.amqp.spelling import Spelled
 from protocol.transports.amqp.taking import Taken, Taking
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Amqp:
                 raise
             log.info("nobody waits for the reply any more", extra={"to": reply.to, "subject": reply.subject})
 
-    async def _send(self, exchange: str, key: str, message: aio_pika.Message, *, mandatory: bool = True) -> None:
+    async def _send(self, exchange: str, key: str, message: Spelled, *, mandatory: bool = True) -> None:
         try:
             channel = await self._out.channel()
         except TROUBLE as exc:
@@ -86,8 +86,7 @@ class Amqp:
                 raise NotSent("the broker takes no messages now: an alarm for memory or disk is on")
             with no_stray_cancellation():
                 async with asyncio.timeout(topology.PATIENCE):
-                    to = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
-                    await to.publish(message, key, mandatory=mandatory)
+                    await wire.publish(channel, exchange, key, message, mandatory=mandatory)
         except TROUBLE as exc:
             await self._mend(channel, exchange, exc)
             raise NotSent(f"{type(exc).__name__}: {exc}") from exc

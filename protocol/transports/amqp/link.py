@@ -11,7 +11,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPConnectionError
 
-from protocol.transports.amqp import topology
+from protocol.transports.amqp import topology, wire
 
 log = logging.getLogger(__name__)
 TROUBLE = (*CONNECTION_EXCEPTIONS, TimeoutError)  # all that a broker, a wire or the library can do to a call
@@ -125,7 +125,9 @@ class Link:
         return channel
 
     async def _open(self) -> AbstractChannel:
-        self._connection = await aio_pika.connect(self._url, heartbeat=HEARTBEAT, timeout=topology.PATIENCE)
+        self._connection = await aio_pika.connect(
+            self._url, heartbeat=HEARTBEAT, timeout=topology.PATIENCE, connection_class=wire.Connection
+        )
         await topology.ensure(self._connection)
         channel = await self._connection.channel(publisher_confirms=self._confirms, on_return_raises=self._confirms)
         if self._prepare:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
+from aiormq import spec
 from pydantic import JsonValue
 
 from protocol import envelopes, messages
@@ -18,23 +18,31 @@ OURS = "application/cloudevents+json"
 SUBMIT = "job.submit"  # the routing key under which other services ask for a job
 REASON = "x-rowmill-reason"
 REASON_LENGTH = 1000
+PERSISTENT = 2
 HEADERS_KEPT = 32 * 2**10  # bytes, roughly: a frame with larger headers would end the connection
 
 
-def spell(message: Message) -> aio_pika.Message:
+@dataclass(frozen=True)
+class Spelled:
+    """Ready to be published once: what has no message id gets one then, and a channel must not see the same twice."""
+
+    body: bytes
+    properties: spec.Basic.Properties
+
+
+def spell(message: Message) -> Spelled:
     if isinstance(message, Unusable):
         asked = message.submission
         return _dead(asked.body, asked.headers, asked.content_type, message.reason)
     trace = messages.trace_of(message)
-    return aio_pika.Message(
-        envelopes.encode(message),
+    properties = spec.Basic.Properties(
         content_type=OURS,
         headers={"traceparent": trace} if trace else None,
         correlation_id=message.correlation_id if isinstance(message, Reply) else None,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        message_id=uuid.uuid4().hex,  # fresh for each attempt: one channel must not see the same twice
-        type=messages.type_of(message),
+        delivery_mode=PERSISTENT,
+        message_type=messages.type_of(message),
     )
+    return Spelled(envelopes.encode(message), properties)
 
 
 def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
@@ -76,19 +84,14 @@ def _plain(value: Any) -> JsonValue:
             return str(value)
 
 
-def dead(raw: AbstractIncomingMessage, reason: str) -> aio_pika.Message:
+def dead(raw: AbstractIncomingMessage, reason: str) -> Spelled:
     """*raw* as it came, with the reason why nobody can use it."""
     return _dead(raw.body, raw.headers or {}, raw.content_type, reason)
 
 
-def _dead(body: bytes, headers: Mapping[str, Any], content_type: str | None, reason: str) -> aio_pika.Message:
+def _dead(body: bytes, headers: Mapping[str, Any], content_type: str | None, reason: str) -> Spelled:
     """Without the headers where those are too large."""
     size = sum(len(name) + len(str(value)) for name, value in headers.items())
     kept = dict(headers) if size < HEADERS_KEPT else {}
-    return aio_pika.Message(
-        body,
-        headers=kept | {REASON: reason[:REASON_LENGTH]},
-        content_type=content_type,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        message_id=uuid.uuid4().hex,
-    )
+    told = {**kept, REASON: reason[:REASON_LENGTH]}
+    return Spelled(body, spec.Basic.Properties(content_type=content_type, headers=told, delivery_mode=PERSISTENT))

@@ -19,7 +19,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from protocol.transports.amqp import topology
+from protocol.transports.amqp import topology, wire
 from protocol.transports.amqp.link import TROUBLE, Link, no_stray_cancellation
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Taken:
         return self.room.open
 
     async def ack(self) -> None:
-        await self._settle(self.raw.ack)
+        await self._settle(partial(wire.acknowledge, self.raw))
 
     async def requeue(self) -> None:
         await self._settle(partial(self.raw.nack, requeue=True))
