@@ -47,6 +47,26 @@ class Sums:
         return cls._of(_squares, values, np.array([len(values)]) if rows is None else rows)
 
     @classmethod
+    def of_whole(cls, number: int) -> Sums:
+        """One sum, of a whole number."""
+        digits, level, half = {}, 0, 1 << WIDTH - 1
+        while number:
+            digit = ((number + half) & ((1 << WIDTH) - 1)) - half
+            digits[level] = np.array([digit])
+            number, level = (number - digit) >> WIDTH, level + 1
+        return cls(1, digits)
+
+    @classmethod
+    def of_weighed(cls, values: Floats, weights: Floats, *, squared: bool = False) -> Sums:
+        """The sum of finite *values*, or of their squares, each as often as it weighs: less than 2**24 times in all."""
+        sums: dict[int, Ints] = {}
+        for start, block, shift in (_squares if squared else _pieces)(values):
+            for level, digits in _digits(block):
+                found = int(math.ldexp(float(digits @ weights[start : start + len(block)]), -WIDTH * level))
+                sums[level + shift] = sums.get(level + shift, np.zeros(1, np.int64)) + found
+        return cls(1, sums)
+
+    @classmethod
     def _of(cls, cut: Callable[[Floats], Iterator[Piece]], values: Floats, rows: Ints) -> Sums:
         if rows.all():
             return cls(len(rows), _gather(cut(values), np.cumsum(rows) - rows))

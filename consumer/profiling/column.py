@@ -19,13 +19,12 @@ from consumer.profiling.octets import Hashes, Ints, Octets
 from consumer.profiling.room import Room
 from consumer.profiling.sample import LONGEST
 from consumer.profiling.spans import Lengths, Numbers, Span
-from consumer.profiling.words import spelled
 
 PRECISE = 15  # digits that a double holds for sure
 DEFAULTS = (0.0, -2_208_988_800.0)  # 1970-01-01 and 1900-01-01: what software writes that knows no date
 DAY = 86_400
 FOREIGN = 128  # where bytes begin that are not ASCII
-HEAD, ALIKE = 4, 0.9  # times as many texts as may be kept are looked at first; not worth finding are fewer equal ones
+ALIKE = 0.95  # of twice as many texts as may be kept
 EARLY, LATE = -2_208_988_800.0, 4_102_444_800.0  # 1900 and 2100
 _SPACES = r"\s\s|[\t\r\n\x{b}\x{c}\x{a0}\x{2007}\x{200b}\x{202f}\x{feff}]"
 _SPACED = (b"  ", b"\t", b"\r", b"\n", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xe2\x80", b"\xef\xbb\xbf")
@@ -65,15 +64,16 @@ class Cells:
     def of(cls, column: pa.Array, lines: Ints, room: Room) -> Cells:
         """*lines* ascend."""
         texts, there = _there(column)
-        octets, counts = Octets.of(texts), np.ones(len(texts), np.int64)
-        codes: Codes = np.arange(len(texts))
-        if not _differ(texts, octets, room):
-            texts, codes = _encoded(texts, octets)
-            octets, counts = Octets.of(texts), np.bincount(codes, minlength=len(texts))
+        if _differ(texts, room):
+            counts, codes = np.ones(len(texts), np.int64), np.arange(len(texts))
+        else:
+            encoded = texts.dictionary_encode()
+            texts, codes = encoded.dictionary, np.asarray(encoded.indices)
+            counts = np.bincount(codes, minlength=len(texts))
         if there is not None:
             places, codes = codes, np.full(len(column), len(texts), codes.dtype)
             codes[there] = places
-        return cls(texts, octets, counts, codes, lines)
+        return cls(texts, Octets.of(texts), counts, codes, lines)
 
     def in_rows(self, values: Hashes) -> Hashes:
         """What each row has of these *values* of the texts; 0 where it has no text."""
@@ -94,29 +94,13 @@ def _there(column: pa.Array) -> tuple[pa.Array, Flags | None]:
     return (column.drop_null(), np.asarray(column.is_valid())) if column.null_count else (column, None)
 
 
-def _encoded(texts: pa.Array, octets: Octets) -> tuple[pa.Array, Codes]:
-    """Each text once, and which of them each one is."""
-    if (numbers := _as_numbers(octets)) is not None:
-        encoded = numbers.dictionary_encode()
-        return spelled(np.asarray(encoded.dictionary).view(np.uint64)), np.asarray(encoded.indices)
-    encoded = texts.dictionary_encode()
-    return encoded.dictionary, np.asarray(encoded.indices)
-
-
-def _as_numbers(octets: Octets) -> pa.Array | None:
-    """Texts of a word, of which equal ones are found sooner than of texts."""
-    words = octets.words
-    return pa.array(words.first.view(np.int64)) if words and words.behind is None else None
-
-
-def _differ(texts: pa.Array, octets: Octets, room: Room) -> bool:
+def _differ(texts: pa.Array, room: Room) -> bool:
     """Whether the first texts are so many different ones that looking for equal ones does not pay.
 
     They are then too many to be kept, and of what is kept instead nothing depends on whether equal ones were found.
     """
-    numbers = _as_numbers(octets)
-    head = (texts if numbers is None else numbers)[: HEAD * room.values]
-    return len(head) > room.values and len(head.unique()) > max(room.values, ALIKE * len(head))
+    head, many = texts[: 2 * room.values], ALIKE * 2 * room.values
+    return len(head) > many and len(head.unique()) > many
 
 
 @dataclass(frozen=True, eq=False)

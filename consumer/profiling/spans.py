@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,32 +63,31 @@ class Numbers:
 
 
 def _moments(values: Floats, counts: Ints) -> Moments:
-    """What occurs equally often is summed up together, and counts so many times."""
-    if _is_small_and_whole(values) and counts.sum() < MANY:
-        return _of_whole(values, counts)
-    often, rows = np.unique(counts, return_counts=True)
-    if (often == 1).all():
-        return Moments.of(values)
-    ordered = values[np.argsort(counts)]
-    total, squares = (of(ordered, rows).weighed(often) for of in (Sums.of, Sums.of_squares))
-    return Moments(int(counts.sum()), total, squares)
+    if (count := int(counts.sum())) >= MANY:
+        often, rows = np.unique(counts, return_counts=True)  # what occurs equally often is summed up together
+        ordered = values[np.argsort(counts)]
+        total, squares = (of(ordered, rows).weighed(often) for of in (Sums.of, Sums.of_squares))
+        return Moments(count, total, squares)
+    weights = counts.astype(np.float64)
+    if _is_small_and_whole(values):
+        return Moments(count, *_of_whole(values, weights))
+    return Moments(count, *(Sums.of_weighed(values, weights, squared=squared) for squared in (False, True)))
 
 
 def _is_small_and_whole(values: Floats) -> bool:
     return bool(np.abs(values).max(initial=0) < SMALL and (np.rint(values) == values).all())
 
 
-def _of_whole(values: Floats, counts: Ints) -> Moments:
+def _of_whole(values: Floats, weights: Floats) -> Iterator[Sums]:
     """Halves of these numbers have products of which also the sums are whole doubles, in whatever order they are added.
 
     (2**16 h + l)**2 is 2**32 hh + 2**17 hl + ll.
     """
     high = np.floor(values * 2.0**-16)
     low = values - high * 2.0**16
-    weights = counts.astype(np.float64)
     weighed = low * weights
-    squares = [high * weights @ high * 2.0**32, weighed @ high * 2.0**17, weighed @ low]
-    return Moments(int(counts.sum()), Sums.of(np.array([values @ weights])), Sums.of(np.array(squares)))
+    yield Sums.of_whole(int(values @ weights))
+    yield Sums.of_whole((int(high * weights @ high) << 32) + (int(weighed @ high) << 17) + int(weighed @ low))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 Word = NDArray[np.uint64]
@@ -95,15 +94,6 @@ class Words:
         values = _of_digits(digits, found) / _EXACT_TENS[decimals] * signs
         values[(np.bitwise_count(rest & _DIGITS) != found) | (found == 0)] = np.nan
         return np.asarray(values)
-
-
-def spelled(words: Word) -> pa.Array:
-    """The texts of up to eight bytes that have these words."""
-    octets = words.view(np.uint8).reshape(-1, WIDTH)
-    there = octets > 0
-    bounds = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(octets[there])]
-    return pa.Array.from_buffers(pa.large_string(), len(words), buffers)
 
 
 def _translated(words: Word, bits: bytes) -> Word:
