@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -120,10 +120,20 @@ class Batch:
         names = write.carried(self.originals.layout, added := self.added(frame))
         for begin in range(0, len(frame), _AT_ONCE):
             part = frame.iloc[begin : begin + _AT_ONCE]
-            cells = self.originals.cells(self.places[part.index.to_numpy()], surplus=False)
-            carried = dict(zip(self.originals.layout.header, map(values.strip, cells), strict=True))
-            made = {name: pa.array(write.texts(part[name]), pa.string()) for name in added}
-            yield write.lines([(carried | made)[name] for name in names])
+            places, made = self.places[part.index.to_numpy()], {name: write.texts(part[name]) for name in added}
+            few = self.originals.texts(places)
+            yield self._few(few, made, names) if few else self._many(places, made, names)
+
+    def _few(self, cells: Sequence[Sequence[str]], made: Mapping[str, Sequence[str]], names: Sequence[str]) -> bytes:
+        stripped = ([cell.strip() for cell in column] for column in cells)
+        columns = {**dict(zip(self.originals.layout.header, stripped, strict=True)), **made}
+        return write.spelled([columns[name] for name in names])
+
+    def _many(self, places: Places, made: Mapping[str, Sequence[str]], names: Sequence[str]) -> bytes:
+        stripped = map(values.strip, self.originals.cells(places, surplus=False))
+        columns = dict(zip(self.originals.layout.header, stripped, strict=True))
+        columns |= {name: pa.array(texts, pa.string()) for name, texts in made.items()}
+        return write.lines([columns[name] for name in names])
 
 
 def _whole(pieces: Iterator[bytes]) -> bytes:

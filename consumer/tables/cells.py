@@ -15,7 +15,7 @@ import pyarrow.csv
 from consumer.tables.misfits import Misfits
 
 _BLOCK = 8 * 1024 * 1024
-_FEW = 8 * 1024  # bytes, which Python splits before pyarrow has begun
+FEW = 8 * 1024  # bytes, which Python splits before pyarrow has begun
 _MOST_MISFITS = 10_000
 _LARGE = (pa.large_string(), pa.large_binary())
 T = TypeVar("T")
@@ -64,7 +64,8 @@ class Tokeniser(Generic[T]):
 
     def run(self, data: bytes, width: int) -> tuple[list[T], Misfits]:
         """The rows of *data* that have *width* cells, and the misfits; TooManyMisfits where they are a crowd."""
-        if self.types is None and (cells := self._split(data, width)):
+        if self.types is None and (columns := split(data, self.delimiter, width)):
+            cells = [pa.array(columns[place], pa.string()) for place in self.wanted]
             return [self.convert(cells)], _Collector().misfits()
         try:
             return self._run(data, width, _unbroken(data, _BLOCK))
@@ -72,16 +73,6 @@ class Tokeniser(Generic[T]):
             if "straddling" not in str(exc):
                 raise
         return self._run(data, width, min(len(data), 2**31 - 1))  # a row is longer than a block
-
-    def _split(self, data: bytes, width: int) -> list[pa.Array] | None:
-        """The wanted columns of a few rows that all fit and have no quotes; None where they are others."""
-        if len(data) > _FEW or b'"' in data or b"\r" in data:
-            return None
-        rows = [line.split(self.delimiter) for line in data.decode().split("\n") if line]
-        if not rows or any(len(row) != width for row in rows):
-            return None
-        columns = list(zip(*rows, strict=True))
-        return [pa.array(columns[place], pa.string()) for place in self.wanted]
 
     def _run(self, data: bytes, width: int, block: int) -> tuple[list[T], Misfits]:
         told = _Collector()
@@ -116,6 +107,14 @@ class Tokeniser(Generic[T]):
                 include_columns=wanted,
             ),
         )
+
+
+def split(data: bytes, delimiter: str, width: int) -> list[tuple[str, ...]] | None:
+    """The columns of a few rows that all have *width* cells, and no quotes; None where they are others."""
+    if len(data) > FEW or b'"' in data or b"\r" in data:
+        return None
+    rows = [line.split(delimiter) for line in data.decode().split("\n") if line]
+    return list(zip(*rows, strict=True)) if rows and {*map(len, rows)} == {width} else None
 
 
 def _unbroken(data: bytes, size: int) -> int:

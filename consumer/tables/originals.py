@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.tables import rows
-from consumer.tables.cells import Tokeniser, joined
+from consumer.tables.cells import Tokeniser, joined, split
 from consumer.tables.misfits import Misfits
 from consumer.tables.rows import Places, Rows
 from protocol.intake.layout import Layout
+
+AT_HAND = 64  # rows, which Python picks before pyarrow has begun
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ class Originals:
         order = pa.array(np.argsort(np.concatenate([part for part, _ in parts])))
         return [pa.concat_arrays(pieces).take(order) for pieces in zip(*columns, strict=True)]
 
+    def texts(self, places: Places) -> list[tuple[str, ...]] | None:
+        """The same of a few rows that Python can split; None where they are others."""
+        columns = len(self.layout.header)
+        if len(places) > AT_HAND or (self.widths(places) != columns).any():
+            return None
+        return split(self.bytes_of(places), self.layout.delimiter, columns)
+
     def widths(self, places: Places) -> Places:
         """How many cells these rows have."""
         widths = np.full(len(places), len(self.layout.header))
@@ -80,7 +89,10 @@ class Originals:
             yield self.misfits.places[widths == width], int(width)
 
     def bytes_of(self, places: Places) -> bytes:
-        return joined(self.rows.take(places))
+        if len(places) > AT_HAND:
+            return joined(self.rows.take(places))
+        begins, ends = self.rows.bounds[places].tolist(), self.rows.bounds[places + 1].tolist()
+        return b"".join([self.data[begin:end] for begin, end in zip(begins, ends, strict=True)])
 
     def _of_width(self, places: Places, width: int, *, surplus: bool) -> list[pa.Array]:
         columns = len(self.layout.header)

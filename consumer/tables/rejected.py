@@ -59,6 +59,8 @@ def lines(layout: Layout, rows: Sequence[Aside]) -> bytes:
     odd = np.flatnonzero(widths != len(layout.header)).astype(np.uint32)
     misfits = Misfits(odd, widths[odd], np.zeros(0, np.uint32))
     originals = Originals(b"".join(row.data for row in rows), layout, 0, misfits, len(numbers), numbers=numbers)
-    cells = originals.cells(np.arange(len(numbers)), surplus=True)
     reasons = pa.concat_arrays([row.reasons for row in rows])
+    if few := originals.texts(np.arange(len(numbers))):
+        return write.spelled([*few, [str(number) for number in numbers.tolist()], reasons.to_pylist()])
+    cells = originals.cells(np.arange(len(numbers)), surplus=True)
     return write.lines([*cells, pa.array(numbers).cast(pa.string()), reasons])

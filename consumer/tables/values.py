@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -31,8 +33,9 @@ class Why(IntEnum):
     not_finite = 3
 
 
-_GRAMMAR = r"^[+-]?(?:[0-9]+{0}?[0-9]*|{0}[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_GRAMMAR = r"^[+-]?(?:[0-9]+(?:{0}[0-9]*)?|{0}[0-9]+)(?:[eE][+-]?[0-9]+)?$"  # Python too is soon done with any text
 _POINT, _COMMA = _GRAMMAR.format(r"\."), _GRAMMAR.format(",")
+_FITS = {".": re.compile(_POINT).fullmatch, ",": re.compile(_COMMA).fullmatch}
 _PLAIN = b"0123456789+-eE"  # made of these and the mark alone, a cell that pyarrow converts the grammar allows
 _ODD = {mark: bytes(byte not in _PLAIN + mark.encode() for byte in range(256)) for mark in ".,"}
 _TO_POINT = bytes.maketrans(b",", b".")
@@ -40,6 +43,7 @@ _DELETE = 127  # what lies between it and a space is no white space
 _MAY_BE_BLANK = np.array([byte <= ord(" ") or byte >= _DELETE for byte in range(256)])
 _IS_DIGIT = np.array([chr(byte) in "0123456789" for byte in range(256)])
 FEW = 8  # one in so many
+AT_HAND = 64  # cells, which Python converts before pyarrow has begun
 
 
 def strip(cells: pa.Array) -> pa.Array:
@@ -116,13 +120,24 @@ def join(parts: Sequence[Coded]) -> Coded:
 
 def numbers(cells: pa.Array, *, required: bool, decimal: str) -> tuple[Floats, Codes]:
     """The cells as doubles, correctly rounded; NaN where a cell is no number."""
+    values, empty = _few(cells, decimal) if len(cells) <= AT_HAND else _many(cells, decimal)
+    wrong, infinite = np.isnan(values), np.isinf(values)
+    codes = np.where(empty, Why.missing * required, wrong * Why.not_a_number + infinite * Why.not_finite)
+    return values, codes.astype(np.uint8)
+
+
+def _few(cells: pa.Array, decimal: str) -> tuple[Floats, Flags]:
+    """The cells as doubles, and which are empty, looked at one by one."""
+    texts, fits = [cell.strip() for cell in cells.to_pylist()], _FITS[decimal]
+    values = [float(text.replace(decimal, ".")) if fits(text) else math.nan for text in texts]
+    return np.array(values, np.float64), np.array([not text for text in texts], np.bool_)
+
+
+def _many(cells: pa.Array, decimal: str) -> tuple[Floats, Flags]:
     look = _Look(cells, decimal)
     if look.may_be_blank:
         look = _Look(strip(cells), decimal)
-    values = look.values()
-    wrong, infinite = np.isnan(values), np.isinf(values)
-    codes = np.where(look.empty, Why.missing * required, wrong * Why.not_a_number + infinite * Why.not_finite)
-    return values, codes.astype(np.uint8)
+    return look.values(), look.empty
 
 
 class _Look:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.kinds import Column
-from consumer.tables import cells, cut, learned, read, rows, survey, values
+from consumer.tables import cells, cut, learned, originals, read, rows, survey, values
 from protocol.files import BlockingFiles
 from protocol.intake import ReadOptions
 from tests.tables import oracle
@@ -85,7 +85,9 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
     seen = survey.survey(files, "table", ReadOptions(delimiter=table["delimiter"]), name="t.csv", work_prefix="work/")
     with pytest.MonkeyPatch.context() as patch:
         if count in (2, 50):  # not even a few rows are split without pyarrow
-            patch.setattr(cells, "_FEW", 0)
+            patch.setattr(cells, "FEW", 0)
+            patch.setattr(values, "AT_HAND", 0)
+            patch.setattr(originals, "AT_HAND", 0)
         if count == 50:
             patch.setattr(rows, "_BLOCK", 5)
             patch.setattr(cells, "_BLOCK", 16)
