@@ -46,15 +46,16 @@ def columns(_: SalesParams) -> Sequence[Column]:
 
 
 def check(frame: pd.DataFrame, _: SalesParams) -> Sequence[Failed]:
-    none_sold = frame["quantity"].to_numpy() == 0
+    revenue, quantity = _numbers(frame, "revenue", "quantity")
+    none_sold, beyond = quantity == 0, np.isinf(_quotients(revenue, quantity))
     return (
         Failed(none_sold, "quantity", "zero_quantity"),
-        Failed(~none_sold & np.isinf(_per_unit(frame)), "revenue", "revenue_per_unit_not_finite"),  # 1e300 for 1e-300
+        Failed(~none_sold & beyond, "revenue", "revenue_per_unit_not_finite"),  # 1e300 for 1e-300
     )
 
 
 def chunk(frame: pd.DataFrame, _: SalesParams) -> Sales:
-    numbers = {name: frame[name].to_numpy(np.float64) for name in NUMBERS}
+    numbers = dict(zip(NUMBERS, _numbers(frame, *NUMBERS), strict=True))
     return Sales(
         Groups.of("region", frame["region"], numbers),
         Moments.of(_quotients(numbers["revenue"], numbers["quantity"])),
@@ -82,7 +83,9 @@ def select(frame: pd.DataFrame, _before: Sales | None, total: Sales, params: Sal
     threshold = _threshold(total.per_unit, params)
     per_unit = _per_unit(frame)
     above = np.flatnonzero(per_unit > (np.inf if threshold is None else threshold))
-    return frame.iloc[above].assign(revenue_per_unit=per_unit[above])
+    found = frame.take(above)
+    found["revenue_per_unit"] = per_unit[above]
+    return found
 
 
 def bound(part: Sales, params: SalesParams) -> float:
@@ -120,7 +123,11 @@ def chart(report: Report, _: SalesParams) -> dict[str, Any]:
 
 
 def _per_unit(frame: pd.DataFrame) -> Floats:
-    return _quotients(frame["revenue"].to_numpy(np.float64), frame["quantity"].to_numpy(np.float64))
+    return _quotients(*_numbers(frame, "revenue", "quantity"))
+
+
+def _numbers(frame: pd.DataFrame, *names: str) -> list[Floats]:
+    return [frame[name].to_numpy(np.float64) for name in names]
 
 
 def _quotients(revenue: Floats, quantity: Floats) -> Floats:

@@ -119,7 +119,7 @@ class Batch:
     def _carried(self, frame: pd.DataFrame) -> Iterator[bytes]:
         names = write.carried(self.originals.layout, added := self.added(frame))
         for begin in range(0, len(frame), _AT_ONCE):
-            part = frame.iloc[begin : begin + _AT_ONCE]
+            part = frame.iloc[begin : begin + _AT_ONCE] if len(frame) > _AT_ONCE else frame
             places, made = self.places[part.index.to_numpy()], {name: write.texts(part[name]) for name in added}
             few = self.originals.texts(places)
             yield self._few(few, made, names) if few else self._many(places, made, names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,9 @@ class Converted:
         return self if keep.all() else self.take(np.flatnonzero(keep))
 
     def frame(self, names: Sequence[str]) -> pd.DataFrame:
-        columns = {name: _series(column) for name, column in zip(names, self.columns, strict=True)}
-        return pd.DataFrame(columns, index=pd.RangeIndex(len(self)), copy=False)
+        frame = pd.DataFrame(dict(enumerate(map(_series, self.columns))), index=pd.RangeIndex(len(self)), copy=False)
+        frame.columns = _index(tuple(names))
+        return frame
 
 
 def convert(
@@ -136,6 +138,12 @@ def _join(pieces: Sequence[Any], column: Column) -> Any:
     if column.type == "category":
         return pieces[0] if len(pieces) == 1 else values.join(pieces)
     return pa.chunked_array(list(pieces), pa.string())
+
+
+@lru_cache(maxsize=64)
+def _index(names: tuple[str, ...]) -> pd.Index[Any]:
+    """Made once: an index that stays also keeps what it has learned of where its names are."""
+    return pd.Index(names) if names else pd.RangeIndex(0)
 
 
 def _series(column: Any) -> Any:

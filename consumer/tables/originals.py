@@ -16,7 +16,7 @@ from consumer.tables.misfits import Misfits
 from consumer.tables.rows import Places, Rows
 from protocol.intake.layout import Layout
 
-AT_HAND = 64  # rows, which Python picks before pyarrow has begun
+AT_HAND = 128  # rows, which Python picks before pyarrow has begun
 
 
 @dataclass(frozen=True)

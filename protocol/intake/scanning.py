@@ -109,6 +109,8 @@ def uncounted(_data: bytes, _byte: bytes) -> int:
 
 def newline(data: bytes) -> str:
     """How lines end in *data*; `mixed` where they end in several ways."""
+    if b"\r" not in data:
+        return "\n" if b"\n" in data else ""
     pairs = data.count(b"\r\n")
     counts = {"\r\n": pairs, "\n": data.count(b"\n") - pairs, "\r": data.count(b"\r") - pairs}
     found = [end for end, count in counts.items() if count]
