@@ -10,6 +10,7 @@ from typing import Any
 from consumer.builds import build_of
 from consumer.kinds import BadInput, Kind
 from consumer.steps import Made, Plan, Run, Task
+from consumer.tables import overlay as overlays
 from consumer.tables.cut import Chunk
 from consumer.tables.overlay import Overlay
 from consumer.tables.survey import Survey
@@ -67,7 +68,9 @@ def keep(task: Task, plan: Plan, kind: Kind, made: Made) -> None:
 
 def _first(task: Task, plan: Plan, kind: Kind, files: BlockingFiles) -> State:
     """The state of a table that was read whole."""
-    survey: Survey = _load(plan.survey)
+    survey = overlays.load(plan.survey)
+    if not isinstance(survey, Survey):
+        raise TypeError("several tables are not read whole")
     state = State(task.params, survey.layout, line_after(files, survey))
     if not needs_source(kind):
         return state

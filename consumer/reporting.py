@@ -54,10 +54,10 @@ def charts(kind: Kind, found: kinds.Report, params: Any) -> tuple[Chart, ...]:
 
 def table(name: str, frame: pd.DataFrame) -> Table:
     columns = tuple(map(str, frame.columns))
-    shown = frame.head(_room(columns))
+    shown = frame if len(frame) <= (room := _room(columns)) else frame.head(room)
     cells = [[_short(_plain(value)) for value in series] for _, series in shown.items()]
     rows = tuple(zip(*cells, strict=True))
-    return Table(name=name, columns=columns, rows=rows, truncated=len(frame) > len(shown))
+    return _made(name, columns, rows, truncated=len(frame) > len(shown))
 
 
 def preview(name: str, text: bytes, *, numbers: Container[str], whole: bool) -> Table:
@@ -71,7 +71,12 @@ def preview(name: str, text: bytes, *, numbers: Container[str], whole: bool) -> 
     named = zip(columns, zip(*known, strict=True), strict=True) if known else ()
     read = [list(map(_number, cells)) if column in numbers else _shortened(cells) for column, cells in named]
     rows = tuple(zip(*read, strict=True))
-    return Table(name=name, columns=columns, rows=rows, truncated=not whole or len(some) > room)
+    return _made(name, columns, rows, truncated=not whole or len(some) > room)
+
+
+def _made(name: str, columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...], *, truncated: bool) -> Table:
+    """Not looked at once more cell by cell: what `_plain` returns, and text, are JSON values."""
+    return Table.model_construct(name=name, columns=columns, rows=rows, truncated=truncated)
 
 
 def _shortened(cells: Sequence[str]) -> Sequence[str]:
@@ -88,7 +93,7 @@ def _short(value: Any) -> Any:
 
 def _number(text: str) -> Any:
     try:
-        return _plain(float(text)) if text else None
+        return _finite(float(text)) if text else None
     except ValueError:
         return text
 
@@ -110,5 +115,9 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return _finite(value)
     return value if isinstance(value, str | int | bool) else str(value)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import Any
 
 from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, planning, reporting
@@ -18,7 +18,7 @@ from consumer.executors import weight
 from consumer.kinds import Kind
 from consumer.passages import Passage
 from consumer.steps import Drawn, Finished, Made, Milled, Plan, Run, Selected, Task
-from consumer.tables import cut, pieces, survey, write
+from consumer.tables import cut, overlay, pieces, survey, write
 from consumer.tables.overlay import Part, Tables
 from protocol import rejects
 from protocol.job import Artefact, Report, Table
@@ -42,7 +42,7 @@ def peak() -> int:
 def plan(task: Task) -> Plan:
     """Look at the table and cut it, and say what the columns of its rejected rows will be."""
     made = planning.plan(task)
-    task.files.write(rejects.header(task.prefix), [write.rejects_header(_load(made.survey).layout)])
+    task.files.write(rejects.header(task.prefix), [write.rejects_header(overlay.load(made.survey).layout)])
     return made
 
 
@@ -87,14 +87,8 @@ def close(task: Task, found: bytes, chunk: bytes, outcomes: Sequence[Outcome]) -
 
 
 def _survey(found: bytes, table: int) -> survey.Survey:
-    tables = _tables(found)
+    tables = overlay.load(found)
     return tables.surveys[table] if isinstance(tables, Tables) else tables
-
-
-@lru_cache(maxsize=1)  # one after another, the steps of a job ask for the same
-def _tables(found: bytes) -> survey.Survey | Tables:
-    tables: survey.Survey | Tables = _load(found)
-    return tables
 
 
 def _load(data: bytes) -> Any:
@@ -168,7 +162,7 @@ def select_of(passage: Passage, before: bytes | None, total: bytes, listed: byte
 def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     """Write the artefacts and the final report."""
     kind, params = catalogue.understand(task)
-    layout = _tables(plan.survey).layout
+    layout = overlay.load(plan.survey).layout
     result, shown = _report(task, total, 1.0, passes.counted)
     store = _artefacts(task)
     made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
@@ -194,7 +188,7 @@ def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
 def _rejected(task: Task, plan: Plan, store: artefacts.Artefacts, rejected: Sequence[int]) -> Artefact:
     """Join rejected.csv from its pieces, and from what still holds of an earlier job's."""
     parts = [task.piece("rejected", index) for index, count in enumerate(rejected) if count]
-    header = write.rejects_header(_tables(plan.survey).layout)
+    header = write.rejects_header(overlay.load(plan.survey).layout)
     if plan.earlier is None:
         return store.join(REJECTED_CSV, header, parts)
     return store.add(REJECTED_CSV, amendments.rejected(task, plan.earlier, header, parts))

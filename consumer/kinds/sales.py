@@ -18,6 +18,7 @@ from consumer.parts.groups import Groups, merged
 from consumer.parts.sentences import count, number
 
 NUMBERS = ("revenue", "quantity", "discount")
+SUMMARY = pd.Index(["region", "revenue_sum", "revenue_mean", "quantity_sum", "discount_mean"])
 MARGIN = 0.2  # of a deviation: so much lower may the threshold of the whole table be than that of a part
 Flags = NDArray[np.bool_]
 
@@ -147,15 +148,14 @@ def _limit(mean: float | None, std: float | None, params: SalesParams) -> float 
 
 def _by_region(total: Sales) -> pd.DataFrame:
     regions = total.regions
-    return pd.DataFrame(
-        {
-            "region": pd.Series(regions.names, dtype="str"),
-            "revenue_sum": regions.totals("revenue"),
-            "revenue_mean": regions.means("revenue"),
-            "quantity_sum": regions.totals("quantity"),
-            "discount_mean": regions.means("discount"),
-        }
+    columns = (
+        pd.Series(regions.names, dtype="str"),
+        regions.totals("revenue"),
+        regions.means("revenue"),
+        regions.totals("quantity"),
+        regions.means("discount"),
     )
+    return pd.DataFrame(dict(enumerate(columns))).set_axis(SUMMARY, axis="columns")
 
 
 KIND = Kind(

@@ -87,8 +87,8 @@ def _sorted_codes(cells: pd.Series[str]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _coded(cells: pd.Series[str]) -> tuple[NDArray[Any], Any]:
     """For each cell the place of its text among different texts, or -1."""
-    if isinstance(cells.dtype, pd.CategoricalDtype):
-        return cells.cat.codes.to_numpy(), cells.cat.categories
+    if isinstance(coded := cells.array, pd.Categorical):
+        return coded.codes, coded.categories
     return pd.factorize(cells)
 
 

@@ -5,8 +5,10 @@ Each stands in for the row that begins on a certain line, and keeps that line, w
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,6 +109,13 @@ class Tables:
 
     layout: Layout
     surveys: tuple[Survey, ...]
+
+
+@lru_cache(maxsize=1)  # one after another, the steps of a job ask for the same
+def load(found: bytes) -> Survey | Tables:
+    """The table of a plan, or the tables, which it has pickled."""
+    tables: Survey | Tables = pickle.loads(found)  # noqa: S301 - written by the plan, kept in our own store
+    return tables
 
 
 def write_down(files: BlockingFiles, key: str, found: Mapping[int, Sequence[str]], width: int) -> Overlay:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -37,7 +38,12 @@ def carried(layout: Layout, added: Iterable[str]) -> tuple[str, ...]:
 
 
 def header(names: Iterable[str]) -> bytes:
-    return spelled([[str(name)] for name in names])
+    return _header(tuple(map(str, names)))
+
+
+@lru_cache(maxsize=16)  # a small job asks for the same ones several times
+def _header(names: tuple[str, ...]) -> bytes:
+    return spelled([[name] for name in names])
 
 
 def table_csv(frame: pd.DataFrame) -> bytes:

@@ -9,7 +9,7 @@ import re
 import shutil
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -32,14 +32,14 @@ class Folder(Objects):
         self._root = root
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes]) -> None:
-        path = self._root / key
+        path = f"{self._root}/{key}"
         staged = _stage(path)
         try:
             with _open(staged) as file:
                 await _pour(file, data)
-            staged.replace(path)
+            os.replace(staged, path)
         except BaseException:
-            staged.unlink(missing_ok=True)
+            _drop(staged)
             raise
 
     async def remove(self, key: str) -> None:
@@ -89,26 +89,26 @@ class BlockingFolder(BlockingObjects):
 
     def size(self, key: str) -> int:
         try:
-            return (self._root / key).stat().st_size
+            return os.stat(f"{self._root}/{key}").st_size
         except FileNotFoundError:
             raise FileMissing(key) from None
 
     def write(self, key: str, data: Iterable[bytes]) -> None:
-        path = self._root / key
+        path = f"{self._root}/{key}"
         staged = _stage(path)
         try:
             with _open(staged) as file:
                 _write_all(file, data)
-            staged.replace(path)
+            os.replace(staged, path)
         except BaseException:
-            staged.unlink(missing_ok=True)
+            _drop(staged)
             raise
 
     def read(self, key: str, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
         try:
-            file = os.open(self._root / key, os.O_RDONLY)
+            file = os.open(f"{self._root}/{key}", os.O_RDONLY)
         except FileNotFoundError:
             raise FileMissing(key) from None
         try:
@@ -120,17 +120,22 @@ class BlockingFolder(BlockingObjects):
         return data
 
 
-def _stage(path: Path) -> Path:
+def _stage(path: str) -> str:
     """Where the file that will be *path* is written until it is whole."""
-    return path.with_name(f"{path.name}#{uuid.uuid4().int}")
+    return f"{path}#{uuid.uuid4().int}"
 
 
-def _open(staged: Path) -> io.FileIO:
+def _open(staged: str) -> io.FileIO:
     try:
-        return staged.open("xb", buffering=0)
+        return io.FileIO(staged, "xb")
     except FileNotFoundError:  # the first in its folder
-        staged.parent.mkdir(parents=True, exist_ok=True)
-        return staged.open("xb", buffering=0)
+        os.makedirs(os.path.dirname(staged), exist_ok=True)
+        return io.FileIO(staged, "xb")
+
+
+def _drop(staged: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(staged)
 
 
 async def _pour(file: io.FileIO, data: bytes | AsyncIterable[bytes]) -> None:
