@@ -136,12 +136,10 @@ def _numbers(seen: _Texts, decimal: str) -> Looks:
     may = _MAY_BE_NUMBER[decimal]
     if not seen.may_be(may):
         return Looks(np.zeros(len(seen.texts), np.uint8), np.full(len(seen.texts), np.nan))
-    which = may[seen.sorts]
-    if which.all():
-        numbers = _values(seen, None, decimal)
-    else:
-        places = np.flatnonzero(which)
-        numbers = _spread(len(seen.texts), places, _values(seen, places, decimal))
+    places = np.flatnonzero(may[seen.sorts])
+    numbers = _values(seen, places, decimal)
+    if len(places) < len(seen.texts):
+        numbers = _spread(len(seen.texts), places, numbers)
     families = _NUMERIC[seen.sorts]
     families[np.isnan(numbers)] = Family.text
     zeros = np.flatnonzero((seen.octets.first == ord("0")) & (families == np.uint8(Family.integer)))
@@ -149,23 +147,22 @@ def _numbers(seen: _Texts, decimal: str) -> Looks:
     return Looks(families, numbers)
 
 
-def _values(seen: _Texts, places: Places | None, decimal: str) -> Floats:
-    """Of the texts in *places* or, without, of all; NaN where one is no number.
-
-    All have digits, and nothing but what a number may have.
-    """
-    words, made_of = seen.octets.words, seen.made_of(_MAY_BE_NUMBER[decimal])
-    if not words or (words.behind is not None and made_of != _DIGIT):
-        return _converted(seen.texts if places is None else seen.texts.take(pa.array(places)), decimal)
-    if places is not None:
+def _values(seen: _Texts, places: Places, decimal: str) -> Floats:
+    """Of the texts in *places*; NaN where one is no number. All have digits, and only what a number may have."""
+    if not (words := seen.octets.words):
+        return _converted(_taken(seen.texts, places), decimal)
+    few, made_of = len(places) < len(seen.texts), seen.made_of(_MAY_BE_NUMBER[decimal])
+    if few:
         words = words.take(places)
     if made_of == _DIGIT:
         return words.whole()
-    found = words.numbers(decimal)
-    if made_of & _EXPONENT:
-        sorts = seen.sorts if places is None else seen.sorts[places]
-        powers = np.flatnonzero(sorts & _EXPONENT)
-        found[powers] = _converted(seen.texts.take(pa.array(powers if places is None else places[powers])), decimal)
+    powers = seen.sorts[places] & _EXPONENT > 0
+    if words.behind is None:
+        found, rest = words.numbers(decimal), np.flatnonzero(powers)
+    else:
+        found, rest = np.full(len(places), np.nan), np.flatnonzero(words.may_be_numbers(decimal) | powers)
+    if len(rest):
+        found[rest] = _converted(_taken(seen.texts, places[rest]), decimal)
     return found
 
 

@@ -88,7 +88,7 @@ def _in_order(frame: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
 
 def _texts(frame: pd.DataFrame) -> Iterator[pa.Array]:
     for _name, column in frame.items():  # noqa: PERF102 - a frame is no dict, and the same name may be there twice
-        found = pa.array(column, pa.large_string(), from_pandas=True)
+        found = pa.array(column.array, pa.large_string(), from_pandas=True)
         yield _whole(found) if isinstance(found, pa.ChunkedArray) else found
 
 

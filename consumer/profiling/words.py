@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Word = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 Places = NDArray[np.integer[Any]]
 
 WIDTH = 8
@@ -73,6 +74,15 @@ class Words:
         for shift in (32, 16, 8):
             found |= found >> np.uint64(shift)
         return found.astype(np.uint8)
+
+    def may_be_numbers(self, mark: str) -> Flags:
+        """Whether all but a sign in front and one mark of decimals are digits, of which there are some."""
+        digits, marked = np.bitwise_count(self.first & _DIGITS), _where(self.first, ord(mark)) > 0
+        if self.behind is not None:
+            digits = digits + np.bitwise_count(self.behind & _DIGITS)
+            marked |= _where(self.behind, ord(mark)) > 0
+        signed = (self.initials == ord("-")) | (self.initials == ord("+"))
+        return np.asarray((digits > 0) & (self.lengths - digits <= signed.astype(np.uint8) + marked))
 
     def whole(self) -> Floats:
         """What the texts, which are digits, come to, each rounded once."""

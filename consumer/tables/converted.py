@@ -18,7 +18,7 @@ from consumer.tables.learned import Learned
 from consumer.tables.rows import Flags, Places
 
 TYPES = {"number": pa.float64(), "text": pa.string(), "category": pa.dictionary(pa.int32(), pa.string())}
-_TEXT = pd.StringDtype(na_value=np.nan)
+_TEXT: Any = pd.StringDtype(na_value=np.nan)  # its way from arrow, which costs half of a series, has no type
 _DOUBTFUL = np.iinfo(np.uint16).max
 
 
@@ -149,4 +149,4 @@ def _index(names: tuple[str, ...]) -> pd.Index[Any]:
 def _series(column: Any) -> Any:
     if isinstance(column, values.Coded):
         return column.categorical()
-    return pd.Series(column, dtype=_TEXT) if isinstance(column, pa.ChunkedArray) else column
+    return _TEXT.__from_arrow__(column) if isinstance(column, pa.ChunkedArray) else column
