@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from aiohttp import StreamReader
+
 from service.limits import Limits
 from service.problems import Refused
 
@@ -13,15 +15,17 @@ T = TypeVar("T")
 
 
 class Patience:
-    """For one read, and for all of them: also one that never quite stops."""
+    """For one read of *content*, and for all of them: also one that never quite stops."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._read, self._pace = limits.read, limits.pace
+    def __init__(self, limits: Limits, content: StreamReader) -> None:
+        self._read, self._pace, self._content = limits.read, limits.pace, content
         self._clock = asyncio.get_running_loop().time
         self._end = self._clock() + limits.upload
         self._left = limits.read  # seconds: waiting uses them up, what comes brings new ones
 
     async def wait(self, reading: Awaitable[T]) -> T:
+        if self._content.is_eof():  # all of it has come
+            return await reading
         began = self._clock()
         try:
             async with asyncio.timeout_at(min(self._end, began + min(self._left, self._read))):

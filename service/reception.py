@@ -64,7 +64,7 @@ async def receive(request: web.Request, store: Store, limits: Limits, kinds: Map
     for name, value in request.query.items():
         if name != "csrf":  # of a form that is sent without scripts
             fields.add(name, value)
-    patience = Patience(limits)
+    patience = Patience(limits, request.content)
     kind = media_type(request)
     if kind == FORM:
         return await _receive_form(request, fields, store, patience, limits)

@@ -74,17 +74,23 @@ class Slots:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._room.acquire()
-        except TimeoutError:
-            raise Refused("busy", "Too many uploads are under way.", headers={"Retry-After": "5"}) from None
+        if self._room.locked():
+            await self._wait()
+        else:
+            await self._room.acquire()
         self.taken += 1
         try:
             yield
         finally:
             self.taken -= 1
             self._room.release()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._room.acquire()
+        except TimeoutError:
+            raise Refused("busy", "Too many uploads are under way.", headers={"Retry-After": "5"}) from None
 
 
 class Uploading:

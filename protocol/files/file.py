@@ -7,8 +7,9 @@ import io
 import os
 import re
 import shutil
+import time
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,12 @@ from urllib.parse import unquote, urlsplit
 
 from obstore.store import LocalStore
 
-from protocol.background import Background
+from protocol.background import PART, PIECES, Background
 from protocol.files import BlockingFiles, FileMissing
 from protocol.files.objects import ADVICE, BlockingObjects, Objects, try_out
 from protocol.findings import Finding, fault, find_obstacle
 
+LOOK = 1.0  # seconds between two looks at how much is free
 STAGED = re.compile(r"#\d+$")  # how the store names a file that is not whole yet
 
 
@@ -30,16 +32,17 @@ class Folder(Objects):
     def __init__(self, root: Path, url: str) -> None:
         super().__init__(LocalStore(root), url)
         self._root = root
+        self._known: tuple[float, int] | None = None  # when the disk was looked at last, and what was free
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes]) -> None:
         path = f"{self._root}/{key}"
-        staged = _stage(path)
         try:
-            with _open(staged) as file:
-                await _pour(file, data)
-            os.replace(staged, path)
+            if isinstance(data, bytes):
+                await _in_thread(partial(_write_whole, path, [data]))
+            else:
+                await _store(path, aiter(data))
         except BaseException:
-            _drop(staged)
+            self._known = None  # the disk may be full
             raise
 
     async def remove(self, key: str) -> None:
@@ -56,7 +59,11 @@ class Folder(Objects):
                 path.unlink(missing_ok=True)
 
     async def free_space(self) -> int | None:
-        return (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+        """As it was within the last second: a look takes a thread, and each small upload asks for one."""
+        now = time.monotonic()
+        if self._known is None or now - self._known[0] > LOOK:
+            self._known = now, (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+        return self._known[1]
 
 
 def folder_of(url: str) -> Path:
@@ -94,15 +101,7 @@ class BlockingFolder(BlockingObjects):
             raise FileMissing(key) from None
 
     def write(self, key: str, data: Iterable[bytes]) -> None:
-        path = f"{self._root}/{key}"
-        staged = _stage(path)
-        try:
-            with _open(staged) as file:
-                _write_all(file, data)
-            os.replace(staged, path)
-        except BaseException:
-            _drop(staged)
-            raise
+        _write_whole(f"{self._root}/{key}", data)
 
     def read(self, key: str, start: int, stop: int) -> bytes:
         if start >= stop:
@@ -138,15 +137,61 @@ def _drop(staged: str) -> None:
         os.unlink(staged)
 
 
-async def _pour(file: io.FileIO, data: bytes | AsyncIterable[bytes]) -> None:
+async def _store(path: str, pieces: AsyncIterator[bytes]) -> None:
+    begun, more = await _begin(pieces)
+    if not more:
+        await _in_thread(partial(_write_whole, path, begun))
+        return
+    staged = _stage(path)
+    try:
+        with _open(staged) as file:
+            await _pour(file, begun, pieces)
+        os.replace(staged, path)
+    except BaseException:
+        _drop(staged)
+        raise
+
+
+async def _begin(pieces: AsyncIterator[bytes]) -> tuple[list[bytes], bool]:
+    """What comes first, and whether there may be more: most files are small, and one way to a thread is enough."""
+    begun, size = [], 0
+    async for piece in pieces:
+        begun.append(piece)
+        size += len(piece)
+        if size >= PART or len(begun) >= PIECES:
+            return begun, True
+    return begun, False
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Also when cancelled it ends before this does: nobody else may touch its file meanwhile."""
+    done = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        await asyncio.wait([done])
+    finally:
+        await asyncio.wait([done])
+    done.result()
+
+
+def _write_whole(path: str, pieces: Iterable[bytes]) -> None:
+    staged = _stage(path)
+    try:
+        with _open(staged) as file:
+            _write_all(file, pieces)
+        os.replace(staged, path)
+    except BaseException:
+        _drop(staged)
+        raise
+
+
+async def _pour(file: io.FileIO, begun: Iterable[bytes], pieces: AsyncIterator[bytes]) -> None:
     """Write what comes, a part in a thread while the next one gathers."""
     writing = Background(partial(_write_all, file))
     try:
-        if isinstance(data, bytes):
-            await writing.add(data)
-        else:
-            async for piece in data:
-                await writing.add(piece)
+        for piece in begun:
+            await writing.add(piece)
+        async for piece in pieces:
+            await writing.add(piece)
         await writing.flush()
     finally:
         await writing.pause()  # also when cancelled: nobody closes the file under it
