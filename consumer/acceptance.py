@@ -20,7 +20,7 @@ from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
 from protocol.intake.layout import MEDIA_TYPES, Format
 from protocol.intake.unpacking import Unpacker, plain_name
-from protocol.job import Fault, Job, LogEntry, Notify, Progress, Source, State
+from protocol.job import Fault, Job, LogEntry, Notify, Priority, Progress, Source, State
 from protocol.kinds import KindInfo
 from protocol.standins import check_source
 from protocol.submission import Submission
@@ -70,8 +70,13 @@ class Acceptance:
         for job_id in await self._store.begun():
             await self._discard(job_id)
 
-    async def accept(self, asked: Asked, request: Request, blocks: AsyncIterator[bytes] | None) -> None:
-        """Store the table, if there is one, and the job, or raise Refusal and keep nothing."""
+    async def accept(
+        self, asked: Asked, request: Request, blocks: AsyncIterator[bytes] | None, *, take: bool = False
+    ) -> Job | None:
+        """Store the table, if there is one, and the job, or raise Refusal and keep nothing.
+
+        Who would *take* the job at once gets it, unless what is more urgent may wait.
+        """
         rules = self._rules
         wanted = submission.judge(request.fields, request.name, self._kinds, rules.emails, rules.hosts)
         await self._check_space()
@@ -84,9 +89,10 @@ class Acceptance:
             await self._discard(asked.job)
             raise
         job = self._job(asked, wanted, looked)
-        await self._store.accept(job, asked)
+        taken = await self._store.accept(job, asked, take=take and job.priority is not Priority.LOW)
         self._metrics.submissions.labels("accepted").inc()
         log.info("accepted", extra={"job": job.id, "kind": job.kind, "bytes": job.source.size, "action": "accept"})
+        return taken
 
     async def _check_space(self) -> None:
         if await self.short_of_space():

@@ -80,10 +80,10 @@ class Retrieval:
         for pause in (*AGAIN, None):
             try:
                 async with fetching.fetch(url, self._sources) as blocks:
-                    return await self._acceptance.accept(asked, request, blocks)
+                    await self._acceptance.accept(asked, request, blocks)
+                    return
             except Unfetchable as exc:
                 if not exc.again or pause is None:
                     raise Refusal("source_refused", str(exc)) from None
                 log.info("source not had, tried again: %s", exc)
                 await asyncio.sleep(pause)
-        return None

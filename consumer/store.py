@@ -68,10 +68,7 @@ class ConsumerStore:
         return [_job(row) for row in rows]
 
     async def untidied(self) -> list[Job]:
-        """Ended jobs whose checkpoints and pieces are still there, because the process ended before they were dropped.
-
-        A failed job keeps them: a retry goes on from there.
-        """
+        """Ended jobs whose checkpoints a crash left there. Those of a failed job stay: a retry goes on from them."""
         rows = await self._database.read(
             """SELECT body FROM consumer_jobs WHERE state IN ('succeeded', 'cancelled')
                AND id IN (SELECT job FROM consumer_checkpoints)"""
@@ -87,11 +84,10 @@ class ConsumerStore:
         return _job(rows[0]) if rows else None
 
     def add(self, tx: Transaction, job: Job) -> bool:
-        """Store a new job, announce it and have it run; False where it is known or was deleted."""
+        """Store a new job and announce it; False where it is known or was deleted."""
         if not tx.execute(INSERT, **_row(job)):
             return False
         self.outbox.put(tx, JobChanged(job=job))
-        self.outbox.put(tx, RunJob(job=job))
         return True
 
     async def counts(self) -> dict[str, int]:
@@ -112,12 +108,15 @@ class ConsumerStore:
                 self.outbox.put(tx, JobChanged(job=job))
             if job is None or not _meant(asked, job, State.QUEUED, State.WAITING):
                 return None
-            attempt = job.attempt + 1
-            reason = "taken by a consumer" if attempt == 1 else f"attempt {attempt} of {job.max_attempts}"
-            began = job.started_at or self._now()
-            return self._move(tx, job, State.RUNNING, reason, attempt=attempt, started_at=began)
+            return self.begin(tx, job)
 
         return await self._database.write(unit)
+
+    def begin(self, tx: Transaction, job: Job) -> Job:
+        """Start the job's next attempt."""
+        attempt, began = job.attempt + 1, job.started_at or self._now()
+        reason = "taken by a consumer" if attempt == 1 else f"attempt {attempt} of {job.max_attempts}"
+        return self._move(tx, job, State.RUNNING, reason, attempt=attempt, started_at=began)
 
     async def resume(self, job: Job, reason: str) -> Job:
         """Take up an unfinished run: the same attempt goes on."""

@@ -7,7 +7,7 @@ from consumer.store import ConsumerStore
 from consumer.submitted import Asked, Known
 from protocol.databases import Database, Transaction
 from protocol.job import Job, Problem
-from protocol.messages import SubmitJob, Unusable
+from protocol.messages import RunJob, SubmitJob, Unusable
 
 
 class SubmissionStore:
@@ -56,16 +56,24 @@ class SubmissionStore:
     async def begun(self) -> list[str]:
         return [row["job"] for row in await self._database.read("SELECT job FROM consumer_uploads")]
 
-    async def accept(self, job: Job, asked: Asked) -> None:
-        """Store the job, have it run, announce it, and answer."""
+    async def accept(self, job: Job, asked: Asked, *, take: bool = False) -> Job | None:
+        """Store the job, announce it, and answer.
 
-        def unit(tx: Transaction) -> None:
+        It is run when its turn comes. Who would *take* it at once gets it as it runs, all in one unit of work.
+        """
+
+        def unit(tx: Transaction) -> Job | None:
             submitted.record(tx, asked, pending=False)
             submitted.settle(tx, job.id)
-            if self._store.add(tx, job):
-                submitted.tell(tx, self._outbox, job, "accepted")
+            if not self._store.add(tx, job):
+                return None
+            submitted.tell(tx, self._outbox, job, "accepted")
+            if take:
+                return self._store.begin(tx, job)
+            self._outbox.put(tx, RunJob(job=job))
+            return None
 
-        await self._database.write(unit)
+        return await self._database.write(unit)
 
     async def refuse(self, message: SubmitJob, problem: Problem) -> None:
         """Answer with the problem."""

@@ -23,6 +23,7 @@ from consumer.submission_store import SubmissionStore
 from consumer.submitted import Asked, Known
 from protocol.databases import NoSpace
 from protocol.files import Files
+from protocol.job import Job
 from protocol.kinds import KindInfo
 from protocol.messages import SubmitJob
 from protocol.transports import Delivery
@@ -52,11 +53,15 @@ class Submissions:
     def identify(self, message: SubmitJob) -> Asked:
         return Asked(requests.job_id(message, uuid.uuid4().hex), requests.fingerprint(message), message)
 
-    async def take(self, delivery: Delivery[Any], asked: Asked) -> None:
-        """Deal with one message; where that fails, it comes again."""
+    async def take(self, delivery: Delivery[Any], asked: Asked, *, run: bool = False) -> Job | None:
+        """Deal with one message; where that fails, it comes again.
+
+        Who would *run* a job now gets the one that it has become, if it is not to wait for its turn.
+        """
+        job = None
         try:
             async with self._locks.setdefault(asked.job, asyncio.Lock()):  # the same may come twice at once
-                await self._begin(asked)
+                job = await self._begin(asked, take=run)
         except Refusal as no:
             await self._refuse(delivery, asked, no)
         except Exception as exc:
@@ -65,21 +70,25 @@ class Submissions:
         else:
             self._failed.pop(asked.fingerprint, None)
             await delivery.ack()
+        return job
 
-    async def _begin(self, asked: Asked) -> None:
+    async def _begin(self, asked: Asked, *, take: bool) -> Job | None:
         """Have the job stored, or at least the message."""
         request = requests.read(asked.message)
         if (asked.message.reply_to or "").startswith("rowmill."):
             raise Refusal("malformed", "reply_to names a queue of Rowmill's own.")
         if self._is_known(asked, await self._store.known(asked)):
-            return
+            return None
         match request.source:
             case Inline() | None as source:
-                await self._acceptance.accept(asked, request, in_blocks(source.data) if source else None)
+                return await self._acceptance.accept(
+                    asked, request, in_blocks(source.data) if source else None, take=take
+                )
             case Remote(url):
                 self._allow(url)
                 await self._store.keep(asked)
                 self._retrieval.look()
+                return None
 
     def _is_known(self, asked: Asked, earlier: Known | None) -> bool:
         if earlier is None:

@@ -17,6 +17,7 @@ from consumer.outcome import Failed, Outcome, Succeeded, TryAgain
 from consumer.running import Running
 from consumer.store import ConsumerStore, Superseded
 from consumer.submissions import Submissions
+from consumer.submitted import Asked
 from consumer.tidying import Tidying
 from protocol import log as lines
 from protocol.files import Files
@@ -104,9 +105,18 @@ class Worker:
                 delivery = await anext(deliveries)
                 if isinstance(delivery.message, SubmitJob):
                     asked = self._submissions.identify(delivery.message)
-                    self._spawn(messages, asked.job, self._submissions.take(delivery, asked))
+                    self._spawn(messages, asked.job, self._submit(group, delivery, asked))
                 else:
                     self._spawn(group, delivery.message.job.id, self._handle(delivery))
+
+    async def _submit(self, group: asyncio.TaskGroup, delivery: Delivery[Any], asked: Asked) -> None:
+        """A message becomes a job, which has the message's place: it need not go round through a queue to be run."""
+        job = await self._submissions.take(delivery, asked, run=True)
+        if job is not None and (message := asyncio.current_task()):
+            message.remove_done_callback(self._let_go)
+            self._metrics.in_hand.dec()
+            self._metrics.started(job, datetime.now(UTC))
+            self._spawn(group, job.id, self._attempt(job))
 
     def _spawn(self, group: asyncio.TaskGroup, job_id: str, work: Coroutine[Any, Any, None]) -> None:
         with lines.about(job=job_id):

@@ -12,9 +12,12 @@ from typing import Any
 import aio_pika
 import pytest
 
+from consumer.worker import IN_HAND
+from protocol.job import FINAL
 from tests.amqp.fleet import Fleet, until
 
 WAIT = 90.0
+MANY = IN_HAND + 32  # messages: more than there are places
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -83,13 +86,14 @@ async def test_submissions(fleet: Fleet, sender: Sender, table: bytes, tmp_path)
     await what_is_wrong_is_told_all_at_once_and_the_message_is_set_aside(sender, table)
     await what_cannot_be_read_at_all_is_refused(sender, table)
     await an_allowed_file_is_fetched_and_no_other(fleet, sender, table, tmp_path)
+    await more_messages_than_may_be_in_hand_all_become_jobs_that_end(fleet, sender, table)
     await until(lambda: len(fleet.files()) > 0, "files")
     jobs = await listed(fleet)
     assert {job["id"] for job in jobs} == {name.split("/")[1] for name in fleet.files() if name.startswith("uploads/")}
 
 
 async def listed(fleet: Fleet) -> list[dict[str, Any]]:
-    async with fleet.session.get(f"{fleet.url}/v1/jobs") as answer:
+    async with fleet.session.get(f"{fleet.url}/v1/jobs?limit=200") as answer:
         return list((await answer.json())["jobs"])
 
 
@@ -207,3 +211,17 @@ async def an_allowed_file_is_fetched_and_no_other(fleet, sender, table, tmp_path
         what, problem = await sender.reply()
         assert (what, problem["type"]) == ("rowmill.job.refused.v1", "/problems/source_refused"), url
         assert json.loads((await sender.dead()).body)["source"]["url"] == url
+
+
+async def more_messages_than_may_be_in_hand_all_become_jobs_that_end(fleet, sender, table):
+    """Each job has the place of its message: none is lost, so that taking goes on."""
+    before = len(await listed(fleet))
+    for number in range(MANY):
+        priority = "low" if number % 8 == 0 else "normal"
+        await sender.send(table, headers={"kind": "sales", "priority": priority}, reply_to=None)
+
+    async def all_ended() -> bool:
+        jobs = await listed(fleet)
+        return len(jobs) == before + MANY and all(job["state"] in FINAL for job in jobs)
+
+    await until(all_ended, "all ended", within=WAIT)

@@ -24,7 +24,7 @@ from protocol.databases import Database
 from protocol.files import Files
 from protocol.job import Job
 from protocol.kinds import KindInfo
-from protocol.messages import JOBS, Reply, RunJob, SubmitJob, Unusable
+from protocol.messages import JOBS, JobChanged, Reply, RunJob, SubmitJob, Unusable
 from protocol.transports import NotSent, Transport
 
 KINDS = (KindInfo(name="sales", title="Sales"),)
@@ -38,6 +38,7 @@ class Desk:
     def __init__(self, database: Database, files: Files, transport: Transport) -> None:
         self.database, self.files, self.transport = database, files, transport
         self.metrics = Metrics()
+        self.runs, self.taken = False, list[Job]()  # whether there is room for jobs, and those that were got at once
         self.store = ConsumerStore(database, Mailbox("Rowmill <rowmill@mill.example>"))
         self.submission_store = SubmissionStore(database, self.store)
         self.submissions = Submissions(
@@ -58,7 +59,9 @@ class Desk:
 
     async def _take(self) -> None:
         async for delivery in self.transport.subscribe(JOBS, prefetch=4):
-            await self.submissions.take(delivery, self.submissions.identify(delivery.message))
+            asked = self.submissions.identify(delivery.message)
+            if job := await self.submissions.take(delivery, asked, run=self.runs):
+                self.taken.append(job)
 
     async def send(self, body: bytes = TABLE, **given: Any) -> None:
         """As a broker delivers it: again and again, until it is acknowledged."""
@@ -142,6 +145,28 @@ async def test_a_message_declares_how_its_table_is_to_be_read(desk: Desk) -> Non
     await desk.send(body, content_type="application/json", reply_to="me")
     assert await desk.replies() == [("me", "accepted"), ("me", "invalid")]
     assert [run.job.reading.quote for run in await desk.sent(RunJob)] == ["none"]
+
+
+async def test_who_has_room_gets_the_job_at_once_and_nobody_else_is_asked_to_run_it(desk: Desk) -> None:
+    desk.runs = True
+    for _ in range(2):
+        await desk.send(reply_to="me", message_id="the same")
+    [job] = desk.taken
+    assert (job.state, job.version, job.attempt) == ("running", 1, 1)
+    assert await desk.sent(RunJob) == []
+    assert [(told.job.version, told.job.state) for told in await desk.sent(JobChanged)] == [
+        (0, "queued"),
+        (1, "running"),
+    ]
+    assert await desk.replies() == [("me", "accepted"), ("me", "accepted")]
+    assert [orphan.id for orphan in await desk.store.orphans()] == [job.id]  # with whom the next life begins
+
+
+async def test_a_job_of_low_priority_waits_for_its_turn_whoever_has_room(desk: Desk) -> None:
+    desk.runs = True
+    await desk.send(headers={"kind": "sales", "priority": "low"})
+    [run] = await desk.sent(RunJob)
+    assert (desk.taken, run.job.state, run.job.priority) == ([], "queued", "low")
 
 
 async def test_who_asks_for_something_else_by_the_same_name_redirects_no_answers(desk: Desk) -> None:
