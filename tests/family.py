@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -32,3 +33,15 @@ def ended(process: psutil.Process) -> bool:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def living_in(folder: Path) -> list[psutil.Process]:
+    """All processes that keep their data below *folder*, whoever has adopted them."""
+    return [process for process in psutil.process_iter() if _lives_in(process, folder)]
+
+
+def _lives_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return not ended(process) and process.environ().get("ROWMILL_DATA_DIR", "").startswith(f"{folder}/")
+    except psutil.Error:  # it has ended, or is somebody else's
+        return False

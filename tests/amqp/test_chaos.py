@@ -14,10 +14,10 @@ from collections import Counter
 from typing import Any
 
 import aiohttp
-import psutil
 import pytest
 
 from tests.amqp.fleet import Fleet
+from tests.family import living_in
 from tests.rabbitmq import Node
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
@@ -106,7 +106,6 @@ class Chaos:
 
 @pytest.mark.timeout(SECONDS + 900)
 async def test_chaos(launch, node: Node, table: bytes, big_table: bytes):
-    before = children()
     print(f"CHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS:g}")  # noqa: T201 - for who repeats it
     fleet = await launch(CHUNK_SIZE="256KiB", CHARTS="false", MAX_ATTEMPTS="50")
     chaos = Chaos(fleet, node, {"small": table, "big": big_table})
@@ -119,16 +118,6 @@ async def test_chaos(launch, node: Node, table: bytes, big_table: bytes):
     await fleet.until(lambda: len(fleet.mails()) >= len(jobs), "a mail for each")
     about = Counter(email.message_from_bytes(path.read_bytes())["X-Rowmill-Job"] for path in fleet.mails())
     assert about == Counter(list(jobs))
+    assert living_in(fleet.folder)
     await fleet.stop()
-    await fleet.until(lambda: not children() - before - broker_processes(node), "without a process left")
-
-
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
-
-
-def broker_processes(node: Node) -> set[int]:
-    assert node.process is not None
-    broker = psutil.Process(node.process.pid)
-    mapper = {node.mapper.pid} if node.mapper else set()
-    return {broker.pid, *(child.pid for child in broker.children(recursive=True))} | mapper
+    await fleet.until(lambda: not living_in(fleet.folder), "without a process left")
