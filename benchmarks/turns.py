@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +24,8 @@ from instance import running
 from consumer.executors import child
 
 ROOT = Path(__file__).parent.parent
-LOOK_EVERY = 0.05
+LOOK_EVERY = 0.05  # seconds: at CPU time and peaks, which costs little
+WEIGH_EVERY = 10  # looks: at private memory, which the system sums up on a core that is being timed
 LONGEST_LINE = 2**26
 SETTINGS = {"CHARTS": "false", "MAX_UPLOAD": "64GiB"}  # no peer draws
 PATHS = [str(ROOT)]  # where modules are found
@@ -49,10 +52,14 @@ class Watch:
     private: float = 0.0
     _cpu: dict[int, float] = field(default_factory=dict)
     _before: float = 0.0
+    _family: list[psutil.Process] = field(default_factory=list)
 
     def begin(self) -> None:
         """Forget what was before: from here on it is the job."""
-        self.look()
+        self._weigh()
+        self._look()
+        for process in self._family:
+            _forget_peak(process)
         self.worker = self.private = 0.0
         self._before = sum(self._cpu.values())
 
@@ -60,26 +67,43 @@ class Watch:
     def cpu(self) -> float:
         return sum(self._cpu.values()) - self._before
 
-    def look(self) -> None:
-        private = 0.0
-        for process in self._all():
+    def _look(self) -> None:
+        for process in self._family:
             with contextlib.suppress(psutil.Error, OSError):
                 self._cpu[process.pid] = sum(process.cpu_times()[:2])
-                memory = process.memory_full_info()
-                private += memory.uss / 1e6
-                self.worker = max(self.worker, memory.rss / 1e6)
-        self.private = max(self.private, private)
+                self.worker = max(self.worker, _peak(process) / 1e6)
 
-    def _all(self) -> list[psutil.Process]:
+    def _weigh(self) -> None:
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(self.pid)
-            return [root, *root.children(recursive=True)]
-        return []
+            self._family = [root, *root.children(recursive=True)]
+        private = 0.0
+        for process in self._family:
+            with contextlib.suppress(psutil.Error, OSError):
+                private += process.memory_full_info().uss / 1e6
+        self.private = max(self.private, private)
 
     async def run(self) -> None:
-        while True:
+        for nth in itertools.count(1):
             await asyncio.sleep(LOOK_EVERY)
-            self.look()
+            self._look()
+            if nth % WEIGH_EVERY == 0:
+                self._weigh()
+
+
+def _forget_peak(process: psutil.Process) -> None:
+    """Have Linux begin anew to note the most memory that is resident."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
+def _peak(process: psutil.Process) -> int:
+    """The most bytes resident since then, or those of now where the system does not tell."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+        if found:
+            return int(found[1]) * 1024
+    return int(process.memory_info().rss)
 
 
 @contextlib.asynccontextmanager
