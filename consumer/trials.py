@@ -41,8 +41,7 @@ def reading(kind: Kind, table: str | bytes, params: Params) -> Reading:
     batch = _batch(kind, table, params)
     batch = batch if kind.check is None else batch.reject(kind.check(batch.frame, params))
     lines = batch.originals.lines(batch.rejects.places).tolist()
-    reasons = [batch.rejects.vocabulary[number] for number in batch.rejects.reasons]
-    return Reading(_as_given(kind, batch), list(zip(lines, reasons, strict=True)))
+    return Reading(_as_given(kind, batch), list(zip(lines, batch.reasons, strict=True)))
 
 
 async def attempts(kind: Kind, table: str | bytes, params: Params) -> dict[int, Outcome]:

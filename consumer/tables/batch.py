@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from consumer.kinds import Failed
 from consumer.tables import rejected, values, write
-from consumer.tables.converted import Converted
+from consumer.tables.converted import UNTOLD, Converted
 from consumer.tables.originals import Originals
-from consumer.tables.rejected import Aside
+from consumer.tables.rejected import Aside, Cells
 from consumer.tables.rows import Flags, Places
 
 _AT_ONCE = 65_536  # rows written in one go, so that memory does not grow with their number
@@ -24,7 +24,7 @@ _AT_ONCE = 65_536  # rows written in one go, so that memory does not grow with t
 
 @dataclass(frozen=True)
 class Rejects:
-    """Places of rejected rows, in file order, and for each the number of its reason in `vocabulary`."""
+    """Places of rejected rows, in file order, and for each the number of its reason in `vocabulary`, or UNTOLD."""
 
     places: Places
     reasons: npt.NDArray[np.uint16]
@@ -33,7 +33,8 @@ class Rejects:
     def add(self, places: Places, reasons: npt.NDArray[np.uint16], vocabulary: tuple[str, ...]) -> Rejects:
         """With more rows, whose reasons are numbered in a vocabulary of their own."""
         both = np.concatenate([self.places, places])
-        numbers = np.concatenate([self.reasons, reasons + len(self.vocabulary)]).astype(np.uint16)
+        shifted = np.where(reasons == UNTOLD, reasons, reasons + len(self.vocabulary))
+        numbers = np.concatenate([self.reasons, shifted]).astype(np.uint16)
         order = np.argsort(both, kind="stable")
         return Rejects(both[order], numbers[order], (*self.vocabulary, *vocabulary))
 
@@ -47,6 +48,7 @@ class Batch:
     places: Places
     rejects: Rejects
     originals: Originals
+    explain: Callable[[Cells], pa.Array]  # finds the reasons that are not told
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -92,13 +94,20 @@ class Batch:
         words = pa.array(self.rejects.vocabulary, pa.string())
         for begin in range(0, self.rejected, _AT_ONCE):
             places = self.rejects.places[begin : begin + _AT_ONCE]
-            reasons = words.take(pa.array(self.rejects.reasons[begin : begin + _AT_ONCE]))
-            originals = self.originals
-            yield Aside(originals.bytes_of(places), originals.widths(places), originals.lines(places), reasons)
+            numbers = self.rejects.reasons[begin : begin + _AT_ONCE]
+            reasons = words.take(pa.array(numbers, mask=numbers == UNTOLD))
+            rows = self.originals
+            yield Aside(rows.bytes_of(places), rows.widths(places), rows.lines(places), reasons, self.explain)
 
     def rejects_csv(self) -> bytes:
         """The same as lines of rejected.csv: their cells as they stood, the line, the reason."""
         return _whole(rejected.lines(self.originals.layout, [aside]) for aside in self.asides())
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why each of them was rejected."""
+        layout = self.originals.layout
+        return [reason for aside in self.asides() for reason in rejected.reasons(layout, [aside])]
 
     def carried_csv(self, frame: pd.DataFrame) -> bytes:
         """The rows in *frame*'s index: all input cells, stripped, and the columns that *frame* adds.

@@ -19,7 +19,7 @@ from consumer.tables.rows import Flags, Places
 
 TYPES = {"number": pa.float64(), "text": pa.string(), "category": pa.dictionary(pa.int32(), pa.string())}
 _TEXT: Any = pd.StringDtype(na_value=np.nan)  # its way from arrow, which costs half of a series, has no type
-_DOUBTFUL = np.iinfo(np.uint16).max
+UNTOLD = np.iinfo(np.uint16).max  # in the place of a reason that is still to be found
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Converted:
     @property
     def doubtful(self) -> Places:
         """The rows of which the reason is not known yet."""
-        return np.flatnonzero(self.reasons == _DOUBTFUL)
+        return np.flatnonzero(self.reasons == UNTOLD)
 
     def doubted(self, rows: Places) -> list[int]:
         """The columns that these doubtful rows may be so for; what they have in the others is right."""
@@ -98,7 +98,7 @@ def accept(batch: Sequence[pa.Array], columns: Sequence[Column]) -> Converted:
         value, bad = _accept(cells, column)
         taken.append(value)
         doubts |= bad
-    reasons = np.where(doubts, np.uint16(_DOUBTFUL), np.uint16(0))
+    reasons = np.where(doubts, np.uint16(UNTOLD), np.uint16(0))
     return Converted(tuple(taken), reasons, np.zeros(len(doubts), np.bool_))
 
 
@@ -123,6 +123,12 @@ def _accept(cells: pa.Array, column: Column) -> tuple[Any, Flags]:
     else:
         found, codes = values.texts(values.strip(cells), required=column.required)
     return found, codes > 0
+
+
+@lru_cache(maxsize=16)
+def _index(names: tuple[str, ...]) -> pd.Index[str]:
+    """The same for every frame: it is costly to make, and to look a name up in it for the first time."""
+    return pd.Index(names, dtype="str")
 
 
 def _is_doubted(column: Any, rows: Places) -> bool:

@@ -19,7 +19,7 @@ _USUAL = frozenset(
 
 @dataclass
 class Learned:
-    """A hint only: what is read does not depend on it."""
+    """A hint only: what is read does not depend on it, since none of the texts is ever a number."""
 
     texts: set[str] = field(default_factory=lambda: {*_USUAL})
     _misses: int = 0

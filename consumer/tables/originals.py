@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.tables import rows
+from consumer.tables import lines, rows
 from consumer.tables.cells import Tokeniser, joined, split
+from consumer.tables.lines import Lines
 from consumer.tables.misfits import Misfits
 from consumer.tables.rows import Places, Rows
 from protocol.intake.layout import Layout
@@ -35,23 +36,23 @@ class Originals:
     numbers: Places | None = None
 
     @cached_property
-    def rows(self) -> Rows:
-        if self._are_lines:
-            found = rows.one_a_line(self.data, self.count, first_line=self.first_line)
-        else:
-            how = {"blanks": self.layout.blanks, "rowwise": self.layout.rowwise}
-            found = rows.find(self.data, self.layout.delimiter, first_line=self.first_line, **how)
-        return found if self.numbers is None else replace(found, lines=self.numbers)
+    def rows(self) -> Rows | Lines:
+        return self._found if self._as_lines is None else self._as_lines
 
     def lines(self, places: Places) -> Places:
         """The physical lines on which these rows begin."""
-        if self.numbers is None and self._are_lines:
-            return places + self.first_line
-        return self.rows.lines[places]
+        if self.numbers is not None:
+            return self.numbers[places]
+        return self._found.lines[places] if self._as_lines is None else places + self.first_line
 
     @cached_property
-    def _are_lines(self) -> bool:
-        return rows.are_lines(self.data, self.count)
+    def _as_lines(self) -> Lines | None:
+        return lines.find(self.data, self.count)
+
+    @cached_property
+    def _found(self) -> Rows:
+        how = {"blanks": self.layout.blanks, "rowwise": self.layout.rowwise}
+        return rows.find(self.data, self.layout.delimiter, first_line=self.first_line, **how)
 
     def cells(self, places: Places, *, surplus: bool) -> list[pa.Array]:
         """The cells of these rows, as many as the header has, unstripped: a short row gets empty ones.
@@ -91,8 +92,8 @@ class Originals:
     def bytes_of(self, places: Places) -> bytes:
         if len(places) > AT_HAND:
             return joined(self.rows.take(places))
-        begins, ends = self.rows.bounds[places].tolist(), self.rows.bounds[places + 1].tolist()
-        return b"".join([self.data[begin:end] for begin, end in zip(begins, ends, strict=True)])
+        begins, ends = self.rows.where(places)
+        return b"".join([self.data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
 
     def _of_width(self, places: Places, width: int, *, surplus: bool) -> list[pa.Array]:
         columns = len(self.layout.header)

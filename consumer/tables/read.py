@@ -20,6 +20,7 @@ from consumer.tables.learned import Learned, learned
 from consumer.tables.misfits import Misfits, sort_out
 from consumer.tables.originals import Originals
 from consumer.tables.overlay import Alone, Overlay
+from consumer.tables.rejected import Cells
 from consumer.tables.rows import Places
 from consumer.tables.survey import Survey
 from protocol.files import BlockingFiles
@@ -100,10 +101,19 @@ class _Reading:
     def batch(self, data: bytes, first_line: int, numbers: Places | None = None) -> Batch:
         places, found, originals = self._rows(data, partial(Originals, data, self.layout, first_line, numbers=numbers))
         good = found.reasons == 0
-        words = converted.vocabulary([self.layout.header[place] for place in self.wanted])
-        bad = self._misfits(originals).add(places[~good], found.reasons[~good], words)
+        bad = self._misfits(originals).add(places[~good], found.reasons[~good], self._vocabulary)
         names = tuple(column.name for column in self.columns)
-        return Batch(found.where(good), names, places[good], bad, originals)
+        return Batch(found.where(good), names, places[good], bad, originals, self._explain)
+
+    @property
+    def _vocabulary(self) -> tuple[str, ...]:
+        return converted.vocabulary([self.layout.header[place] for place in self.wanted])
+
+    def _explain(self, cells: Cells) -> pa.Array:
+        """Why rows with these cells are rejected, of which one that is needed is bad."""
+        wanted = [cells[place] for place in self.wanted]
+        found = converted.convert(wanted, self.columns, self.decimal, self.learned, alone=False)
+        return pa.array(self._vocabulary).take(pa.array(found.reasons))
 
     def _rows(self, data: bytes, kept: _Keep) -> _Found:
         """The rows with all the cells that are needed, converted: their places in file order, and the originals."""
@@ -128,7 +138,7 @@ class _Reading:
         return "short_row" if width < len(self.layout.header) else "long_row"
 
     def _typed(self, data: bytes, kept: _Keep) -> _Found | None:
-        """The rows as pyarrow converts them, the doubtful ones read again as text; None where that is no use."""
+        """The rows as pyarrow converts them; None where that is no use. The doubtful ones are read again as text."""
         if self._is_plain or not self.learned.promising:
             return None
         try:
@@ -142,11 +152,16 @@ class _Reading:
         if len(doubtful) * FEW > len(found):
             return None
         self.learned.tell(right=True)
-        if len(doubtful):
+        if len(doubtful) and not self._all_required:
             doubted = found.doubted(doubtful)
             again = self._only(doubted).as_text(originals.bytes_of(places[doubtful]))
             found = found.settled(doubtful, doubted, again)
         return places, found, originals
+
+    @property
+    def _all_required(self) -> bool:
+        """Whether each doubtful row is surely bad; why, is found out when it is written, many at once."""
+        return all(column.required for column in self.columns)
 
     def _only(self, columns: Sequence[int]) -> _Reading:
         wanted = tuple(self.wanted[nth] for nth in columns)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consumer.tables import write
 from consumer.tables.misfits import Misfits
@@ -17,14 +18,21 @@ from protocol.intake.layout import Layout
 _ENOUGH = 2**20  # bytes that are held until they are written
 
 
+Cells = Sequence[pa.Array]  # one array for each column of the table
+
+
 @dataclass(frozen=True)
 class Aside:
-    """Rows as they stand in the table, and for each its number of cells, its line and why it was rejected."""
+    """Rows as they stand in the table, and for each its number of cells, its line and why it was rejected.
+
+    Where the reason is null it is still to be found, from the row's cells, by `explain`.
+    """
 
     data: bytes
     widths: Places
     lines: Places
     reasons: pa.Array
+    explain: Callable[[Cells], pa.Array]
 
 
 @dataclass
@@ -54,13 +62,33 @@ class Rejected:
 
 
 def lines(layout: Layout, rows: Sequence[Aside]) -> bytes:
-    """Lines of rejected.csv: the cells as they stood, the line, the reason."""
-    widths, numbers = (np.concatenate(some) for some in zip(*((row.widths, row.lines) for row in rows), strict=True))
+    """Lines of rejected.csv: the cells as they stood, the line, the reason. The rows come from one way of reading."""
+    numbers, originals = np.concatenate([row.lines for row in rows]), _originals(layout, rows)
+    every = np.arange(len(numbers))
+    if few := originals.texts(every):
+        why = _reasons(rows, [pa.array(column, pa.string()) for column in few]).to_pylist()
+        return write.spelled([*few, [str(number) for number in numbers.tolist()], why])
+    cells = originals.cells(every, surplus=True)
+    return write.lines([*cells, pa.array(numbers).cast(pa.string()), _reasons(rows, cells)])
+
+
+def reasons(layout: Layout, rows: Sequence[Aside]) -> list[str]:
+    """Why each of these rows was rejected."""
+    originals = _originals(layout, rows)
+    found: list[str] = _reasons(rows, originals.cells(np.arange(originals.count), surplus=True)).to_pylist()
+    return found
+
+
+def _originals(layout: Layout, rows: Sequence[Aside]) -> Originals:
+    widths = np.concatenate([row.widths for row in rows])
     odd = np.flatnonzero(widths != len(layout.header)).astype(np.uint32)
     misfits = Misfits(odd, widths[odd], np.zeros(0, np.uint32))
-    originals = Originals(b"".join(row.data for row in rows), layout, 0, misfits, len(numbers), numbers=numbers)
-    reasons = pa.concat_arrays([row.reasons for row in rows])
-    if few := originals.texts(np.arange(len(numbers))):
-        return write.spelled([*few, [str(number) for number in numbers.tolist()], reasons.to_pylist()])
-    cells = originals.cells(np.arange(len(numbers)), surplus=True)
-    return write.lines([*cells, pa.array(numbers).cast(pa.string()), reasons])
+    return Originals(b"".join(row.data for row in rows), layout, 0, misfits, len(widths))
+
+
+def _reasons(rows: Sequence[Aside], cells: Cells) -> pa.Array:
+    known = pa.concat_arrays([row.reasons for row in rows])
+    if not known.null_count:
+        return known
+    untold = known.is_null()
+    return pc.replace_with_mask(known, untold, rows[0].explain([column.filter(untold) for column in cells]))

@@ -37,10 +37,19 @@ class Rows:
         buffers = [None, pa.py_buffer(self.bounds), pa.py_buffer(self.data)]
         return pa.Array.from_buffers(binary, len(self.lines), buffers).take(pa.array(places))
 
+    def where(self, places: Places) -> tuple[Places, Places]:
+        """Where these rows begin and end."""
+        return self.bounds[places], self.bounds[places + 1]
+
     def blank(self, places: Places) -> Flags:
         """Which of these rows are nothing but white space."""
-        text = pc.utf8_trim_whitespace(self.take(places).cast(pa.string()))
-        return np.asarray(pc.equal(text, "").to_numpy(zero_copy_only=False))
+        return are_blank(self.take(places))
+
+
+def are_blank(rows: pa.Array) -> Flags:
+    """Which of them, as bytes, are nothing but white space."""
+    text = pc.utf8_trim_whitespace(rows.cast(pa.string()))
+    return np.asarray(pc.equal(text, "").to_numpy(zero_copy_only=False))
 
 
 def find(data: bytes, delimiter: str, *, blanks: bool, first_line: int, rowwise: bool = False) -> Rows:
@@ -61,21 +70,6 @@ def find(data: bytes, delimiter: str, *, blanks: bool, first_line: int, rowwise:
         ends.append(found[outside].astype(place))
         lines.append(begun[outside])
     return _without_empty(data, np.concatenate(ends), np.concatenate(lines), returns=returns)
-
-
-def are_lines(data: bytes, rows: int) -> bool:
-    """Whether each of the *rows* of *data* is surely a line, and each line a row: because there are as many of both."""
-    if b"\r" in data or not data.endswith(b"\n"):
-        return False
-    return bool(np.count_nonzero(np.frombuffer(data, np.uint8) == _LF) == rows)
-
-
-def one_a_line(data: bytes, count: int, *, first_line: int) -> Rows:
-    """The same as `find`, of *count* rows that are lines."""
-    place = np.int32 if len(data) < 2**31 else np.int64
-    ends: Places = np.zeros(count + 1, place)
-    ends[1:] = _newlines(np.frombuffer(data, np.uint8), count) + 1
-    return Rows(data, ends, np.arange(first_line, first_line + count, dtype=place))
 
 
 def count(data: bytes, delimiter: str, *, blanks: bool) -> int:
@@ -173,18 +167,6 @@ def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
             stop += 1
         yield begin, stop
         begin = stop
-
-
-def _newlines(octets: Bytes, count: int) -> Places:
-    """Where the *count* newlines are: in half the time, where no word has two, as is the rule."""
-    hits = octets == _LF
-    whole = len(hits) // 8 * 8
-    words = hits[:whole].view("<u8")
-    some, rest = np.flatnonzero(words != 0), np.flatnonzero(hits[whole:]) + whole
-    if len(some) + len(rest) != count:
-        return np.flatnonzero(hits)
-    within = words[some] * np.uint64(0x01020304050607) >> 56  # a word whose byte k is 1 moves this one's k to the top
-    return np.concatenate([some * 8 + within.astype(np.intp), rest])
 
 
 def _ends(octets: Bytes, begin: int, stop: int, *, returns: bool) -> Places:

@@ -1,0 +1,72 @@
+"""Rows of which each is a line, and each line a row, as in most tables: where some lie is found without the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from consumer.tables.rows import Flags, Places, are_blank
+
+_LF = ord("\n")
+_BITS = 64  # of a word
+_ONE = np.uint64(1)
+
+Words = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A bit of `words` for each byte of *data*, set where a line ends; `upto` counts them to the end of each word."""
+
+    data: bytes
+    words: Words
+    upto: npt.NDArray[np.int64]
+
+    def take(self, places: Places) -> pa.Array:
+        """The bytes of these rows, in this order, as a binary array."""
+        if not (np.diff(places.astype(np.int64)) > 0).all():
+            some, back = np.unique(places, return_inverse=True)
+            return self.take(some).take(pa.array(back))
+        bounds = np.empty(2 * len(places), np.int32 if len(self.data) < 2**31 else np.int64)
+        bounds[0::2], bounds[1::2] = self.where(places)
+        return _every_second(self.data, bounds)
+
+    def blank(self, places: Places) -> Flags:
+        """Which of these rows are nothing but white space."""
+        return are_blank(self.take(places))
+
+    def where(self, places: Places) -> tuple[Places, Places]:
+        """Where these rows begin and end."""
+        return np.where(places > 0, self._ends(np.maximum(places, 1) - 1), 0), self._ends(places)
+
+    def _ends(self, places: Places) -> Places:
+        """Behind the newlines of these rows."""
+        at = np.searchsorted(self.upto, places, side="right")
+        words = self.words[at]
+        before = places - (self.upto[at] - np.bitwise_count(words))  # how many newlines of its word come before
+        while (more := before > 0).any():
+            words = np.where(more, words & (words - _ONE), words)  # without its lowest bit
+            before = before - 1
+        return at * _BITS + np.bitwise_count((words & (~words + _ONE)) - _ONE) + 1
+
+
+def find(data: bytes, count: int) -> Lines | None:
+    """The *count* rows of *data* where they are surely lines, and all of them: because there are as many of both."""
+    if b"\r" in data or not data.endswith(b"\n"):
+        return None
+    bits = np.packbits(np.frombuffer(data, np.uint8) == _LF, bitorder="little")
+    words = np.pad(bits, (0, -len(bits) % 8)).view("<u8")
+    upto = np.cumsum(np.bitwise_count(words), dtype=np.int64)
+    return Lines(data, words, upto) if upto[-1] == count else None
+
+
+def _every_second(data: bytes, bounds: npt.NDArray[Any]) -> pa.Array:
+    """Of the cells between *bounds* the first, the third and so on."""
+    binary = pa.binary() if bounds.dtype == np.int32 else pa.large_binary()
+    cells = max(0, len(bounds) - 1)
+    whole = pa.Array.from_buffers(binary, cells, [None, pa.py_buffer(bounds), pa.py_buffer(data)])
+    return whole.take(pa.array(np.arange(0, cells, 2)))
