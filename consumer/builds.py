@@ -11,7 +11,7 @@ from pathlib import Path
 
 from consumer.origins import origins
 
-CODE = ("accounts.py", "exact.py", "kinds/__init__.py", "parts", "profiling", "tables")
+CODE = ("accounts.py", "digits.py", "exact.py", "kinds/__init__.py", "parts", "profiling", "tables")
 LIBRARIES = ("numpy", "pandas", "pyarrow")
 
 

@@ -25,6 +25,7 @@ PANDAS = (
     "consumer/parts/",
     "consumer/profiling/",
     "consumer/errands/results.py",
+    "consumer/digits.py",
     "consumer/exact.py",
     "consumer/reporting.py",
     "consumer/trials.py",

@@ -71,7 +71,7 @@ def _moments(values: Floats, counts: Ints) -> Moments:
     weights = counts.astype(np.float64)
     if _is_small_and_whole(values):
         return Moments(count, *_of_whole(values, weights))
-    return Moments(count, *(Sums.of_weighed(values, weights, squared=squared) for squared in (False, True)))
+    return Moments(count, *Sums.of_weighed(values, weights))
 
 
 def _is_small_and_whole(values: Floats) -> bool:

@@ -125,12 +125,6 @@ def _accept(cells: pa.Array, column: Column) -> tuple[Any, Flags]:
     return found, codes > 0
 
 
-@lru_cache(maxsize=16)
-def _index(names: tuple[str, ...]) -> pd.Index[str]:
-    """The same for every frame: it is costly to make, and to look a name up in it for the first time."""
-    return pd.Index(names, dtype="str")
-
-
 def _is_doubted(column: Any, rows: Places) -> bool:
     if isinstance(column, np.ndarray):
         return not np.isfinite(column[rows]).all()
