@@ -14,7 +14,8 @@ import pyarrow.csv
 
 from consumer.tables.misfits import Misfits
 
-_BLOCK = 8 * 1024 * 1024
+_BLOCK, _LARGER = 8 * 1024 * 1024, 8
+_RESERVED = 64 * _BLOCK  # bytes, most of them in vain: for each column of texts pyarrow takes as many as a block has
 FEW = 8 * 1024  # bytes, which Python splits before pyarrow has begun
 _MOST_MISFITS = 10_000
 _LARGE = (pa.large_string(), pa.large_binary())
@@ -67,12 +68,15 @@ class Tokeniser(Generic[T]):
         if self.types is None and (columns := split(data, self.delimiter, width)):
             cells = [pa.array(columns[place], pa.string()) for place in self.wanted]
             return [self.convert(cells)], _Collector().misfits()
-        try:
-            return self._run(data, width, _unbroken(data, _BLOCK))
-        except pa.ArrowInvalid as exc:
-            if "straddling" not in str(exc):
-                raise
-        return self._run(data, width, min(len(data), 2**31 - 1))  # a row is longer than a block
+        block = min(_BLOCK, _RESERVED // max(1, len(self.wanted)))
+        while block < len(data):
+            try:
+                return self._run(data, width, _unbroken(data, block))
+            except pa.ArrowInvalid as exc:
+                if "straddling" not in str(exc):
+                    raise
+            block *= _LARGER  # a row is longer than a block
+        return self._run(data, width, min(max(block, 1), 2**31 - 1))
 
     def _run(self, data: bytes, width: int, block: int) -> tuple[list[T], Misfits]:
         told = _Collector()
@@ -80,7 +84,7 @@ class Tokeniser(Generic[T]):
             return [], told.misfits()
         try:
             reader = self._open(data, [str(place) for place in range(width)], block, told)
-            return [self.convert(batch.columns) for batch in reader], told.misfits()
+            return [self.convert(_exact(batch.columns, block)) for batch in reader], told.misfits()
         except pa.ArrowInvalid:
             if told.too_many:
                 raise TooManyMisfits from None
@@ -122,6 +126,11 @@ def _unbroken(data: bytes, size: int) -> int:
     while any(data[at - 1 : at + 1] == b"\r\n" for at in range(size, len(data), size)):
         size += 1
     return size
+
+
+def _exact(columns: list[pa.Array], block: int) -> list[pa.Array]:
+    """The same in no more memory than they take, where they are many."""
+    return [pa.concat_arrays([column, column[:0]]) for column in columns] if block < _BLOCK else columns
 
 
 def joined(column: pa.Array) -> bytes:

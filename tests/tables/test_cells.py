@@ -1,0 +1,27 @@
+"""Rows are split into cells in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from consumer.executors.processes import QUIET
+
+ROOT = Path(__file__).parents[2]
+WIDE = """
+import resource
+resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))
+from consumer.tables.cells import Tokeniser
+header, row = ",".join(["word"] * 1_000), ",".join(["1"] * 1_000)
+parts, _ = Tokeniser(",", range(1_000), list).run(f"{header}\\n{(row + chr(10)) * 2_000}".encode(), 1_000)
+assert sum(len(part[0]) for part in parts) == 2_001
+assert {text for part in parts for text in part[999].to_pylist()} == {"word", "1"}
+"""
+
+
+def test_a_table_of_many_columns_takes_little_more_memory_than_it_has_bytes():
+    command, quiet = [sys.executable, "-c", WIDE], os.environ | QUIET
+    program = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert program.returncode == 0, program.stderr
