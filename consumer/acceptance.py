@@ -73,15 +73,14 @@ class Acceptance:
     async def accept(
         self, asked: Asked, request: Request, blocks: AsyncIterator[bytes] | None, *, take: bool = False
     ) -> Job | None:
-        """Store the table, if there is one, and the job, or raise Refusal and keep nothing.
+        """Store the table, if there is one, and the job, or raise Refusal and keep nothing. It was begun before.
 
         Who would *take* the job at once gets it, unless what is more urgent may wait.
         """
         rules = self._rules
-        wanted = submission.judge(request.fields, request.name, self._kinds, rules.emails, rules.hosts)
-        await self._check_space()
-        await self._store.begin(asked.job)
         try:
+            wanted = submission.judge(request.fields, request.name, self._kinds, rules.emails, rules.hosts)
+            await self._check_space()
             inspector = Inspector(_options(wanted), name=wanted.name)
             looked = await self._store_table(asked.job, blocks, inspector) if blocks else NO_TABLE
             _check(wanted, looked.verdict)

@@ -80,6 +80,7 @@ class Retrieval:
         for pause in (*AGAIN, None):
             try:
                 async with fetching.fetch(url, self._sources) as blocks:
+                    await self._store.begin(asked.job)
                     await self._acceptance.accept(asked, request, blocks)
                     return
             except Unfetchable as exc:

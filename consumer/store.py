@@ -218,8 +218,7 @@ class ConsumerStore:
 
     def _find_or_add(self, tx: Transaction, job: Job) -> Job | None:
         """The job as it stands here; None where it was deleted."""
-        tx.execute(INSERT, **_row(job))
-        return self.get(tx, job.id)
+        return job if tx.execute(INSERT, **_row(job)) else self.get(tx, job.id)
 
     def _move(self, tx: Transaction, job: Job, to: State, reason: str, **changes: Any) -> Job:
         later = job.move(to, at=self._now(), reason=reason, **changes)

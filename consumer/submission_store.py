@@ -14,8 +14,11 @@ class SubmissionStore:
     def __init__(self, database: Database, store: ConsumerStore) -> None:
         self._database, self._store, self._outbox = database, store, store.outbox
 
-    async def known(self, asked: Asked) -> Known | None:
-        """What was asked with this id before; whoever asks for the same again is answered again."""
+    async def known(self, asked: Asked, *, begin: bool = False) -> Known | None:
+        """What was asked with this id before; whoever asks for the same again is answered again.
+
+        For a job that is new, `begin` as well.
+        """
 
         def unit(tx: Transaction) -> Known | None:
             job = self._store.get(tx, asked.job)
@@ -23,6 +26,8 @@ class SubmissionStore:
             if earlier and earlier.fingerprint == asked.fingerprint and not earlier.deleted:
                 submitted.redirect(tx, asked)
                 self._tell(tx, job)
+            if earlier is None and begin:
+                submitted.begin(tx, asked.job)
             return earlier
 
         return await self._database.write(unit)

@@ -77,7 +77,8 @@ class Submissions:
         request = requests.read(asked.message)
         if (asked.message.reply_to or "").startswith("rowmill."):
             raise Refusal("malformed", "reply_to names a queue of Rowmill's own.")
-        if self._is_known(asked, await self._store.known(asked)):
+        comes_along = isinstance(request.source, Inline | None)
+        if self._is_known(asked, await self._store.known(asked, begin=comes_along)):
             return None
         match request.source:
             case Inline() | None as source:
