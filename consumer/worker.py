@@ -33,6 +33,7 @@ from protocol.transports import Delivery, Transport
 
 log = logging.getLogger(__name__)
 IN_HAND = 64  # running jobs; beyond that they wait where they are safe
+AT_ONCE = 32  # jobs that begin where they are accepted; beyond that, who has sent the next message is answered first
 AT_HAND = 16  # messages on their way into the store; few, because other services' may hold 8 MiB each
 TAKE_UP_AFTER = 10.0  # seconds after a run was interrupted by trouble of our own
 PAUSE = 1.0  # seconds after a message could not be stored
@@ -110,8 +111,8 @@ class Worker:
                     self._spawn(group, delivery.message.job.id, self._handle(delivery))
 
     async def _submit(self, group: asyncio.TaskGroup, delivery: Delivery[Any], asked: Asked) -> None:
-        """A message becomes a job, which has the message's place: it need not go round through a queue to be run."""
-        job = await self._submissions.take(delivery, asked, run=True)
+        """A message becomes a job. Where few run, that takes the message's place, without a round through the queue."""
+        job = await self._submissions.take(delivery, asked, run=self.in_hand < AT_ONCE)
         if job is not None and (message := asyncio.current_task()):
             message.remove_done_callback(self._let_go)
             self._metrics.in_hand.dec()
