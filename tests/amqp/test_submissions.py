@@ -12,12 +12,12 @@ from typing import Any
 import aio_pika
 import pytest
 
-from consumer.worker import IN_HAND
+from consumer.worker import AT_ONCE, IN_HAND
 from protocol.job import FINAL
 from tests.amqp.fleet import Fleet, until
 
 WAIT = 90.0
-MANY = IN_HAND + 32  # messages: more than there are places
+MANY, WAVE = IN_HAND + 32, AT_ONCE // 2  # messages: more than there are places
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -214,14 +214,16 @@ async def an_allowed_file_is_fetched_and_no_other(fleet, sender, table, tmp_path
 
 
 async def more_messages_than_may_be_in_hand_all_become_jobs_that_end(fleet, sender, table):
-    """Each job has the place of its message: none is lost, so that taking goes on."""
-    before = len(await listed(fleet))
-    for number in range(MANY):
-        priority = "low" if number % 8 == 0 else "normal"
-        await sender.send(table, headers={"kind": "sales", "priority": priority}, reply_to=None)
+    """Each job has the place of its message: none is lost, so taking goes on. In waves: all of one begin at once."""
+    expected = len(await listed(fleet))
 
     async def all_ended() -> bool:
         jobs = await listed(fleet)
-        return len(jobs) == before + MANY and all(job["state"] in FINAL for job in jobs)
+        return len(jobs) == expected and all(job["state"] in FINAL for job in jobs)
 
-    await until(all_ended, "all ended", within=WAIT)
+    for number in range(MANY):
+        priority = "low" if number % 8 == 0 else "normal"
+        await sender.send(table, headers={"kind": "sales", "priority": priority}, reply_to=None)
+        expected += 1
+        if expected % WAVE == 0 or number == MANY - 1:
+            await until(all_ended, "all ended", within=WAIT)
