@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -21,7 +20,7 @@ from typing import Any
 import psutil
 from instance import running
 
-from consumer.executors import child
+from consumer.executors import child, weight
 
 ROOT = Path(__file__).parent.parent
 LOOK_EVERY = 0.05  # seconds: at CPU time and peaks, which costs little
@@ -99,10 +98,8 @@ def _forget_peak(process: psutil.Process) -> None:
 
 def _peak(process: psutil.Process) -> int:
     """The most bytes resident since then, or those of now where the system does not tell."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
-        if found:
-            return int(found[1]) * 1024
+    with contextlib.suppress(OSError, ValueError):
+        return weight.noted(Path(f"/proc/{process.pid}/status"))
     return int(process.memory_info().rss)
 
 

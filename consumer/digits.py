@@ -72,13 +72,14 @@ def _pieces(values: Floats, small: float, large: float) -> Iterator[Piece]:
         high = max(block.max(), -block.min())
         if not high < math.inf:
             raise ValueError("only finite values can be summed")
-        size = np.abs(block) if small or high >= large else block
-        below = (size < small) & (size > 0) if small and size.min() < small else None
-        if high < large and (below is None or not below.any()):
+        if high < large and not small:
             yield start, block, 0
             continue
-        below = np.zeros(len(block), np.bool_) if below is None else below
-        above = size >= large
+        size = np.abs(block)
+        above, below = size >= large, (size < small) & (size > 0)
+        if not (above.any() or below.any()):
+            yield start, block, 0
+            continue
         for moved, shift in ((above, SHIFT), (below, -SHIFT), (~(above | below), 0)):
             yield start, np.where(moved, block, 0.0) * 2.0 ** (-WIDTH * shift), shift
 
@@ -122,13 +123,13 @@ def _digits(values: Floats, *, keep: bool) -> Iterator[tuple[int, Floats]]:
 
     Levels where all digits are zero are skipped. Unless they are to be kept, one array serves all levels.
     """
-    rest, digits = values.copy(), np.empty_like(values)
+    rest, room = values.copy(), None if keep else np.empty_like(values)
     while size := max(rest.max(initial=0.0), -rest.min(initial=0.0)):
         fraction, exponent = math.frexp(size)
         bits = exponent + (fraction > HALF)  # half a unit rounds to zero: it belongs to the level below
         level = -(-bits // WIDTH) - 1
         extractor = math.ldexp(1.5, 52 + WIDTH * level)
-        digits = np.add(rest, extractor, out=None if keep else digits)
+        digits = np.add(rest, extractor, out=room)
         digits -= extractor
         rest -= digits
         yield level, digits

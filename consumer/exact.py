@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.digits import WIDTH, Floats, Ints, gather, gather_weighed
+from consumer.digits import LOW, WIDTH, Floats, Ints, gather, gather_weighed
 
 __all__ = ["Floats", "Ints", "Moments", "Sums", "quotient", "root"]
 
@@ -51,7 +51,7 @@ class Sums:
         """One sum, of a whole number."""
         digits, level, half = {}, 0, 1 << WIDTH - 1
         while number:
-            digit = ((number + half) & ((1 << WIDTH) - 1)) - half
+            digit = ((number + half) & LOW) - half
             digits[level] = np.array([digit])
             number, level = (number - digit) >> WIDTH, level + 1
         return cls(1, digits)

@@ -66,8 +66,7 @@ def _moments(values: Floats, counts: Ints) -> Moments:
     if (count := int(counts.sum())) >= MANY:
         often, rows = np.unique(counts, return_counts=True)  # what occurs equally often is summed up together
         ordered = values[np.argsort(counts)]
-        total, squares = (of(ordered, rows).weighed(often) for of in (Sums.of, Sums.of_squares))
-        return Moments(count, total, squares)
+        return Moments(count, *(sums.weighed(often) for sums in Sums.with_squares(ordered, rows)))
     weights = counts.astype(np.float64)
     if _is_small_and_whole(values):
         return Moments(count, *_of_whole(values, weights))

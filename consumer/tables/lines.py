@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from consumer.tables.rows import Flags, Places, are_blank
+from consumer.tables.rows import Flags, Places, are_blank, between
 
 _LF = ord("\n")
 _BITS = 64  # of a word
@@ -32,9 +31,10 @@ class Lines:
         if not (np.diff(places.astype(np.int64)) > 0).all():
             some, back = np.unique(places, return_inverse=True)
             return self.take(some).take(pa.array(back))
-        bounds = np.empty(2 * len(places), np.int32 if len(self.data) < 2**31 else np.int64)
-        bounds[0::2], bounds[1::2] = self.where(places)
-        return _every_second(self.data, bounds)
+        place = np.int32 if len(self.data) < 2**31 else np.int64
+        bounds: Places = np.full(2 * len(places) + 1, len(self.data), place)
+        bounds[:-1:2], bounds[1::2] = self.where(places)
+        return between(self.data, bounds).take(pa.array(np.arange(0, len(bounds) - 1, 2)))  # without what lies between
 
     def blank(self, places: Places) -> Flags:
         """Which of these rows are nothing but white space."""
@@ -64,11 +64,3 @@ def find(data: bytes, count: int) -> Lines | None:
     words = np.concatenate([*bits, np.zeros(-len(bits[-1]) % 8, np.uint8)]).view("<u8")
     upto = np.cumsum(np.bitwise_count(words), dtype=np.int64)
     return Lines(data, words, upto) if upto[-1] == count else None
-
-
-def _every_second(data: bytes, bounds: npt.NDArray[Any]) -> pa.Array:
-    """Of the cells between *bounds* the first, the third and so on."""
-    binary = pa.binary() if bounds.dtype == np.int32 else pa.large_binary()
-    cells = max(0, len(bounds) - 1)
-    whole = pa.Array.from_buffers(binary, cells, [None, pa.py_buffer(bounds), pa.py_buffer(data)])
-    return whole.take(pa.array(np.arange(0, cells, 2)))

@@ -33,9 +33,7 @@ class Rows:
 
     def take(self, places: Places) -> pa.Array:
         """The bytes of these rows, in this order, as a binary array."""
-        binary = pa.binary() if self.bounds.dtype == np.int32 else pa.large_binary()
-        buffers = [None, pa.py_buffer(self.bounds), pa.py_buffer(self.data)]
-        return pa.Array.from_buffers(binary, len(self.lines), buffers).take(pa.array(places))
+        return between(self.data, self.bounds).take(pa.array(places))
 
     def where(self, places: Places) -> tuple[Places, Places]:
         """Where these rows begin and end."""
@@ -44,6 +42,12 @@ class Rows:
     def blank(self, places: Places) -> Flags:
         """Which of these rows are nothing but white space."""
         return are_blank(self.take(places))
+
+
+def between(data: bytes, bounds: Places) -> pa.Array:
+    """What lies from each of the *bounds*, which are sorted, to the next, as a binary array."""
+    binary = pa.binary() if bounds.dtype == np.int32 else pa.large_binary()
+    return pa.Array.from_buffers(binary, len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(data)])
 
 
 def are_blank(rows: pa.Array) -> Flags:

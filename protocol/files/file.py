@@ -9,8 +9,8 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -119,9 +119,18 @@ class BlockingFolder(BlockingObjects):
         return data
 
 
-def _stage(path: str) -> str:
-    """Where the file that will be *path* is written until it is whole."""
-    return f"{path}#{uuid.uuid4().int}"
+@contextmanager
+def _whole(path: str) -> Iterator[io.FileIO]:
+    """The file that will be *path* when all of it is written, or nothing that stays."""
+    staged = f"{path}#{uuid.uuid4().int}"
+    try:
+        with _open(staged) as file:
+            yield file
+        os.replace(staged, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(staged)
+        raise
 
 
 def _open(staged: str) -> io.FileIO:
@@ -132,24 +141,13 @@ def _open(staged: str) -> io.FileIO:
         return io.FileIO(staged, "xb")
 
 
-def _drop(staged: str) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(staged)
-
-
 async def _store(path: str, pieces: AsyncIterator[bytes]) -> None:
     begun, more = await _begin(pieces)
     if not more:
         await _in_thread(partial(_write_whole, path, begun))
         return
-    staged = _stage(path)
-    try:
-        with _open(staged) as file:
-            await _pour(file, begun, pieces)
-        os.replace(staged, path)
-    except BaseException:
-        _drop(staged)
-        raise
+    with _whole(path) as file:
+        await _pour(file, begun, pieces)
 
 
 async def _begin(pieces: AsyncIterator[bytes]) -> tuple[list[bytes], bool]:
@@ -174,14 +172,8 @@ async def _in_thread(work: Callable[[], None]) -> None:
 
 
 def _write_whole(path: str, pieces: Iterable[bytes]) -> None:
-    staged = _stage(path)
-    try:
-        with _open(staged) as file:
-            _write_all(file, pieces)
-        os.replace(staged, path)
-    except BaseException:
-        _drop(staged)
-        raise
+    with _whole(path) as file:
+        _write_all(file, pieces)
 
 
 async def _pour(file: io.FileIO, begun: Iterable[bytes], pieces: AsyncIterator[bytes]) -> None:

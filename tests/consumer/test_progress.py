@@ -73,18 +73,21 @@ def test_rows_that_were_read_in_an_earlier_pass_stay_counted_and_keep_their_rate
     assert (progress.bytes_done, progress.rows_per_second, progress.eta_seconds) == (500, 100.0, 1.0)
 
 
-def test_when_all_is_done_nothing_is_left(meter: Meter, clock: Any) -> None:
+def read_all(meter: Meter, clock: Any) -> None:
+    """A pass of one second over a table of one row."""
     meter.start("reading", bytes_total=10)
     clock.pass_by(1)
     meter.add(size=10, rows=1)
+
+
+def test_when_all_is_done_nothing_is_left(meter: Meter, clock: Any) -> None:
+    read_all(meter, clock)
     assert (meter.read().eta_seconds, meter.share) == (0.0, 1.0)
 
 
 def test_after_the_last_pass_the_tail_is_counted_down(meter: Meter, clock: Any) -> None:
     meter.tail = 2.0
-    meter.start("reading", bytes_total=10)
-    clock.pass_by(1)
-    meter.add(size=10, rows=1)
+    read_all(meter, clock)
     meter.finish()
     told = []
     for _ in range(3):
@@ -95,9 +98,7 @@ def test_after_the_last_pass_the_tail_is_counted_down(meter: Meter, clock: Any) 
 
 def test_whatever_was_reckoned_nothing_is_left_at_the_end(meter: Meter, clock: Any) -> None:
     meter.tail = 2.0
-    meter.start("reading", bytes_total=10)
-    clock.pass_by(1)
-    meter.add(size=10, rows=1)
+    read_all(meter, clock)
     meter.end()
     assert (meter.read().phase, meter.read().eta_seconds) == ("done", 0.0)
 
