@@ -63,7 +63,7 @@ def _append(task: Task, kind: Kind, files: BlockingFiles, state: State) -> Plan:
     chunks = [
         chunk.shifted(shift)
         for chunk in cut.cut(
-            files, found, task.chunk_size, most_lines=most_lines(kind), slice_size=slice_size(found.layout, kind)
+            files, found, task.chunk_size, most_lines=most_lines(kind), slice_size=slice_size(found.layout)
         )
     ]
     table, end = len(state.surveys), state.runs[-1].stop

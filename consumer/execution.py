@@ -102,7 +102,8 @@ class Execution:
         """One pass over all chunks, without those that an earlier attempt or an earlier life has done."""
         results = await self._take_up(step, plan, stretch)
         left = iter([index for index in range(len(stretch)) if index not in results])
-        workers = [self._drain(left, step, plan, work, results) for _ in range(self._mill.sharing.width)]
+        ahead = self._mill.sharing.width + 1  # while one has its checkpoint written, the next one has the slot
+        workers = [self._drain(left, step, plan, work, results) for _ in range(ahead)]
         await self._gather((*workers, self._load(plan, stretch, results)) if step == plan.loads else workers)
         return [results[index] for index in range(len(stretch))]
 

@@ -25,17 +25,13 @@ from protocol.intake import Layout, ReadOptions
 
 MOST_LINES = 1_000_000  # of a chunk: tiny rows take more memory than their bytes
 MOST_LOADED = 200_000  # of one that is loaded: it is one transaction, for which others may have to wait
-SLICE, FEWEST_LINES, MOST_SLICED = 2 * 2**20, 4_096, 250_000  # bytes, and lines, of what is in memory at once
+SLICE, FEWEST_LINES, MOST_SLICED = 4 * 2**20, 4_096, 250_000  # bytes, and lines, of what is in memory at once
 
 
-def slice_size(layout: Layout, kind: Kind) -> int:
-    """In bytes: small enough for the processor's cache, but not so few rows that each costs more than it should.
-
-    Where every column is wanted, that is more.
-    """
+def slice_size(layout: Layout) -> int:
+    """In bytes: few enough to be held at once, but not so few rows that each costs more than it should."""
     line = max(1, layout.size // layout.lines)
-    size = SLICE * 2 if kind.columns is None else SLICE
-    return min(max(size, line * FEWEST_LINES), line * MOST_SLICED)
+    return min(max(SLICE, line * FEWEST_LINES), line * MOST_SLICED)
 
 
 def most_lines(kind: Kind) -> int:

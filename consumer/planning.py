@@ -15,6 +15,8 @@ from consumer.tables import cut, survey, write
 from protocol.intake import ReadOptions
 from protocol.records import open_records
 
+MANY = 32  # chunks: a table of more has larger ones, since each costs the parent a message and a checkpoint
+
 
 def plan(task: Task) -> Plan:
     """Look at the whole table once and cut it at row boundaries."""
@@ -27,7 +29,7 @@ def plan(task: Task) -> Plan:
     home = task.kept_prefix if keeping.needs_source(kind) else task.work_prefix
     found = survey.survey(files, key, options, name=task.source_name, work_prefix=home)
     chunk_size, most_lines = _most(kind, found, size)
-    small = slice_size(found.layout, kind) if most_lines else None
+    small = slice_size(found.layout) if most_lines else None
     chunks = cut.cut(files, found, chunk_size, most_lines=most_lines, slice_size=small)
     # A table without rows still has one chunk, with none in it: then nothing that follows is special.
     chunks = chunks or (cut.Chunk(0, (cut.Slice(found.size, found.size, found.layout.first_line),)),)
@@ -57,7 +59,8 @@ def _most(kind: Kind, found: survey.Survey, size: int) -> tuple[int, int | None]
         return min(size, results.LARGEST), results.MOST_ROWS
     if kind.frame is not None or size == WHOLE:
         return found.size + 1, None
-    return size, most_lines(kind)
+    larger = size if kind.load else max(size, min(found.size // MANY, 2 * size))
+    return larger, most_lines(kind)
 
 
 def _source(task: Task, kind: Kind, params: Any) -> tuple[str, ReadOptions]:

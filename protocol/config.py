@@ -127,7 +127,9 @@ class Settings(BaseSettings):
         None, description="how many bytes of finished jobs' files are kept (also 50GiB); default: all"
     )
     retry_delay: Seconds = Field(2.0, description="seconds before the second attempt; four times as long each time")
-    chunk_size: Size = Field(16 * 2**20, description="how many bytes of a table are one chunk")
+    chunk_size: Size = Field(
+        16 * 2**20, description="how many bytes of a table are one chunk; of a large table, up to twice as many"
+    )
     quick_size: Annotated[int, BeforeValidator(parse_size), Field(ge=0)] = Field(
         2**20, description="up to how many bytes a table is done at one go, without checkpoints; 0: none"
     )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from consumer.tables.cells import joined
 from protocol.intake.layout import Layout
@@ -67,7 +68,7 @@ def pieces(cells: Iterable[Sequence[str]]) -> Iterator[bytes]:
 def texts(series: pd.Series[Any]) -> list[str]:
     """The values of a column as they are written; a missing one is an empty cell."""
     if pd.api.types.is_float_dtype(series.dtype):
-        return [number(value) for value in series.to_numpy(dtype=np.float64, na_value=np.nan).tolist()]
+        return numbers(series.to_numpy(dtype=np.float64, na_value=np.nan))
     missing = series.isna().tolist()
     return ["" if gone else str(value) for value, gone in zip(series, missing, strict=True)]
 
@@ -75,6 +76,14 @@ def texts(series: pd.Series[Any]) -> list[str]:
 def number(value: float) -> str:
     """15 significant digits, without trailing zeros; empty for NaN."""
     return "" if math.isnan(value) else f"{value + 0.0:.15g}"  # + 0.0 makes -0.0 a 0
+
+
+def numbers(values: NDArray[np.float64]) -> list[str]:
+    """The same of many."""
+    spelled = [f"{value:.15g}" for value in (values + 0.0).tolist()]
+    for place in np.flatnonzero(np.isnan(values)).tolist():
+        spelled[place] = ""
+    return spelled
 
 
 def spelled(columns: Sequence[Sequence[str]]) -> bytes:

@@ -38,6 +38,7 @@ def test_a_report_table_is_written_as_the_vector_says() -> None:
 )
 def test_numbers_have_15_significant_digits(number: float, text: str) -> None:
     assert write.number(number) == text
+    assert write.numbers(np.array([number, 1.5, number])) == [text, "1.5", text]
 
 
 def test_missing_values_are_empty_cells() -> None:

@@ -20,7 +20,6 @@ from pydantic import JsonValue
 
 from consumer import app
 from consumer.executors import Answer, Done, Slot, child, open_slots, weight
-from protocol import config
 from protocol.config import Settings
 from protocol.databases import open_database
 from protocol.files import PIECE, open_blocking, open_files
@@ -131,8 +130,3 @@ def _seconds(job: Job) -> float:
 def _say(word: Word) -> None:
     sys.stdout.write(f"{word.model_dump_json()}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    child.die_with_parent()
-    asyncio.run(run(Course.model_validate_json(sys.argv[1]), config.load(quick_size=0)))  # what is compared are steps
