@@ -15,7 +15,7 @@ import pandas as pd
 from consumer import accounts
 from consumer.accounts import Counted
 from consumer.kinds import BadInput, Kind, Load
-from consumer.shortlists import Listed, Listing
+from consumer.shortlists import Listed, Listing, known
 from consumer.steps import Milled, Selected, Task
 from consumer.tables import pieces, read, survey
 from consumer.tables.overlay import Alone, Part
@@ -77,14 +77,14 @@ class Passage:
         self._write("listed", listing.rows if listing else ())
         self.set_aside(loaded)
         total = accounts.combine(self.kind, partials) if len(partials) > 1 else partials[0]
-        listed = listing.found if listing else None
+        listed = listing.end(total.partial) if listing else None
         return Milled(rows, bad, pickle.dumps(total), rows if self._stands_in else 0, listed=listed)
 
     @property
     def _listing(self) -> Listing | None:
         """What goes on from an earlier job has its second pass over other chunks."""
         shortlist = None if self.task.based_on or self.held is not None else self.kind.shortlist
-        return Listing(self.kind, self.params, shortlist) if shortlist else None
+        return Listing(self.kind, self.params, shortlist, known(self.task.job_id)) if shortlist else None
 
     @property
     def _stands_in(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,26 @@ class Listed:
 
 
 @dataclass
+class Known:
+    """What this process has seen of a job's table: the combined partial of chunks, a hint only."""
+
+    partial: Any = None
+
+
+@lru_cache(maxsize=4)  # a partial may have some megabytes
+def known(_job: str) -> Known:
+    """What this process knows of the table of the job with that id."""
+    return Known()
+
+
+@dataclass
 class Listing:
     """Goes through a chunk beside the kind, slice by slice."""
 
     kind: Kind
     params: Any
     shortlist: Shortlist
+    known: Known
     rows: list[bytes] = field(default_factory=list)
     bounds: list[Any] = field(default_factory=list)
     _partials: list[Any] = field(default_factory=list)
@@ -57,16 +72,23 @@ class Listing:
             self.rows.append(batch.originals.bytes_of(batch.places[found]))
 
     def _guess(self, partial: Any) -> Any:
-        """A bound, guessed anew whenever twice as many slices are known."""
+        """A bound, guessed anew whenever twice as many slices are seen."""
         self._partials.append(partial)
-        if (known := len(self._partials)).bit_count() == 1:
-            so_far = partial if known == 1 else self.kind.combine(self._partials)
-            self._bound = self.shortlist.bound(so_far, self.params)
+        if (seen := len(self._partials)).bit_count() == 1:
+            so_far = partial if seen == 1 else self.kind.combine(self._partials)
+            self._bound = self._credible(self.shortlist.bound(so_far, self.params))
         return self._bound
 
-    @property
-    def found(self) -> bytes | None:
-        """What the second pass is told, or None where it has to read the chunk."""
+    def _credible(self, bound: Any) -> Any:
+        """One that holds for what is known: a single row that is far out makes the guess from few slices too high."""
+        if self.known.partial is None or self.shortlist.holds(bound, self.known.partial, self.params):
+            return bound
+        return self.shortlist.bound(self.known.partial, self.params)
+
+    def end(self, total: Any) -> bytes | None:
+        """Remember the chunk's partial. What the second pass is told, or None where it has to read the chunk."""
+        before = self.known.partial
+        self.known.partial = total if before is None else self.kind.combine([before, total])
         if self._given_up:
             return None
         return pickle.dumps(Listed(tuple(self.bounds), sum(map(len, self.rows))))
