@@ -1,8 +1,9 @@
 """Makes sales tables of any size: the same bytes for the same seed, one row in a hundred dirty.
 
-    python benchmarks/made.py PATH [--mb 100] [--seed 1] [--quoted] [--worst unique|descending|quoted]
+    python benchmarks/made.py PATH [--mb 100] [--seed 1] [--longer] [--quoted] [--worst unique|descending|quoted]
 
-Every block has rows of its own. `--quoted` adds a column of remarks with newlines, delimiters and quotes in quotes.
+Every block has rows of its own, of 36 bytes; `--longer` adds an order and a date, as most sales have: 57 bytes.
+`--quoted` adds a column of remarks with newlines, delimiters and quotes in quotes.
 The worst cases: every bad number a text of its own; revenue in descending order; every cell in quotes.
 """
 
@@ -20,15 +21,16 @@ BLOCK_ROWS = 200_000
 REGIONS = ("North", "South", "East", "West", "Center", "Coast", "Islands", "Hills")
 BAD = ("n/a", "", "1e400", "abc", "12,5", "inf", "nan", "-", "0x10", "1_000")
 REMARKS = ("as agreed", "call first,\nthen ship", 'the "blue" one', "none", "late; see mail", "two\nlines")
+FIRST_ORDER, FIRST_DAY = 1_000_000, np.datetime64("2025-01-01")
 WORST = ("unique", "descending", "quoted")
 
 
-def write(path: Path, size: int, *, seed: int = 1, quoted: bool = False, worst: str = "") -> Path:
+def write(path: Path, size: int, *, seed: int = 1, longer: bool = False, quoted: bool = False, worst: str = "") -> Path:
     """A table of about *size* bytes."""
     with path.open("wb") as out:
         nth = 0
         while out.tell() < size:
-            block = _block(np.random.default_rng([seed, nth]), nth, quoted=quoted, worst=worst)
+            block = _block(np.random.default_rng([seed, nth]), nth, longer=longer, quoted=quoted, worst=worst)
             out.write(_as_csv(block, header=nth == 0, every=worst == "quoted"))
             nth += 1
         if out.tell() > size * 1.2:
@@ -36,7 +38,7 @@ def write(path: Path, size: int, *, seed: int = 1, quoted: bool = False, worst: 
     return path
 
 
-def _block(rng: np.random.Generator, nth: int, *, quoted: bool, worst: str) -> pa.Table:
+def _block(rng: np.random.Generator, nth: int, *, longer: bool, quoted: bool, worst: str) -> pa.Table:
     rows = BLOCK_ROWS
     revenue = np.round(rng.lognormal(4, 1, rows), 2)
     if worst == "descending":
@@ -51,7 +53,16 @@ def _block(rng: np.random.Generator, nth: int, *, quoted: bool, worst: str) -> p
     }
     if quoted:
         columns["remark"] = pa.array(np.array(REMARKS)[rng.integers(0, len(REMARKS), rows)])
+    if longer:
+        columns = _of_orders(rng, nth * rows) | columns
     return pa.table(columns)
+
+
+def _of_orders(rng: np.random.Generator, before: int) -> dict[str, pa.Array]:
+    """The first columns of a table of orders, of which so many came before."""
+    numbers = pc.cast(pa.array(np.arange(BLOCK_ROWS) + FIRST_ORDER + before), "str")
+    days = FIRST_DAY + rng.integers(0, 365, BLOCK_ROWS).astype("timedelta64[D]")
+    return {"order": pc.binary_join_element_wise("R", numbers, ""), "date": pa.array(days.astype(str))}
 
 
 def _dirty(rng: np.random.Generator, cells: pa.Array, *, unique: bool) -> pa.Array:
@@ -93,10 +104,11 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--mb", type=float, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longer", action="store_true")
     parser.add_argument("--quoted", action="store_true")
     parser.add_argument("--worst", choices=WORST, default="")
     asked = parser.parse_args()
-    write(asked.path, int(asked.mb * 1e6), seed=asked.seed, quoted=asked.quoted, worst=asked.worst)
+    write(asked.path, int(asked.mb * 1e6), seed=asked.seed, longer=asked.longer, quoted=asked.quoted, worst=asked.worst)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,16 @@ CASES: dict[str, tuple[Way, dict[str, Any], Sequence[Rival]]] = {
         {},
         (Rival("tuned kind", SALES, 2, agreement.compare_sales, most=True),),
     ),
+    "longer rows": (
+        SALES,
+        {"longer": True},
+        (
+            peer("pandas", PANDAS, 10),
+            peer("polars", POLARS, 2),
+            peer("duckdb", DUCKDB, 2.5),
+            FLOOR("floor", "floor:analyse", 2.5),
+        ),
+    ),
     "newlines in quotes": (SALES, {"quoted": True}, (peer("polars", POLARS), peer("duckdb", DUCKDB))),
     "unique bad texts": (SALES, {"worst": "unique"}, (peer("polars", POLARS, 1),)),
     "descending": (SALES, {"worst": "descending"}, (peer("polars", POLARS, 1),)),
