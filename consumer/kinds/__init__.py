@@ -129,8 +129,9 @@ class Kind:
     finalize(partial, params) -> Report   for any non-empty subset of the chunks
     select(frame, before, total, params)  a second pass: a frame of rows (index kept) and added columns, written to
                                           the artefact `{selected}.csv` in file order, with all input columns as they
-                                          stood; one of the same name as an added column makes room for it. `before`
-                                          is the combined partial of everything earlier, or None at the beginning
+                                          stood; one of the same name as an added column makes room for it. Of the
+                                          columns that were given, none need be in it. `before` is the combined
+                                          partial of everything earlier, or None at the beginning
     shortlist                             what makes that pass faster, for a commutative kind (see `Shortlist`)
     chart(report, params) -> spec         Vega-Lite, with its data inside
     headline(numbers) -> str              one sentence for a person; `numbers` then also holds `{selected}`, the count

@@ -84,9 +84,7 @@ def select(frame: pd.DataFrame, _before: Sales | None, total: Sales, params: Sal
     threshold = _threshold(total.per_unit, params)
     per_unit = _per_unit(frame)
     above = np.flatnonzero(per_unit > (np.inf if threshold is None else threshold))
-    found = frame.take(above)
-    found["revenue_per_unit"] = per_unit[above]
-    return found
+    return pd.DataFrame({"revenue_per_unit": per_unit[above]}, index=frame.index[above])
 
 
 def bound(part: Sales, params: SalesParams) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from consumer.kinds import Failed
 from consumer.tables import rejected, values, write
 from consumer.tables.converted import UNTOLD, Converted
 from consumer.tables.originals import Originals
-from consumer.tables.rejected import Aside, Cells
+from consumer.tables.rejected import Aside, Explainer
 from consumer.tables.rows import Flags, Places
 
 _AT_ONCE = 65_536  # rows written in one go, so that memory does not grow with their number
@@ -48,7 +48,7 @@ class Batch:
     places: Places
     rejects: Rejects
     originals: Originals
-    explain: Callable[[Cells], pa.Array]  # finds the reasons that are not told
+    explainer: Explainer  # finds the reasons that are not told
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -91,13 +91,12 @@ class Batch:
 
     def asides(self) -> Iterator[Aside]:
         """The rejected rows, some at a time, for `Rejected`."""
-        words = pa.array(self.rejects.vocabulary, pa.string())
+        rows, words = self.originals, self.rejects.vocabulary
         for begin in range(0, self.rejected, _AT_ONCE):
             places = self.rejects.places[begin : begin + _AT_ONCE]
             numbers = self.rejects.reasons[begin : begin + _AT_ONCE]
-            reasons = words.take(pa.array(numbers, mask=numbers == UNTOLD))
-            rows = self.originals
-            yield Aside(rows.bytes_of(places), rows.widths(places), rows.lines(places), reasons, self.explain)
+            where = rows.bytes_of(places), rows.widths(places), rows.lines(places)
+            yield Aside(*where, numbers, words, self.explainer)
 
     def rejects_csv(self) -> bytes:
         """The same as lines of rejected.csv: their cells as they stood, the line, the reason."""

@@ -39,8 +39,16 @@ class Learned:
         """Take note of the cells, as they stand, that are no numbers."""
         wrong = np.flatnonzero((reasons == Why.not_a_number) | (reasons == Why.missing))
         for text in cells.take(pa.array(wrong)).unique().to_pylist():
-            if len(self.texts) < _MOST_TEXTS and len(text) <= _LONGEST:
-                self.texts.add(text)
+            self._add(text)
+
+    def note_one(self, cell: str, reason: Why) -> None:
+        """The same of one cell of numbers."""
+        if reason in {Why.not_a_number, Why.missing}:
+            self._add(cell)
+
+    def _add(self, text: str) -> None:
+        if len(self.texts) < _MOST_TEXTS and len(text) <= _LONGEST:
+            self.texts.add(text)
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from consumer.kinds import Column
-from consumer.tables import converted, rows
+from consumer.tables import converted, rows, values
 from consumer.tables.batch import Batch, Rejects
 from consumer.tables.cells import Tokeniser, TooManyMisfits, joined
 from consumer.tables.converted import Converted
@@ -103,17 +103,28 @@ class _Reading:
         good = found.reasons == 0
         bad = self._misfits(originals).add(places[~good], found.reasons[~good], self._vocabulary)
         names = tuple(column.name for column in self.columns)
-        return Batch(found.where(good), names, places[good], bad, originals, self._explain)
+        return Batch(found.where(good), names, places[good], bad, originals, self)
 
     @property
     def _vocabulary(self) -> tuple[str, ...]:
         return converted.vocabulary([self.layout.header[place] for place in self.wanted])
 
-    def _explain(self, cells: Cells) -> pa.Array:
+    def explain(self, cells: Cells) -> pa.Array:
         """Why rows with these cells are rejected, of which one that is needed is bad."""
         wanted = [cells[place] for place in self.wanted]
         found = converted.convert(wanted, self.columns, self.decimal, self.learned, alone=False)
         return pa.array(self._vocabulary).take(pa.array(found.reasons))
+
+    def explain_few(self, columns: Sequence[Sequence[str]]) -> list[str]:
+        rows = zip(*(columns[place] for place in self.wanted), strict=True)
+        return [self._vocabulary[self._first_reason(cells)] for cells in rows]
+
+    def _first_reason(self, cells: Sequence[str]) -> int:
+        found = [values.why(cell, column, self.decimal) for cell, column in zip(cells, self.columns, strict=True)]
+        for cell, column, why in zip(cells, self.columns, found, strict=True):
+            if column.type == "number":
+                self.learned.note_one(cell, why)
+        return next((why + nth * len(values.Why) for nth, why in enumerate(found) if why), 0)
 
     def _rows(self, data: bytes, kept: _Keep) -> _Found:
         """The rows with all the cells that are needed, converted: their places in file order, and the originals."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.tables import write
+from consumer.tables.converted import UNTOLD
 from consumer.tables.misfits import Misfits
 from consumer.tables.originals import Originals
 from consumer.tables.rows import Places
@@ -21,18 +24,38 @@ _ENOUGH = 2**20  # bytes that are held until they are written
 Cells = Sequence[pa.Array]  # one array for each column of the table
 
 
+class Explainer(Protocol):
+    """Finds out why rows with these cells are rejected."""
+
+    def explain(self, cells: Cells) -> pa.Array: ...
+
+    def explain_few(self, columns: Sequence[Sequence[str]]) -> list[str]:
+        """The same of a few rows, without pyarrow."""
+
+
 @dataclass(frozen=True)
 class Aside:
     """Rows as they stand in the table, and for each its number of cells, its line and why it was rejected.
 
-    Where the reason is null it is still to be found, from the row's cells, by `explain`.
+    That is the number of its reason in `vocabulary`, or UNTOLD: still to be found, from the row's cells.
     """
 
     data: bytes
     widths: Places
     lines: Places
-    reasons: pa.Array
-    explain: Callable[[Cells], pa.Array]
+    numbers: npt.NDArray[np.uint16]
+    vocabulary: tuple[str, ...]
+    explainer: Explainer
+
+    @property
+    def reasons(self) -> pa.Array:
+        """Null where they are still to be found."""
+        return pa.array(self.vocabulary, pa.string()).take(pa.array(self.numbers, mask=self.numbers == UNTOLD))
+
+    @property
+    def told(self) -> list[str]:
+        """The same; empty where they are still to be found."""
+        return ["" if number == UNTOLD else self.vocabulary[number] for number in self.numbers.tolist()]
 
 
 @dataclass
@@ -66,8 +89,7 @@ def lines(layout: Layout, rows: Sequence[Aside]) -> bytes:
     numbers, originals = np.concatenate([row.lines for row in rows]), _originals(layout, rows)
     every = np.arange(len(numbers))
     if few := originals.texts(every):
-        why = _reasons(rows, [pa.array(column, pa.string()) for column in few]).to_pylist()
-        return write.spelled([*few, [str(number) for number in numbers.tolist()], why])
+        return write.spelled([*few, [str(number) for number in numbers.tolist()], _few_reasons(rows, few)])
     cells = originals.cells(every, surplus=True)
     return write.lines([*cells, pa.array(numbers).cast(pa.string()), _reasons(rows, cells)])
 
@@ -86,9 +108,20 @@ def _originals(layout: Layout, rows: Sequence[Aside]) -> Originals:
     return Originals(b"".join(row.data for row in rows), layout, 0, misfits, len(widths))
 
 
+def _few_reasons(rows: Sequence[Aside], columns: Sequence[Sequence[str]]) -> list[str]:
+    known = [reason for row in rows for reason in row.told]
+    untold = [place for place, reason in enumerate(known) if not reason]
+    if untold:
+        found = rows[0].explainer.explain_few([[column[place] for place in untold] for column in columns])
+        for place, reason in zip(untold, found, strict=True):
+            known[place] = reason
+    return known
+
+
 def _reasons(rows: Sequence[Aside], cells: Cells) -> pa.Array:
     known = pa.concat_arrays([row.reasons for row in rows])
     if not known.null_count:
         return known
     untold = known.is_null()
-    return pc.replace_with_mask(known, untold, rows[0].explain([column.filter(untold) for column in cells]))
+    found = rows[0].explainer.explain([column.filter(untold) for column in cells])
+    return pc.replace_with_mask(known, untold, found)

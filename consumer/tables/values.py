@@ -126,11 +126,24 @@ def numbers(cells: pa.Array, *, required: bool, decimal: str) -> tuple[Floats, C
     return values, codes.astype(np.uint8)
 
 
+def why(cell: str, column: Column, decimal: str) -> Why:
+    """Why the cell rejects its row: what `convert` finds for many."""
+    if not (text := cell.strip()):
+        return Why.missing if column.required else Why.fine
+    if column.type != "number" or math.isfinite(value := _number(text, decimal)):
+        return Why.fine
+    return Why.not_a_number if math.isnan(value) else Why.not_finite
+
+
 def _few(cells: pa.Array, decimal: str) -> tuple[Floats, Flags]:
     """The cells as doubles, and which are empty, looked at one by one."""
-    texts, fits = [cell.strip() for cell in cells.to_pylist()], _FITS[decimal]
-    values = [float(text.replace(decimal, ".")) if fits(text) else math.nan for text in texts]
+    texts = [cell.strip() for cell in cells.to_pylist()]
+    values = [_number(text, decimal) for text in texts]
     return np.array(values, np.float64), np.array([not text for text in texts], np.bool_)
+
+
+def _number(text: str, decimal: str) -> float:
+    return float(text.replace(decimal, ".")) if _FITS[decimal](text) else math.nan
 
 
 def _many(cells: pa.Array, decimal: str) -> tuple[Floats, Flags]:

@@ -7,6 +7,7 @@ import io
 import math
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,3 +115,13 @@ def _rows(frame: pd.DataFrame, columns: list[Column]) -> list[dict[str, object]]
         {column.name: None if pd.isna(value := row[place]) else value for place, column in enumerate(columns)}
         for row in frame.itertuples(index=False)
     ]
+
+
+@pytest.mark.parametrize("kind", ["text", "number", "category"])
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_why_one_cell_is_bad_is_what_is_found_among_many(kind, required, decimal):
+    column, some = Column("c", kind, required=required), [*NUMBERS, "", " ", "\u00a0", "North"]
+    many = [cell for cell in some for _ in range(values.AT_HAND)]
+    _, codes = values.convert(pa.array(many), column, decimal)
+    assert [values.why(cell, column, decimal) for cell in many] == codes.tolist()
