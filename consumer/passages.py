@@ -55,30 +55,42 @@ class Passage:
 
     def mill(self) -> Milled:
         """The chunk's partial; its rejected rows are set aside, and those to be loaded."""
-        partials, loaded, rows, bad = [], [], 0, 0
+        partials, loaded, rows, bad = list[Counted](), [], 0, 0
         listing, rejected, batches = self._listing, Rejected(self.table.layout), self._batches()
         while batch := next(batches, None):
             for aside in batch.asides():
                 rejected.add(aside)
-            frame = batch.by_line if self.kind.columns is None else batch.frame
-            if self.held is not None:
-                self.held.append(batch)
-                frame = frame.copy(deep=False)  # the kind may change what it is given, but not what is held
+            given = [self._given(batch)]
             if self.kind.load and self.kind.select is None:
-                loaded.append(self.to_load(self.kind.load, frame))
+                loaded.append(self.to_load(self.kind.load, given[0]))
             before = batch.rows if self._stands_in else 0
-            frame.attrs["rejected"] = batch.rejected - before
-            partials.append(Counted(batch.rows - before, batch.rejected - before, self.kind.chunk(frame, self.params)))
-            if listing:
-                listing.see(batch, partials[-1].partial)
+            told, lacking = batch.rows - before, batch.rejected - before
+            given[0].attrs["rejected"] = lacking
             rows, bad = rows + batch.rows, bad + batch.rejected
-            del batch, frame  # before the next slice is read
+            seen = batch if listing else None
+            del batch  # the kind has the frame now, and nobody else: what it lets go of is gone
+            found = Counted(told, lacking, self.kind.chunk(given.pop(), self.params))
+            if listing and seen:
+                listing.see(seen, found.partial)
+            partials = [self._together([*partials, found])]  # one at a time, however many slices there are
+            del seen, found  # before the next slice is read
         self._write("rejected", rejected.finish())
         self._write("listed", listing.rows if listing else ())
         self.set_aside(loaded)
-        total = accounts.combine(self.kind, partials) if len(partials) > 1 else partials[0]
+        [total] = partials
         listed = listing.end(total.partial) if listing else None
         return Milled(rows, bad, pickle.dumps(total), rows if self._stands_in else 0, listed=listed)
+
+    def _given(self, batch: read.Batch) -> pd.DataFrame:
+        """What the kind works on; it may change that, but not what is held."""
+        frame = batch.by_line if self.kind.columns is None else batch.frame
+        if self.held is None:
+            return frame
+        self.held.append(batch)
+        return frame.copy(deep=False)
+
+    def _together(self, parts: list[Counted]) -> Counted:
+        return accounts.combine(self.kind, parts) if len(parts) > 1 else parts[0]
 
     @property
     def _listing(self) -> Listing | None:

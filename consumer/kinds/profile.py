@@ -13,7 +13,7 @@ from consumer.parts.sentences import count
 from consumer.profiling import findings
 from consumer.profiling.remarks import remarks
 from consumer.profiling.sheet import sheet
-from consumer.profiling.table import Profile, combined
+from consumer.profiling.table import Profile, Rows, combined
 from consumer.profiling.traits import traits
 
 
@@ -24,7 +24,9 @@ class ProfileParams(Params):
 
 
 def chunk(frame: pd.DataFrame, params: ProfileParams) -> Profile:
-    return Profile.of(frame, params.decimal)
+    rows = Rows.of(frame)
+    del frame  # so that only the columns are kept that are still to be looked at
+    return Profile.of(rows, params.decimal)
 
 
 def finalize(total: Profile, params: ProfileParams) -> Report:

@@ -40,6 +40,13 @@ class Sample:
         return sorted(found, key=lambda pair: (-pair[1], pair[0])), sum(count for _, count in found)
 
 
+def drawn(lines: np.ndarray, size: int) -> tuple[Hashes, np.ndarray]:
+    """The *size* smallest keys, and the places of their rows."""
+    every = keys(lines)
+    chosen = smallest(every, size)
+    return every[chosen], chosen
+
+
 def keys(lines: np.ndarray) -> Hashes:
     return mixed(lines.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
 

@@ -24,6 +24,26 @@ ROW_HASHES, ROW_BITS = 4096, 14
 
 
 @dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a table, to be looked at column by column: those that are `left`, the first one last."""
+
+    names: tuple[str, ...]
+    lines: Ints
+    rejected: int
+    left: list[pa.Array | pa.ChunkedArray]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Rows:
+        """Of text columns; the index is the rows' lines."""
+        frame, lines = _in_order(frame)
+        return cls(tuple(map(str, frame.columns)), lines, frame.attrs.get("rejected", 0), [*_texts(frame)][::-1])
+
+    def take(self) -> pa.Array:
+        """The next column, which is not kept here: where nobody else has it, its memory is free for the one after."""
+        return _whole(self.left.pop())
+
+
+@dataclass(frozen=True, eq=False)
 class Profile:
     names: tuple[str, ...]
     rows: int
@@ -34,24 +54,23 @@ class Profile:
     sample: Sample
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, decimal: str) -> Profile:
-        """Of text columns; the index is the rows' lines."""
-        frame, lines = _in_order(frame)
-        names = tuple(map(str, frame.columns))
-        room = Room.of(len(names))
-        keys = sample.keys(lines)
-        chosen = sample.smallest(keys, room.rows)
+    def of(cls, table: Rows, decimal: str) -> Profile:
+        """What is `left` of the table's columns is taken."""
+        room, lines = Room.of(len(table.names)), table.lines
+        keys, chosen = sample.drawn(lines, room.rows)
         rows, columns, shown = np.zeros(len(lines), np.uint64), [], []
-        for place, texts in enumerate(_texts(frame)):
+        for place in range(len(table.names)):
+            texts = table.take()
             cells = Cells.of(texts, lines, room)
             hashes = cells.octets.hashes()
             columns.append(Column.of(cells, hashes, room, decimal))
             rows += _in_rows(cells, hashes, place)
             shown.append(sample.shortened(texts.take(pa.array(chosen))))
+            del texts, cells, hashes  # before the next column is taken
         rows = mixed(rows)
         whole, registers = Smallest.of(rows, np.ones(len(rows), np.int64), ROW_HASHES), Registers.of(rows, ROW_BITS)
-        chosen_rows = Sample(room.rows, keys[chosen], tuple(shown))
-        return cls(names, len(lines), frame.attrs.get("rejected", 0), tuple(columns), whole, registers, chosen_rows)
+        chosen_rows = Sample(room.rows, keys, tuple(shown))
+        return cls(table.names, len(lines), table.rejected, tuple(columns), whole, registers, chosen_rows)
 
     def __add__(self, other: Profile) -> Profile:
         return Profile(
@@ -86,14 +105,15 @@ def _in_order(frame: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
     return frame.sort_index(), np.sort(lines)
 
 
-def _texts(frame: pd.DataFrame) -> Iterator[pa.Array]:
+def _texts(frame: pd.DataFrame) -> Iterator[pa.Array | pa.ChunkedArray]:
     for _name, column in frame.items():  # noqa: PERF102 - a frame is no dict, and the same name may be there twice
-        found = pa.array(column.array, pa.large_string(), from_pandas=True)
-        yield _whole(found) if isinstance(found, pa.ChunkedArray) else found
+        yield pa.array(column.array, pa.large_string(), from_pandas=True)
 
 
-def _whole(found: pa.ChunkedArray) -> pa.Array:
+def _whole(found: pa.Array | pa.ChunkedArray) -> pa.Array:
     """In one piece, copied only if it must be."""
+    if isinstance(found, pa.Array):
+        return found
     return found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
 
 

@@ -14,11 +14,12 @@ import pyarrow.csv
 
 from consumer.tables.misfits import Misfits
 
-_BLOCK, _LARGER = 8 * 1024 * 1024, 8
-_RESERVED = 64 * _BLOCK  # bytes, most of them in vain: for each column of texts pyarrow takes as many as a block has
+LARGE_BLOCK, _LARGER = 8 * 1024 * 1024, 8
+SMALL_BLOCK = 1024 * 1024  # for columns that are all text: each takes as much memory as a block has bytes
+_RESERVED = 64 * LARGE_BLOCK  # bytes, most of them in vain, that all columns may take so
 FEW = 8 * 1024  # bytes, which Python splits before pyarrow has begun
 _MOST_MISFITS = 10_000
-_LARGE = (pa.large_string(), pa.large_binary())
+_TEXT, _LARGE = pa.string(), (pa.large_string(), pa.large_binary())
 T = TypeVar("T")
 
 
@@ -52,7 +53,7 @@ class _Collector:
 class Tokeniser(Generic[T]):
     """Delivers what *convert* makes of the *wanted* columns, batch by batch.
 
-    They are text, or what *types* says; then a text in *nulls* stands for no value, and pa.ArrowInvalid is raised
+    They are *text*, or what *types* says; then a text in *nulls* stands for no value, and pa.ArrowInvalid is raised
     where another one does not convert.
     """
 
@@ -62,13 +63,15 @@ class Tokeniser(Generic[T]):
     types: Sequence[pa.DataType] | None = None
     nulls: Sequence[str] = ()
     decimal: str = "."
+    text: pa.DataType = _TEXT
+    block: int = LARGE_BLOCK
 
     def run(self, data: bytes, width: int) -> tuple[list[T], Misfits]:
         """The rows of *data* that have *width* cells, and the misfits; TooManyMisfits where they are a crowd."""
         if self.types is None and (columns := split(data, self.delimiter, width)):
-            cells = [pa.array(columns[place], pa.string()) for place in self.wanted]
+            cells = [pa.array(columns[place], self.text) for place in self.wanted]
             return [self.convert(cells)], _Collector().misfits()
-        block = min(_BLOCK, _RESERVED // max(1, len(self.wanted)))
+        block = min(self._most, _RESERVED // max(1, len(self.wanted)))
         while block < len(data):
             try:
                 return self._run(data, width, _unbroken(data, block))
@@ -78,13 +81,18 @@ class Tokeniser(Generic[T]):
             block *= _LARGER  # a row is longer than a block
         return self._run(data, width, min(max(block, 1), 2**31 - 1))
 
+    @property
+    def _most(self) -> int:
+        return min(LARGE_BLOCK, self.block)
+
     def _run(self, data: bytes, width: int, block: int) -> tuple[list[T], Misfits]:
         told = _Collector()
         if not data:  # which pyarrow refuses
             return [], told.misfits()
         try:
             reader = self._open(data, [str(place) for place in range(width)], block, told)
-            return [self.convert(_exact(batch.columns, block)) for batch in reader], told.misfits()
+            batches = (_exact(batch.columns) if block < self._most else batch.columns for batch in reader)
+            return [self.convert(batch) for batch in batches], told.misfits()
         except pa.ArrowInvalid:
             if told.too_many:
                 raise TooManyMisfits from None
@@ -92,7 +100,7 @@ class Tokeniser(Generic[T]):
 
     def _open(self, data: bytes, names: list[str], block: int, told: _Collector) -> Any:
         wanted = [names[place] for place in self.wanted]
-        types = dict.fromkeys(names, pa.string()) if self.types is None else dict(zip(wanted, self.types, strict=True))
+        types = dict.fromkeys(names, self.text) if self.types is None else dict(zip(wanted, self.types, strict=True))
         return pyarrow.csv.open_csv(
             pa.BufferReader(data),
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block, column_names=names),
@@ -128,9 +136,9 @@ def _unbroken(data: bytes, size: int) -> int:
     return size
 
 
-def _exact(columns: list[pa.Array], block: int) -> list[pa.Array]:
-    """The same in no more memory than they take, where they are many."""
-    return [pa.concat_arrays([column, column[:0]]) for column in columns] if block < _BLOCK else columns
+def _exact(columns: list[pa.Array]) -> list[pa.Array]:
+    """The same in no more memory than they take."""
+    return [pa.concat_arrays([column, column[:0]]) for column in columns]
 
 
 def joined(column: pa.Array) -> bytes:

@@ -17,7 +17,7 @@ from consumer.tables import values
 from consumer.tables.learned import Learned
 from consumer.tables.rows import Flags, Places
 
-TYPES = {"number": pa.float64(), "text": pa.string(), "category": pa.dictionary(pa.int32(), pa.string())}
+TYPES = {"number": pa.float64(), "text": pa.large_string(), "category": pa.dictionary(pa.int32(), pa.string())}
 _TEXT: Any = pd.StringDtype(na_value=np.nan)  # its way from arrow, which costs half of a series, has no type
 UNTOLD = np.iinfo(np.uint16).max  # in the place of a reason that is still to be found
 
@@ -137,7 +137,7 @@ def _join(pieces: Sequence[Any], column: Column) -> Any:
         return pieces[0] if len(pieces) == 1 and pieces[0].flags.writeable else np.concatenate([np.zeros(0), *pieces])
     if column.type == "category":
         return pieces[0] if len(pieces) == 1 else values.join(pieces)
-    return pa.chunked_array(list(pieces), pa.string())
+    return pa.chunked_array(list(pieces), TYPES["text"])
 
 
 @lru_cache(maxsize=64)

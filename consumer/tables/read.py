@@ -13,7 +13,7 @@ import pyarrow as pa
 from consumer.kinds import Column
 from consumer.tables import converted, rows, values
 from consumer.tables.batch import Batch, Rejects
-from consumer.tables.cells import Tokeniser, TooManyMisfits, joined
+from consumer.tables.cells import LARGE_BLOCK, SMALL_BLOCK, Tokeniser, TooManyMisfits, joined
 from consumer.tables.converted import Converted
 from consumer.tables.cut import Chunk, Slice
 from consumer.tables.learned import Learned, learned
@@ -212,7 +212,8 @@ class _Reading:
         convert = partial(
             converted.convert, columns=self.columns, decimal=self.decimal, learned=self.learned, alone=alone
         )
-        return Tokeniser(delimiter, wanted or [0], convert)
+        block = SMALL_BLOCK if self._is_plain else LARGE_BLOCK
+        return Tokeniser(delimiter, wanted or [0], convert, text=converted.TYPES["text"], block=block)
 
     def _with_longer(self, places: Places, found: Converted, originals: Originals) -> tuple[Places, Converted]:
         """Together with the rows that have surplus cells."""

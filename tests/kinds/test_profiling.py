@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import reduce
 from operator import add
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -21,6 +23,7 @@ from consumer.profiling.registers import Registers
 from consumer.profiling.room import Room
 from consumer.profiling.smallest import Smallest
 from consumer.profiling.spans import Numbers
+from consumer.profiling.table import Rows
 from consumer.tables import values
 from tests.kinds.typed_frames import QUICK
 
@@ -36,6 +39,17 @@ def texts(listed):
 
 def ones(values):
     return np.ones(len(values), np.int64)
+
+
+def test_a_column_that_was_taken_is_kept_no_longer():
+    rows = Rows.of(pd.DataFrame({"a": ["x", "y"], "b": ["z", None]}, dtype="str"))
+    first = rows.take()
+    assert first.to_pylist() == ["x", "y"]
+    alive = weakref.ref(first)
+    del first
+    assert alive() is None
+    assert rows.take().to_pylist() == ["z", None]
+    assert rows.left == []
 
 
 @QUICK

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+
 from consumer.executors.processes import QUIET
+from consumer.tables.cells import SMALL_BLOCK, Tokeniser
 
 ROOT = Path(__file__).parents[2]
 WIDE = """
@@ -25,3 +28,12 @@ def test_a_table_of_many_columns_takes_little_more_memory_than_it_has_bytes():
     command, quiet = [sys.executable, "-c", WIDE], os.environ | QUIET
     program = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
     assert program.returncode == 0, program.stderr
+
+
+def test_texts_are_split_in_small_blocks_and_as_pandas_has_them():
+    rows = b"".join(b"%d,x\n" % row for row in range(2 * SMALL_BLOCK // 8))
+    parts, _ = Tokeniser(",", range(2), list, text=pa.large_string(), block=SMALL_BLOCK).run(rows, 2)
+    assert len(parts) > 1
+    assert {cell.type for part in parts for cell in part} == {pa.large_string()}
+    assert sum(len(part[0]) for part in parts) == rows.count(b"\n")
+    assert max(cell.nbytes for part in parts for cell in part) < 2 * SMALL_BLOCK

@@ -93,7 +93,7 @@ def all_rejects(
         if typed is not None:
             patch.setattr(learned.Learned, "promising", typed)
         if block:
-            patch.setattr(cells, "_BLOCK", block)
+            patch.setattr(cells, "LARGE_BLOCK", block)
         seen = survey.survey(files, "dirt", ReadOptions(), name="t.csv", work_prefix="work/")
         reader = read.Reader(files, seen, [Column(*column) for column in COLUMNS], ReadOptions())
         chunks = cut.cut(files, seen, size, slice_size=size // 3)
