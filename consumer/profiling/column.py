@@ -26,6 +26,7 @@ DAY = 86_400
 FOREIGN = 128  # where bytes begin that are not ASCII
 ALIKE = 0.95  # of twice as many texts as may be kept
 EARLY, LATE = -2_208_988_800.0, 4_102_444_800.0  # 1900 and 2100
+_ONCE = np.int64(1)  # takes no more memory for many
 _SPACES = r"\s\s|[\t\r\n\x{b}\x{c}\x{a0}\x{2007}\x{200b}\x{202f}\x{feff}]"
 _SPACED = (b"  ", b"\t", b"\r", b"\n", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xe2\x80", b"\xef\xbb\xbf")
 
@@ -65,7 +66,7 @@ class Cells:
         """*lines* ascend."""
         texts, there = _there(column)
         if _differ(texts, room):
-            counts, codes = np.ones(len(texts), np.int64), np.arange(len(texts))
+            counts, codes = np.broadcast_to(_ONCE, len(texts)), np.arange(len(texts), dtype=np.int32)
         else:
             encoded = texts.dictionary_encode()
             texts, codes = encoded.dictionary, np.asarray(encoded.indices)

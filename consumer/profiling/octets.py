@@ -40,7 +40,7 @@ class Octets:
         if not len(texts):
             return cls(np.zeros(0, np.uint8), np.zeros(1, np.int64))
         places = np.frombuffer(bounds, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-        return cls(np.frombuffer(data, np.uint8)[places[0] : places[-1]], places - places[0])
+        return cls(np.frombuffer(data, np.uint8)[places[0] : places[-1]], places - places[0] if places[0] else places)
 
     @cached_property
     def lengths(self) -> Ints:
@@ -101,9 +101,12 @@ class Octets:
 
 def mixed(values: Hashes) -> Hashes:
     """Spread over all 64 bits, each value to another one: G. Steele, D. Lea, C. Flood, SplitMix (2014)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    values = values ^ (values >> np.uint64(30))  # and not in place: the caller's stay
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values
 
 
 def bit_lengths(values: Hashes) -> Ints:

@@ -198,7 +198,8 @@ class _Look:
 
 def blank(cells: pa.Array) -> Flags:
     """Which stripped cells are empty."""
-    return np.asarray(np.diff(bounds(cells)) == 0)
+    ends = bounds(cells)
+    return np.asarray(ends[1:] == ends[:-1])
 
 
 def array(values: pa.Array) -> npt.NDArray[Any]:
