@@ -276,18 +276,19 @@ async def measure(name: str, at_once: int, jobs: int, crowd: Crowd, one: Submit,
     )
 
 
-async def contest(name: str, broker: str, jobs: int) -> list[Figures]:
+async def contest(name: str, broker: str, jobs: int, room: Path) -> list[Figures]:
+    """In a folder that stays: to make files costs more where many were just removed, which the next one would pay."""
     start = rowmill if name.startswith("rowmill") else peer
     timeout = aiohttp.ClientTimeout(total=120)
-    with tempfile.TemporaryDirectory(prefix="rowmill-bench-") as folder:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
-            start(name, broker, session, Path(folder)) as (crowd, one),
-        ):
-            await asyncio.gather(*(one(table(1)) for _ in range(16)))  # pandas is loaded, everything is warm
-            idle = crowd.memory()
-            alone = await measure(name, 1, max(20, jobs // 8), crowd, one, idle)
-            return [alone, await measure(name, 32, jobs, crowd, one, idle)]
+    folder = Path(tempfile.mkdtemp(dir=room))
+    async with (
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
+        start(name, broker, session, folder) as (crowd, one),
+    ):
+        await asyncio.gather(*(one(table(1)) for _ in range(16)))  # pandas is loaded, everything is warm
+        idle = crowd.memory()
+        alone = await measure(name, 1, max(20, jobs // 8), crowd, one, idle)
+        return [alone, await measure(name, 32, jobs, crowd, one, idle)]
 
 
 def middle(figures: Sequence[Figures]) -> Figures:
@@ -327,14 +328,15 @@ async def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     found: dict[tuple[str, int], list[Figures]] = {}
-    with tempfile.TemporaryDirectory(prefix="rowmill-broker-") as folder:
+    temporary = tempfile.TemporaryDirectory
+    with temporary(prefix="rowmill-broker-") as folder, temporary(prefix="rowmill-bench-") as room:
         node = Node(Path(folder))
         node.start()
         try:
             await node.up()
             for _ in range(asked.rounds):
                 for name in asked.only:
-                    for figures in await contest(name, node.at(node.fresh_host()), asked.jobs):
+                    for figures in await contest(name, node.at(node.fresh_host()), asked.jobs, Path(room)):
                         found.setdefault((figures.name, figures.at_once), []).append(figures)
         finally:
             node.end()

@@ -111,7 +111,7 @@ class Tables:
     surveys: tuple[Survey, ...]
 
 
-@lru_cache(maxsize=1)  # one after another, the steps of a job ask for the same
+@lru_cache(maxsize=8)  # one after another, the steps of a few jobs ask for the same
 def load(found: bytes) -> Survey | Tables:
     """The table of a plan, or the tables, which it has pickled."""
     tables: Survey | Tables = pickle.loads(found)  # noqa: S301 - written by the plan, kept in our own store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from consumer import catalogue, handful
-from consumer.executors import Done, child
+from consumer.executors import Done, Raised, child
 from consumer.kinds import sales
 from consumer.steps import Ended, Task, Whole
 from protocol import kept
@@ -149,3 +150,54 @@ def test_one_that_fails_leaves_the_others_alone_and_a_turn_hands_the_rest_back(
     assert [isinstance(one.answer, Done) for one in good] == [True, True]
     monkeypatch.setattr(handful, "TURN", 0.0)
     assert len(handful.do(tasks)) == 1
+
+
+def stop(_frame: pd.DataFrame, _params: Any) -> Any:
+    return next(iter(()))
+
+
+def test_what_goes_through_the_steps_together_comes_to_what_it_comes_to_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, tables = (
+        catalogue.find,
+        (SALES, b"region\nNorth\n", SALES + b"South,5,1,0\n", SALES.replace(b"x", b"y"), b""),
+    )
+    monkeypatch.setattr(
+        catalogue, "find", lambda kind: replace(sales.KIND, chunk=stop) if kind == "stops" else known(kind)
+    )
+    monkeypatch.setattr(handful, "TURN", 3600.0)
+    kinds = ("sales",) * 5 + ("stops", "profile", "sales")
+    given = [(f"{nth}", kind, tables[nth % 5]) for nth, kind in enumerate(kinds)]
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    tasks = [milling.submit(together, data, name=n, kind=kind, chunk_size=2**24) for n, kind, data in given]
+    others = [milling.submit(alone, data, name=n, kind=kind, chunk_size=2**24) for n, kind, data in given]
+    apart = [ended for task in others for ended in handful.do([task])]
+    for one, other in zip(handful.do(tasks), apart, strict=True):
+        match one.answer, other.answer:
+            case Raised(error=error, where=where), Raised(error=expected, where=there):
+                assert (error, where) == (expected, there)
+            case _:
+                assert one == other
+    assert [stored(together, task) for task in tasks] == [stored(alone, task) for task in others]
+    stopped = apart[5].answer
+    assert isinstance(stopped, Raised)
+    assert stopped.error.startswith("StopIteration")
+
+
+def test_jobs_that_take_long_go_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a call of some would take longer than it may."""
+    seen, go_on = list[tuple[str, ...]](), handful._do_together
+
+    def look(tasks: Sequence[Task]) -> Sequence[Ended]:
+        seen.append(tuple(task.kind for task in tasks))
+        return go_on(tasks)
+
+    monkeypatch.setattr(handful, "_do_together", look)
+    monkeypatch.setattr(handful, "TURN", 3600.0)
+    kinds = ("sales",) * 11 + ("profile", "profile")
+    tasks = [milling.submit(tmp_path, SALES, name=f"{n}", kind=k, chunk_size=2**24) for n, k in enumerate(kinds)]
+    assert len(handful.do(tasks)) == len(tasks)
+    assert seen == [("sales",), ("sales",) * 8, ("sales",) * 2, ("profile",), ("profile",)]
+    assert handful._next(tasks, 1, 0.9 * 3600.0) == tasks[1:2]
+    assert handful._next(tasks, 2, 0.4 * 3600.0) == tasks[2:5]
