@@ -72,6 +72,7 @@ def every_column(layout: Layout) -> tuple[Column, ...]:
 
 
 FEW = 8  # one row in so many
+FEW_COLUMNS = 64  # of more, many small pieces take more memory than a large block
 _Found = tuple[Places, Converted, Originals]
 _Keep = Callable[[Misfits, int], Originals]
 
@@ -212,7 +213,7 @@ class _Reading:
         convert = partial(
             converted.convert, columns=self.columns, decimal=self.decimal, learned=self.learned, alone=alone
         )
-        block = SMALL_BLOCK if self._is_plain else LARGE_BLOCK
+        block = SMALL_BLOCK if self._is_plain and len(self.wanted) <= FEW_COLUMNS else LARGE_BLOCK
         return Tokeniser(delimiter, wanted or [0], convert, text=converted.TYPES["text"], block=block)
 
     def _with_longer(self, places: Places, found: Converted, originals: Originals) -> tuple[Places, Converted]:
