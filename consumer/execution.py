@@ -23,14 +23,14 @@ from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch,
 from protocol.job import Job
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
-FINISHING = 1.0  # seconds that artefacts and charts take
+FINISHING = 0.6  # seconds that artefacts and charts take, until a job of the kind has shown how long
 SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
 SHOWN_IN = {"reading", "running errands", "loading"}  # the phases in which there is more to report by and by
 
 
 class Execution:
     def __init__(self, mill: Mill, job: Job) -> None:
-        self._mill, self._meter = mill, Meter(tail=FINISHING)
+        self._mill, self._meter = mill, Meter(tail=mill.tails.get(job.kind, FINISHING))
         self._task = Task.of(job, mill.files_url, mill.chunk_size, mill.records_url)
         self._standing = Standing(mill.store, job)
         self._calls = Calls(mill, self._task, self._standing)
@@ -214,7 +214,8 @@ class Execution:
 
     async def _succeed(self, done: Finished) -> Succeeded:
         drawn = await self._mill.renderer.render(self._task, done.report) if self._mill.renderer else ()
-        self._meter.end()
+        if took := self._meter.end():
+            self._mill.tails[self.job.kind] = took
         return Succeeded(done.report, (*done.artefacts, *drawn), self._meter.read())
 
     async def _tell(self, *, force: bool = False) -> None:

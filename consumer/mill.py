@@ -29,6 +29,7 @@ class Mill:
     records_url: str
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)  # one writes to the records at a time
     metrics: Metrics = field(default_factory=Metrics)
+    tails: dict[str, float] = field(default_factory=dict)  # seconds that the last job of a kind took after its passes
 
     async def run(self, slot: Slot, step: str, task: Task, *arguments: Any) -> Answer:
         """Have *slot* run a step, and count it."""

@@ -32,7 +32,7 @@ class Meter:
     _rows_before: int = 0
     _rate: float | None = field(default=None)
     _samples: list[tuple[float, int]] = field(default_factory=list)
-    _ends: float | None = field(default=None)  # when the tail is reckoned to be over
+    _finishing: float | None = field(default=None)  # since when only the tail is left
     _expected: float | None = field(default=None)  # seconds that this pass was reckoned to take before it began
 
     def start(self, phase: str, *, bytes_total: int, bytes_done: int = 0, passes_left: float = 0) -> None:
@@ -61,10 +61,13 @@ class Meter:
     def finish(self) -> None:
         """All passes are over; only the tail follows."""
         self.phase, self.bytes_done = "finishing", self.bytes_total
-        self._ends = self.clock() + self.tail
+        self._finishing = self.clock()
 
-    def end(self) -> None:
-        self.phase, self.tail, self._ends = "done", 0, None
+    def end(self) -> float | None:
+        """How long the tail took, where there was one."""
+        took = None if self._finishing is None else self.clock() - self._finishing
+        self.phase, self.tail, self._finishing = "done", 0, None
+        return took
 
     @property
     def share(self) -> float:
@@ -87,7 +90,7 @@ class Meter:
         )
 
     def _tail_left(self, now: float) -> float:
-        return self.tail if self._ends is None else max(0.0, self._ends - now)
+        return self.tail if self._finishing is None else max(0.0, self._finishing + self.tail - now)
 
     def _left(self, now: float) -> float | None:
         """In seconds, as far as it can be told."""
