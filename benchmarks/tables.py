@@ -56,18 +56,17 @@ def peer(name: str, what: str, goal: float = 0.0, **more: Any) -> Rival:
 PANDAS, POLARS = "analysis:analyse", "in_polars:analyse"
 TYPED, DUCKDB = "in_polars:analyse_typed", "in_duckdb:analyse"
 FLOOR = partial(peer, compare=None, most=True)
+RIVALS = (
+    peer("pandas", PANDAS, 10),
+    peer("polars", POLARS, 2),
+    peer("duckdb", DUCKDB, 2.5),
+    FLOOR("floor", "floor:analyse", 2.5),
+)
 CASES: dict[str, tuple[Way, dict[str, Any], Sequence[Rival]]] = {
     "sales": (
         SALES,
         {},
-        (
-            peer("pandas", PANDAS, 10),
-            peer("polars", POLARS, 2),
-            peer("polars, unstripped", TYPED),
-            peer("duckdb", DUCKDB, 2.5),
-            FLOOR("floor", "floor:analyse", 2.5),
-            FLOOR("floor, as text", "floor:tokenise"),
-        ),
+        (*RIVALS, peer("polars, unstripped", TYPED), FLOOR("floor, as text", "floor:tokenise")),
     ),
     "service": (
         partial(turns.service, "sales"),
@@ -79,16 +78,7 @@ CASES: dict[str, tuple[Way, dict[str, Any], Sequence[Rival]]] = {
         {},
         (Rival("tuned kind", SALES, 2, agreement.compare_sales, most=True),),
     ),
-    "longer rows": (
-        SALES,
-        {"longer": True},
-        (
-            peer("pandas", PANDAS, 10),
-            peer("polars", POLARS, 2),
-            peer("duckdb", DUCKDB, 2.5),
-            FLOOR("floor", "floor:analyse", 2.5),
-        ),
-    ),
+    "longer rows": (SALES, {"longer": True}, RIVALS),
     "newlines in quotes": (SALES, {"quoted": True}, (peer("polars", POLARS), peer("duckdb", DUCKDB))),
     "unique bad texts": (SALES, {"worst": "unique"}, (peer("polars", POLARS, 1),)),
     "descending": (SALES, {"worst": "descending"}, (peer("polars", POLARS, 1),)),

@@ -16,7 +16,8 @@ from consumer.tables.misfits import Misfits
 
 LARGE_BLOCK, _LARGER = 8 * 1024 * 1024, 8
 SMALL_BLOCK = 1024 * 1024  # for columns that are all text: each takes as much memory as a block has bytes
-_RESERVED = 64 * LARGE_BLOCK  # bytes, most of them in vain, that all columns may take so
+_FEW_COLUMNS = 64  # of more, many small pieces would take more memory than they spare
+_RESERVED = _FEW_COLUMNS * LARGE_BLOCK  # bytes, most of them in vain, that all columns may take so
 FEW = 8 * 1024  # bytes, which Python splits before pyarrow has begun
 _MOST_MISFITS = 10_000
 _TEXT, _LARGE = pa.string(), (pa.large_string(), pa.large_binary())
@@ -54,7 +55,7 @@ class Tokeniser(Generic[T]):
     """Delivers what *convert* makes of the *wanted* columns, batch by batch.
 
     They are *text*, or what *types* says; then a text in *nulls* stands for no value, and pa.ArrowInvalid is raised
-    where another one does not convert.
+    where another one does not convert. *Plain* columns stay text.
     """
 
     delimiter: str
@@ -64,14 +65,14 @@ class Tokeniser(Generic[T]):
     nulls: Sequence[str] = ()
     decimal: str = "."
     text: pa.DataType = _TEXT
-    block: int = LARGE_BLOCK
+    plain: bool = False
 
     def run(self, data: bytes, width: int) -> tuple[list[T], Misfits]:
         """The rows of *data* that have *width* cells, and the misfits; TooManyMisfits where they are a crowd."""
         if self.types is None and (columns := split(data, self.delimiter, width)):
             cells = [pa.array(columns[place], self.text) for place in self.wanted]
             return [self.convert(cells)], _Collector().misfits()
-        block = min(self._most, _RESERVED // max(1, len(self.wanted)))
+        block = self._block
         while block < len(data):
             try:
                 return self._run(data, width, _unbroken(data, block))
@@ -82,8 +83,15 @@ class Tokeniser(Generic[T]):
         return self._run(data, width, min(max(block, 1), 2**31 - 1))
 
     @property
-    def _most(self) -> int:
-        return min(LARGE_BLOCK, self.block)
+    def _many(self) -> bool:
+        return len(self.wanted) > _FEW_COLUMNS
+
+    @property
+    def _block(self) -> int:
+        """How many bytes are split at a time."""
+        if self._many:
+            return _RESERVED // len(self.wanted)
+        return SMALL_BLOCK if self.plain else LARGE_BLOCK
 
     def _run(self, data: bytes, width: int, block: int) -> tuple[list[T], Misfits]:
         told = _Collector()
@@ -91,7 +99,7 @@ class Tokeniser(Generic[T]):
             return [], told.misfits()
         try:
             reader = self._open(data, [str(place) for place in range(width)], block, told)
-            batches = (_exact(batch.columns) if block < self._most else batch.columns for batch in reader)
+            batches = (_exact(batch.columns) if self._many else batch.columns for batch in reader)
             return [self.convert(batch) for batch in batches], told.misfits()
         except pa.ArrowInvalid:
             if told.too_many:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from consumer.kinds import Column
 from consumer.tables import converted, rows, values
 from consumer.tables.batch import Batch, Rejects
-from consumer.tables.cells import LARGE_BLOCK, SMALL_BLOCK, Tokeniser, TooManyMisfits, joined
+from consumer.tables.cells import Tokeniser, TooManyMisfits, joined
 from consumer.tables.converted import Converted
 from consumer.tables.cut import Chunk, Slice
 from consumer.tables.learned import Learned, learned
@@ -72,7 +72,6 @@ def every_column(layout: Layout) -> tuple[Column, ...]:
 
 
 FEW = 8  # one row in so many
-FEW_COLUMNS = 64  # of more, many small pieces take more memory than a large block
 _Found = tuple[Places, Converted, Originals]
 _Keep = Callable[[Misfits, int], Originals]
 
@@ -213,8 +212,7 @@ class _Reading:
         convert = partial(
             converted.convert, columns=self.columns, decimal=self.decimal, learned=self.learned, alone=alone
         )
-        block = SMALL_BLOCK if self._is_plain and len(self.wanted) <= FEW_COLUMNS else LARGE_BLOCK
-        return Tokeniser(delimiter, wanted or [0], convert, text=converted.TYPES["text"], block=block)
+        return Tokeniser(delimiter, wanted or [0], convert, text=converted.TYPES["text"], plain=self._is_plain)
 
     def _with_longer(self, places: Places, found: Converted, originals: Originals) -> tuple[Places, Converted]:
         """Together with the rows that have surplus cells."""

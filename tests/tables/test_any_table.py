@@ -92,6 +92,7 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
         if count == 50:
             patch.setattr(rows, "_BLOCK", 5)
             patch.setattr(cells, "LARGE_BLOCK", 16)
+            patch.setattr(cells, "SMALL_BLOCK", 16)
             patch.setattr(cut, "_LOOK_AHEAD", 3)
         if count == 2:
             patch.setattr(cells, "_MOST_MISFITS", 1)

@@ -94,6 +94,7 @@ def all_rejects(
             patch.setattr(learned.Learned, "promising", typed)
         if block:
             patch.setattr(cells, "LARGE_BLOCK", block)
+            patch.setattr(cells, "SMALL_BLOCK", block)
         seen = survey.survey(files, "dirt", ReadOptions(), name="t.csv", work_prefix="work/")
         reader = read.Reader(files, seen, [Column(*column) for column in COLUMNS], ReadOptions())
         chunks = cut.cut(files, seen, size, slice_size=size // 3)
