@@ -61,7 +61,7 @@ def inspect(
     files: BlockingFiles, key: str, options: ReadOptions, *, name: str, marks: list[Scanner] | None = None
 ) -> Layout:
     """How the table at *key* is written, or BadTable; *marks* is filled with places in it."""
-    inspector = Inspector(options, name=name, count=count, marks=marks)
+    inspector = Inspector(options, name=name, count=count, plain=is_plain, marks=marks)
     for block in blocks(files, key, 0, files.size(key)):
         inspector.feed(block)
     return inspector.finish()
@@ -76,3 +76,8 @@ def blocks(files: BlockingFiles, key: str, start: int, stop: int) -> Iterator[by
 def count(data: bytes, byte: bytes) -> int:
     """How often *byte* is in *data*: ten times as fast as Python counts."""
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte[0]))
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether *data* is ASCII without NUL: one look for what Python needs two."""
+    return not data or int(np.frombuffer(data, np.int8).min()) > 0

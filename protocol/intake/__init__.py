@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from protocol.intake import disguises, heading, quotes, scanning
-from protocol.intake.decoding import UTF8, Decoder, Undecodable
+from protocol.intake.decoding import UTF8, Decoder, Plain, Undecodable, is_plain
 from protocol.intake.heading import prepare
 from protocol.intake.layout import MAX_HEADER, BadTable, Format, Layout, ReadOptions
 from protocol.intake.unpacking import compression_of
 from protocol.intake.watching import Watch
+from protocol.intake.windows import Windows
 from protocol.job import Fault, Finding
 from protocol.kinds import NeededColumn
 
@@ -40,15 +41,17 @@ class Inspector:
         *,
         name: str,
         count: scanning.Count = bytes.count,
+        plain: Plain = is_plain,
         marks: list[scanning.Scanner] | None = None,
         packed: bool = False,
     ) -> None:
-        self._options, self._name, self._count, self._marks = options, name, count, marks
+        self._options, self._name, self._marks = options, name, marks
+        self._count, self._is_plain = count, plain
         self._decoder = Decoder(None)
         self._begun = False
         self._first, self._held, self._packed = b"", b"", packed
         self._format, self._blind, self._size = Format.CSV, False, 0
-        self._pending = bytearray()
+        self._pending = Windows()
         self._watch: Watch | None = None
         self._beyond: int | None = None  # the first line with more than ASCII
         self._faults: list[Fault] = []
@@ -62,8 +65,8 @@ class Inspector:
         if self._blind:
             return
         self._accept(block)
-        while len(self._pending) >= (_WINDOW if self._watch else _HEAD):
-            self._judge(_WINDOW if self._watch else _HEAD)
+        while self._pending.size >= (size := _WINDOW if self._watch else _HEAD):
+            self._judge(size)
 
     def finish(self) -> Layout:
         """The layout; BadTable with all faults, the header's before the rows'."""
@@ -71,7 +74,7 @@ class Inspector:
         if self._format is not Format.CSV:
             return self._recognised()
         self._accept(b"", final=True)
-        self._judge(len(self._pending), final=True)
+        self._judge(self._pending.size, final=True)
         return self._layout() or self._fail()
 
     def glance(self) -> Layout:
@@ -79,13 +82,13 @@ class Inspector:
         self._look_last()
         if self._format is not Format.CSV:
             return self._recognised()
-        self._judge(len(self._pending))
+        self._judge(self._pending.size)
         return self._layout() or self._fail()
 
     def _begin(self) -> None:
         if fault := disguises.by_name(self._name):
             raise BadTable(415, (fault,))
-        self._decoder, self._begun = Decoder(self._options.encoding), True
+        self._decoder, self._begun = Decoder(self._options.encoding, self._is_plain), True
 
     def _look_first(self, block: bytes) -> bytes:
         """What can be looked at as text: nothing while it may be an archive, which few bytes cannot tell."""
@@ -133,21 +136,21 @@ class Inspector:
             text = self._decoder.feed(block, final=final)
         except Undecodable as exc:
             self._refuse_encoding(exc, block)
-        self._refuse_nul(text, block)
-        ascii_alone = self._decoder.ascii or text.isascii()
-        if self._beyond is None and not ascii_alone and (first := _BEYOND.search(text)):
-            self._beyond = self._line_now(text[: first.start()])
-        self._pending += quotes.disguise(text, self._options.mark)
+        if not self._decoder.plain:
+            self._refuse_nul(text, block)
+            if self._beyond is None and not text.isascii() and (first := _BEYOND.search(text)):
+                self._beyond = self._line_now(text[: first.start()])
+        self._pending.add(quotes.disguise(text, self._options.mark))
 
     def _refuse_encoding(self, exc: Undecodable, block: bytes) -> None:
         self._refuse_nul(exc.valid, exc.valid)
         if exc.encoding == UTF8 and b"\0" in block:
             detail = "This is no table: it is neither UTF-8 nor any other text, for it holds NUL bytes."
             raise BadTable(415, (Fault(code="binary_content", detail=detail),))
-        self._pending += quotes.disguise(exc.valid, self._options.mark)
+        self._pending.add(quotes.disguise(exc.valid, self._options.mark))
         line = self._line_now()
-        if self._pending.strip():
-            self._see(bytes(self._pending), final=False)
+        if (seen := self._pending.waiting()).strip():
+            self._see(seen, final=False)
         self._fail(exc.fault(line))
 
     def _refuse_nul(self, text: bytes, block: bytes) -> None:
@@ -161,13 +164,10 @@ class Inspector:
     def _line_now(self, more: bytes = b"") -> int:
         """The physical line at which the pending bytes end, and *more* that follow them."""
         before = self._watch.held if self._watch else b""
-        return (self._watch.line if self._watch else 1) + scanning.line_ends(before + bytes(self._pending) + more)
+        return (self._watch.line if self._watch else 1) + scanning.line_ends(before + self._pending.waiting() + more)
 
     def _judge(self, size: int, *, final: bool = False) -> None:
-        with memoryview(self._pending) as pending:
-            window = bytes(pending[:size])
-        del self._pending[:size]
-        self._see(window, final=final)
+        self._see(self._pending.take(size), final=final)
         if self._faults:
             self._fail()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from protocol.intake.layout import BadTable
 from protocol.job import Fault, Finding
+
+Plain = Callable[[bytes], bool]  # whether some are ASCII and none is NUL; whoever has a faster way may bring it
 
 UTF8 = "utf-8"
 _MARKS = (
@@ -18,6 +20,10 @@ _MARKS = (
 )
 _LONGEST_MARK = 4
 _NO_TEXT = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7", "mbcs", "oem"})
+
+
+def is_plain(data: bytes) -> bool:
+    return data.isascii() and b"\0" not in data
 
 
 class Undecodable(Exception):
@@ -38,14 +44,14 @@ class Decoder:
     """Feed it the bytes of a file, get the table's UTF-8. A byte order mark wins over what was declared.
 
     `encoding` is None until enough bytes came to know it. A UTF-8 mark of three bytes is left out; `skipped`
-    says how many bytes of the file that were. `ascii` is whether the last of the table's UTF-8 was nothing else.
+    says how many bytes of the file that were. `plain` is whether the last of the table's UTF-8 is known to be.
     """
 
-    def __init__(self, declared: str | None) -> None:
-        self._declared = codec_name(declared) if declared else None
+    def __init__(self, declared: str | None, plain: Plain = is_plain) -> None:
+        self._declared, self._is_plain = codec_name(declared) if declared else None, plain
         self.encoding: str | None = None
         self.mark = b""
-        self.ascii = True
+        self.plain = True
         self._begun, self._offset = b"", 0
 
     @property
@@ -83,8 +89,8 @@ class Decoder:
 
     def _decode(self, block: bytes, *, final: bool) -> bytes:
         pending = len(self._codec.getstate()[0])
-        self.ascii = self.encoding == UTF8 and not pending and block.isascii()
-        if self.ascii:
+        self.plain = self.encoding == UTF8 and not pending and self._is_plain(block)
+        if self.plain:
             self._offset += len(block)
             return block
         try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumer.tables import cut, survey
 from protocol.files import BlockingFiles
-from protocol.intake import ReadOptions
+from protocol.intake import ReadOptions, decoding
 from protocol.intake.scanning import Scanner
 from tests.tables import oracle
 
@@ -17,6 +17,17 @@ def chunks_of(files: BlockingFiles, data: bytes, size: int, **how: int) -> tuple
     files.write("table", [data])
     seen = survey.survey(files, "table", ReadOptions(), name="t.csv", work_prefix="work/")
     return seen, cut.cut(files, seen, size, **how)
+
+
+@given(st.binary(max_size=100), st.binary(max_size=100).map(bytes.hex))
+@example(b"", "")
+@example(b"a\x7f", "")
+@example(b"a\x80", "")
+@example(b"\0", "")
+def test_the_worker_looks_at_bytes_faster_and_sees_the_same(data: bytes, text: str) -> None:
+    for some in (data, text.encode(), text.encode() + data):
+        assert survey.is_plain(some) == decoding.is_plain(some)
+        assert survey.count(some, b"\n") == some.count(b"\n")
 
 
 @pytest.mark.parametrize("data", [b"a,b", b"a,b\n", b"\xef\xbb\xbfa,b\r\n"])
