@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,19 @@ async def test_what_is_put_comes_back(files: Files, data: bytes, streamed: bool)
     await files.put("uploads/one", pieces(data) if streamed else data)
     assert await read(files, "uploads/one") == data
     assert await files.size("uploads/one") == len(data)
+
+
+@pytest.mark.parametrize("most", [1, 5 * MIB // 7, MIB])
+async def test_what_the_system_takes_in_parts_is_whole(
+    files: Files, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_some(file: int, parts: Sequence[memoryview]) -> int:
+        return os.write(file, b"".join(parts)[: next(sizes, most + MIB)])
+
+    sizes = iter([most, MIB, most])
+    monkeypatch.setattr(os, "writev", write_some)
+    await files.put("uploads/one", pieces(LONG, MIB // 3))
+    assert await read(files, "uploads/one") == LONG
 
 
 async def test_pieces_come_out_in_bounded_portions(files: Files) -> None:
