@@ -14,7 +14,7 @@ from consumer.errands import Each, Fate, Outcome, Row
 from consumer.errands.tally import Tally, total
 from consumer.kinds import Failed, Kind, Report
 from consumer.steps import Task
-from consumer.tables import write
+from consumer.tables import decimals, write
 from consumer.tables.batch import Batch
 from protocol.files import BlockingFiles, open_blocking
 from protocol.job import Artefact, Table
@@ -85,7 +85,7 @@ def _records(files: BlockingFiles, outcome: Outcome) -> Iterable[tuple[Any, ...]
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return write.number(value) if isinstance(value, float) else str(value)
+    return decimals.text(value) if isinstance(value, float) else str(value)
 
 
 def join(

@@ -6,11 +6,11 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 from consumer.kinds import Failed
 from consumer.tables import rejected, values, write
@@ -19,6 +19,7 @@ from consumer.tables.originals import Originals
 from consumer.tables.rejected import Aside, Explainer
 from consumer.tables.rows import Flags, Places
 
+Made = Mapping[str, "pd.Series[Any]"]
 _AT_ONCE = 65_536  # rows written in one go, so that memory does not grow with their number
 
 
@@ -128,19 +129,20 @@ class Batch:
         names = write.carried(self.originals.layout, added := self.added(frame))
         for begin in range(0, len(frame), _AT_ONCE):
             part = frame.iloc[begin : begin + _AT_ONCE] if len(frame) > _AT_ONCE else frame
-            places, made = self.places[part.index.to_numpy()], {name: write.texts(part[name]) for name in added}
+            places, made = self.places[part.index.to_numpy()], {name: part[name] for name in added}
             few = self.originals.texts(places)
             yield self._few(few, made, names) if few else self._many(places, made, names)
 
-    def _few(self, cells: Sequence[Sequence[str]], made: Mapping[str, Sequence[str]], names: Sequence[str]) -> bytes:
+    def _few(self, cells: Sequence[Sequence[str]], made: Made, names: Sequence[str]) -> bytes:
         stripped = ([cell.strip() for cell in column] for column in cells)
-        columns = {**dict(zip(self.originals.layout.header, stripped, strict=True)), **made}
+        columns: dict[str, Sequence[str]] = dict(zip(self.originals.layout.header, stripped, strict=True))
+        columns |= {name: write.texts(series) for name, series in made.items()}
         return write.spelled([columns[name] for name in names])
 
-    def _many(self, places: Places, made: Mapping[str, Sequence[str]], names: Sequence[str]) -> bytes:
+    def _many(self, places: Places, made: Made, names: Sequence[str]) -> bytes:
         stripped = map(values.strip, self.originals.cells(places, surplus=False))
         columns = dict(zip(self.originals.layout.header, stripped, strict=True))
-        columns |= {name: pa.array(texts, pa.string()) for name, texts in made.items()}
+        columns |= {name: write.column(series) for name, series in made.items()}
         return write.lines([columns[name] for name in names])
 
 

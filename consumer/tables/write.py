@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -13,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from consumer.tables import decimals
 from consumer.tables.cells import joined
 from protocol.intake.layout import Layout
 from protocol.kept import REJECTED
@@ -68,22 +67,22 @@ def pieces(cells: Iterable[Sequence[str]]) -> Iterator[bytes]:
 def texts(series: pd.Series[Any]) -> list[str]:
     """The values of a column as they are written; a missing one is an empty cell."""
     if pd.api.types.is_float_dtype(series.dtype):
-        return numbers(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        return [decimals.text(value) for value in _doubles(series).tolist()]
     missing = series.isna().tolist()
     return ["" if gone else str(value) for value, gone in zip(series, missing, strict=True)]
 
 
-def number(value: float) -> str:
-    """15 significant digits, without trailing zeros; empty for NaN."""
-    return "" if math.isnan(value) else f"{value + 0.0:.15g}"  # + 0.0 makes -0.0 a 0
+def column(series: pd.Series[Any]) -> pa.Array:
+    """The same, for `lines`."""
+    if pd.api.types.is_float_dtype(series.dtype):
+        return decimals.texts(_doubles(series))
+    if isinstance(series.dtype, np.dtype) and pd.api.types.is_integer_dtype(series.dtype):
+        return pc.cast(pa.array(series.to_numpy()), pa.string())
+    return pa.array(texts(series), pa.string())
 
 
-def numbers(values: NDArray[np.float64]) -> list[str]:
-    """The same of many."""
-    spelled = [f"{value:.15g}" for value in (values + 0.0).tolist()]
-    for place in np.flatnonzero(np.isnan(values)).tolist():
-        spelled[place] = ""
-    return spelled
+def _doubles(series: pd.Series[Any]) -> decimals.Doubles:
+    return series.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def spelled(columns: Sequence[Sequence[str]]) -> bytes:

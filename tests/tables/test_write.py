@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.tables import write
+from consumer.tables import decimals, write
 from protocol.intake.layout import Layout
 
 LAYOUT = Layout(encoding="utf-8", delimiter=";", header=("a,b", "c"), rows_begin=0, first_line=2, size=0, lines=1)
@@ -37,8 +37,8 @@ def test_a_report_table_is_written_as_the_vector_says() -> None:
     ],
 )
 def test_numbers_have_15_significant_digits(number: float, text: str) -> None:
-    assert write.number(number) == text
-    assert write.numbers(np.array([number, 1.5, number])) == [text, "1.5", text]
+    assert decimals.text(number) == text
+    assert decimals.texts(np.array([number, 1.5, number])).to_pylist() == [text, "1.5", text]
 
 
 def test_missing_values_are_empty_cells() -> None:
