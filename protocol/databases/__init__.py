@@ -39,7 +39,8 @@ class Database(Protocol):
     async def write(self, unit: Callable[[Transaction], T], /) -> T:
         """Run *unit* in a transaction and return its result once that is on disk.
 
-        If the unit raises, only its own changes are undone and the error comes out here. A caller that is
+        If the unit raises, only its own changes are undone and the error comes out here. It may be run again where
+        another unit of the same commit has failed, so it changes nothing but the database. A caller that is
         cancelled meanwhile does not stop the unit.
         """
 

@@ -53,9 +53,12 @@ class Transaction:
         self.hooks.append(call)
 
 
+Work = Callable[[Transaction], Any]
+
+
 @dataclass(frozen=True)
 class Unit:
-    work: Callable[[Transaction], Any]
+    work: Work
     done: asyncio.Future[Any]
 
 
@@ -68,12 +71,21 @@ class Ended:
     error: Exception | None = None
 
 
-def run_batch(works: Sequence[Callable[[Transaction], Any]], connection: sqlite3.Connection) -> list[Ended]:
-    """All units in one transaction, each behind a savepoint of its own."""
+def run_batch(works: Sequence[Work], connection: sqlite3.Connection) -> list[Ended]:
+    """All units in one transaction. Few ever fail: only where one does are they run anew, each behind a savepoint."""
+    try:
+        return _commit(works, connection, _run_unit)
+    except sqlite3.OperationalError:
+        raise  # disk full and its like concern the whole batch
+    except Exception:  # noqa: BLE001 - it comes again, and belongs to whoever asked for that unit
+        return _commit(works, connection, _run_apart)
+
+
+def _commit(works: Sequence[Work], connection: sqlite3.Connection, run: Callable[..., Ended]) -> list[Ended]:
     # IMMEDIATE: a deferred transaction that upgrades to writing fails at once instead of waiting.
     connection.execute("BEGIN IMMEDIATE")
     try:
-        ended = [_run_unit(work, connection) for work in works]
+        ended = [run(work, connection) for work in works]
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -82,19 +94,21 @@ def run_batch(works: Sequence[Callable[[Transaction], Any]], connection: sqlite3
     return ended
 
 
-def _run_unit(work: Callable[[Transaction], Any], connection: sqlite3.Connection) -> Ended:
-    transaction = Transaction(connection)
+def _run_unit(work: Work, connection: sqlite3.Connection) -> Ended:
+    return Ended(work(tx := Transaction(connection)), tuple(tx.hooks))
+
+
+def _run_apart(work: Work, connection: sqlite3.Connection) -> Ended:
     connection.execute("SAVEPOINT unit")
     try:
-        result = work(transaction)
+        ended = _run_unit(work, connection)
     except sqlite3.OperationalError:
-        raise  # disk full and its like concern the whole batch
+        raise
     except Exception as exc:  # noqa: BLE001 - it belongs to whoever asked for this unit
         connection.execute("ROLLBACK TO unit")
-        connection.execute("RELEASE unit")
-        return Ended(error=exc)
+        ended = Ended(error=exc)
     connection.execute("RELEASE unit")
-    return Ended(result, tuple(transaction.hooks))
+    return ended
 
 
 class Sqlite:
