@@ -6,7 +6,7 @@ It decides nothing about a job's fate: a move is only asked for here, by a messa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -144,16 +144,15 @@ class Store:
         """Whether the job is stored, once all that was asked of the database before has happened."""
         return bool(await self._database.write(lambda tx: tx.rows(GET, id=job_id)))
 
-    async def apply(self, job: Job) -> bool:
-        """Keep *job* if it is newer than what is known, and say whether it was."""
-        stored = Stored.of(job)
-        row = _row(job, stored)
+    async def apply(self, jobs: Sequence[Job]) -> list[Job]:
+        """Keep those that are newer than what is known, and say which they were."""
+        rows = [(job, stored, _row(job, stored)) for job in jobs for stored in [Stored.of(job)]]
 
-        def unit(tx: Transaction) -> bool:
-            newer = tx.execute(UPSERT, **row) == 1
-            if newer:
+        def unit(tx: Transaction) -> list[Job]:
+            newer = [(job, stored) for job, stored, row in rows if tx.execute(UPSERT, **row)]
+            for _, stored in newer:
                 tx.on_commit(partial(self._recent.note, stored))
-            return newer
+            return [job for job, _ in newer]
 
         return await self._database.write(unit)
 
