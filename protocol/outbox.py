@@ -42,6 +42,15 @@ GATHER = 0.05  # seconds in which what was sent gathers, to be removed by one co
 NOW = 0.0
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A message that was written: spelled, and as it is where it was written by this process."""
+
+    number: int
+    body: bytes
+    message: Message | None = None
+
+
 @dataclass
 class Flow:
     """The messages of one stream. The table is looked at where it may hold some that are not known here."""
@@ -49,7 +58,7 @@ class Flow:
     stream: str
     look_at: float = NOW  # epoch seconds
     seen: int = 0  # the last number that was read
-    fresh: deque[tuple[int, Message]] = field(default_factory=deque)  # just written
+    fresh: deque[Letter] = field(default_factory=deque)  # just written
     sending: set[int] = field(default_factory=set)  # also those that were sent and are still in the table
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,32 +72,32 @@ class Flow:
         self.sending.clear()
         self.look_at = NOW
 
-    def announce(self, number: int, message: Message, due: float, now: float) -> None:
+    def announce(self, letter: Letter, due: float, now: float) -> None:
         """A message was committed."""
         if due > now:
             self.look_at = min(self.look_at, due)
-        elif number > self.seen:  # a look may have been quicker
-            self._add(number, message)
+        elif letter.number > self.seen:  # a look may have been quicker
+            self._add(letter)
         self.changed.set()
 
-    def _add(self, number: int, message: Message) -> None:
+    def _add(self, letter: Letter) -> None:
         if len(self.fresh) < FRESH:
-            self.fresh.append((number, message))
+            self.fresh.append(letter)
         else:
             self.look_at = NOW
 
-    def take_fresh(self) -> list[tuple[int, Message]]:
+    def take_fresh(self) -> list[Letter]:
         return [self.fresh.popleft() for _ in range(min(self.room, len(self.fresh)))]
 
-    def take_read(self, rows: Sequence[Row]) -> list[tuple[int, Message | bytes]]:
+    def take_read(self, rows: Sequence[Row]) -> list[Letter]:
         """Those of *rows* for which there is room; what is known of them need not be decoded."""
-        known, taken = dict(self.fresh), rows[: self.room]
+        known, taken = {letter.number: letter for letter in self.fresh}, rows[: self.room]
         self.seen = max([self.seen, *(row["number"] for row in taken)])
-        while self.fresh and self.fresh[0][0] <= self.seen:
+        while self.fresh and self.fresh[0].number <= self.seen:
             self.fresh.popleft()
         if len(taken) < len(rows):
             self.look_at = NOW
-        return [(row["number"], known[row["number"]] if row["number"] in known else row["body"]) for row in taken]
+        return [known.get(row["number"]) or Letter(**row) for row in taken]
 
     def release(self, number: int, *, failed: bool = False) -> None:
         self.sending.discard(number)
@@ -117,7 +126,8 @@ class Outbox:
         """Save *message* with the change it announces; the relay sends it at *due* (epoch seconds) or soon after."""
         stream, body = STREAM_OF[type(message)].name, envelopes.encode(message)
         [row] = tx.rows(ADD, owner=self._owner, stream=stream, due=due, body=body)
-        tx.on_commit(lambda: self._flows[stream].announce(row["number"], message, due, self._clock()))
+        letter = Letter(row["number"], body, message)
+        tx.on_commit(lambda: self._flows[stream].announce(letter, due, self._clock()))
 
     async def oldest(self) -> float | None:
         """Since when (epoch seconds) the oldest message that is due has been due, for operations."""
@@ -144,16 +154,16 @@ class Outbox:
         async with asyncio.TaskGroup() as group:
             while True:
                 flow.changed.clear()
-                for number, message in await self._due(flow):
-                    flow.sending.add(number)
-                    group.create_task(self._send(flow, number, message, transport))
+                for letter in await self._due(flow):
+                    flow.sending.add(letter.number)
+                    group.create_task(self._send(flow, letter, transport))
                 await flow.nap(self._clock())
 
-    async def _due(self, flow: Flow) -> Sequence[tuple[int, Message | bytes]]:
+    async def _due(self, flow: Flow) -> Sequence[Letter]:
         """In the order of writing, as many as there is room for."""
         return await self._look(flow) if flow.room and self._clock() >= flow.look_at else flow.take_fresh()
 
-    async def _look(self, flow: Flow) -> list[tuple[int, Message | bytes]]:
+    async def _look(self, flow: Flow) -> list[Letter]:
         now, under_way = self._clock(), frozenset(flow.sending)  # some may end while the table is read
         flow.look_at = now + LONGEST
         where = {"owner": self._owner, "stream": flow.stream, "now": now}
@@ -162,19 +172,18 @@ class Outbox:
         flow.look_at = NOW if len(rows) == WINDOW else min(flow.look_at, later["due"] or flow.look_at)
         return flow.take_read([row for row in rows if row["number"] not in under_way])
 
-    async def _send(self, flow: Flow, number: int, written: Message | bytes, transport: Transport) -> None:
+    async def _send(self, flow: Flow, letter: Letter, transport: Transport) -> None:
         try:
-            message = envelopes.decode(written) if isinstance(written, bytes) else written
-            with lines.about(job=messages.job_id_of(message)):
-                await transport.publish(message)
+            await transport.publish(letter.message or envelopes.decode(letter.body), letter.body)
         except Exception as exc:  # noqa: BLE001 - whatever it was, the message stays and is sent again
             # A transport that is cut off says so itself.
             level = logging.DEBUG if isinstance(exc, NotSent) else logging.WARNING
-            log.log(level, "message not sent, it stays in the outbox: %s", exc, extra={"outbox": number})
+            with lines.about(job=messages.job_id_of(letter.message) if letter.message else None):
+                log.log(level, "message not sent, it stays in the outbox: %s", exc, extra={"outbox": letter.number})
             await asyncio.sleep(PAUSE)
-            flow.release(number, failed=True)
+            flow.release(letter.number, failed=True)
         else:
-            self._note_sent(number, flow)
+            self._note_sent(letter.number, flow)
 
     def _note_sent(self, number: int, flow: Flow) -> None:
         self._sent[number] = flow

@@ -35,8 +35,11 @@ class Delivery(Protocol[M_co]):
 
 
 class Transport(Protocol):
-    async def publish(self, message: Message) -> None:
-        """Return once somebody else is responsible for *message*, or raise NotSent."""
+    async def publish(self, message: Message, envelope: bytes | None = None) -> None:
+        """Return once somebody else is responsible for *message*, or raise NotSent.
+
+        Who has it spelled already gives the *envelope* along.
+        """
 
     def subscribe(self, stream: Stream[M], *, prefetch: int) -> AsyncIterator[Delivery[M]]:
         """The messages of *stream*, high priority first, at most *prefetch* of them unacknowledged.

@@ -67,7 +67,7 @@ class Embedded:
         self._queues: defaultdict[str, asyncio.PriorityQueue[Waiting]] = defaultdict(asyncio.PriorityQueue)
         self._number = itertools.count()
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, _envelope: bytes | None = None) -> None:
         if isinstance(message, Reply | Unusable):
             return  # there is nobody outside this process to hear of it
         confirm: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -79,7 +79,7 @@ class Gauge:
         self.is_open = asyncio.Event()
         self.is_open.set()
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, _envelope: bytes | None = None) -> None:
         self.tried.append(message)
         self.under_way += 1
         self.most = max(self.most, self.under_way)

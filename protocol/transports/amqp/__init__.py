@@ -60,17 +60,18 @@ class Amqp:
         self._links = [self._out]
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, envelope: bytes | None = None) -> None:
+        spelled = spelling.spell(message, envelope)
         if isinstance(message, Reply):
-            await self._reply(message)
+            await self._reply(message, spelled)
         else:
             exchange = topology.EXCHANGES[STREAM_OF[type(message)].name][0]
-            await self._send(exchange, topology.routing_key(message), spelling.spell(message))
+            await self._send(exchange, topology.routing_key(message), spelled)
 
-    async def _reply(self, reply: Reply) -> None:
+    async def _reply(self, reply: Reply, spelled: Spelled) -> None:
         try:
             # Direct reply-to is no queue: the broker would deliver the answer and return it as well.
-            await self._send("", reply.to, spelling.spell(reply), mandatory=not reply.to.startswith(DIRECT))
+            await self._send("", reply.to, spelled, mandatory=not reply.to.startswith(DIRECT))
         except NotSent as exc:
             if not isinstance(exc.__cause__, DeliveryError):
                 raise
@@ -82,10 +83,9 @@ class Amqp:
         except TROUBLE as exc:
             raise NotSent(f"the broker is not reached: {exc}") from exc
         try:
-            if not await self._out.unblocked():
-                raise NotSent("the broker takes no messages now: an alarm for memory or disk is on")
             with no_stray_cancellation():
                 async with asyncio.timeout(topology.PATIENCE):
+                    await self._out.until_unblocked()
                     await wire.publish(channel, exchange, key, message, mandatory=mandatory)
         except TROUBLE as exc:
             await self._mend(channel, exchange, exc)

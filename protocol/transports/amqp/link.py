@@ -85,15 +85,18 @@ class Link:
 
     async def unblocked(self) -> bool:
         """Whether the broker takes messages; it does not while an alarm for memory or disk is on."""
-        transport = self._connection and self._connection.transport
-        if not transport:
-            return False
         try:
             async with asyncio.timeout(0.05):
-                await transport.connection.ready()
-        except TimeoutError:
+                await self.until_unblocked()
+        except TROUBLE:
             return False
         return True
+
+    async def until_unblocked(self) -> None:
+        transport = self._connection and self._connection.transport
+        if not transport:
+            raise AMQPConnectionError("the link broke")
+        await transport.connection.ready()
 
     async def discard(self, channel: AbstractChannel) -> None:
         """Make no more use of *channel*; another may be open by now."""

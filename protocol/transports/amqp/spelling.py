@@ -30,7 +30,7 @@ class Spelled:
     properties: spec.Basic.Properties
 
 
-def spell(message: Message) -> Spelled:
+def spell(message: Message, envelope: bytes | None = None) -> Spelled:
     if isinstance(message, Unusable):
         asked = message.submission
         return _dead(asked.body, asked.headers, asked.content_type, message.reason)
@@ -42,7 +42,7 @@ def spell(message: Message) -> Spelled:
         delivery_mode=PERSISTENT,
         message_type=messages.type_of(message),
     )
-    return Spelled(envelopes.encode(message), properties)
+    return Spelled(envelope or envelopes.encode(message), properties)
 
 
 def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
