@@ -31,6 +31,7 @@ __all__ = ["Fields", "Submission", "is_address", "judge", "judge_amendment", "sh
 
 SINGLE = ("kind", "params", "reading", "priority", "filename")
 FIELDS = (*SINGLE, "email", "webhook")
+FIELDS_OF_AMENDMENTS = tuple(name for name in FIELDS if name != "kind")
 DEFAULT_KIND = "profile"
 AMENDMENT = KindInfo(  # rows that are merged into a result: its kind and parameters are as they were
     name="A file of rows to merge",
@@ -110,7 +111,7 @@ def judge_amendment(fields: Fields, name: str, most_emails: int, how: How, hosts
     told, told_faults = _read_told(fields, most_emails, hosts)
     priority, priority_faults = read_priority(fields.one("priority"))
     name, name_faults = clean_name(fields.one("filename") or name)
-    strays = find_strays(fields, tuple(field for field in FIELDS if field != "kind"))
+    strays = find_strays(fields, FIELDS_OF_AMENDMENTS)
     faults = (*params_faults, *reading_faults, *told_faults, *priority_faults, *name_faults, *strays)
     return Submission(AMENDMENT, params, reading, *told, priority, name, faults)
 

@@ -21,7 +21,7 @@ from protocol.intake.layout import Format
 from protocol.job import Fault, Job, State
 from protocol.kept import REJECTED_CSV, BasedOn, Head, How
 from protocol.kinds import KindInfo
-from protocol.submission import Submission
+from protocol.submission import Fields, Submission
 from service import reception, submissions
 from service.api import find
 from service.problems import Refused, refuse_faults
@@ -97,6 +97,8 @@ def _compare(head: Head, kind: KindInfo, how: How) -> None:
 
 @dataclass(frozen=True)
 class Amending(Making):
+    known = submission.FIELDS_OF_AMENDMENTS
+
     parent: Job
     kind: KindInfo
     how: How
@@ -105,10 +107,13 @@ class Amending(Making):
     async def store(self, blocks: AsyncIterator[bytes], name: str, options: ReadOptions | None) -> Upload:
         return await super().store(blocks, name, options and self._reading(options))
 
+    def judge(self, fields: Fields, name: str) -> Submission:
+        hosts, most = trusted(self.service.settings), self.service.limits.emails
+        return submission.judge_amendment(fields, name, most, self.how, hosts)
+
     async def make(self, received: Received) -> Job:
         upload = submissions.file_of(received)
-        hosts, most = trusted(self.service.settings), self.service.limits.emails
-        wanted = submission.judge_amendment(received.fields, upload.name, most, self.how, hosts)
+        wanted = self.judge(received.fields, upload.name)
         said = reception.options_of(received.fields.one("params"), submission.AMENDMENT, received.fields.one("reading"))
         options = self._reading(said)
         upload = await self.look_again(upload, wanted, options)

@@ -60,10 +60,7 @@ class Received:
 
 async def receive(request: web.Request, store: Store, limits: Limits, kinds: Mapping[str, KindInfo]) -> Received:
     """The whole request. The address's query holds fields as well as the form does."""
-    fields = Known(kinds=kinds)
-    for name, value in request.query.items():
-        if name != "csrf":  # of a form that is sent without scripts
-            fields.add(name, value)
+    fields = in_address(request, kinds)
     patience = Patience(limits, request.content)
     kind = media_type(request)
     if kind == FORM:
@@ -71,6 +68,15 @@ async def receive(request: web.Request, store: Store, limits: Limits, kinds: Map
     if kind in NO_TABLES:
         raise Refused(NO_TABLES[kind], f"Send {FORM}, or the table as the body with its media type.")
     return Received(fields, await _receive_body(request, fields, store, patience))
+
+
+def in_address(request: web.Request, kinds: Mapping[str, KindInfo]) -> Known:
+    """The fields that are known before the body."""
+    fields = Known(kinds=kinds)
+    for name, value in request.query.items():
+        if name != "csrf":  # of a form that is sent without scripts
+            fields.add(name, value)
+    return fields
 
 
 def media_type(request: web.Request) -> str:

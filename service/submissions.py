@@ -6,10 +6,11 @@ import hashlib
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import ClassVar
 
 from aiohttp import web
 
@@ -51,6 +52,8 @@ async def begin_slowly(_request: web.Request) -> None:
 class Making:
     """What becomes of a request's file: how it is read, and the job that is made of what was received."""
 
+    known: ClassVar[Sequence[str]] = submission.FIELDS
+
     service: Service
     job_id: str
 
@@ -61,10 +64,13 @@ class Making:
     async def store(self, blocks: AsyncIterator[bytes], name: str, options: ReadOptions | None) -> Upload:
         return await _store(self.service, self.file_key, blocks, name, options)
 
+    def judge(self, fields: Fields, name: str) -> Submission:
+        return judge(self.service, fields, name)
+
     async def make(self, received: Received) -> Job:
         """The job that was asked for, or a refusal that names every fault."""
         name = received.upload.name if received.upload else received.fields.one("kind") or submission.DEFAULT_NAME
-        wanted = judge(self.service, received.fields, name)
+        wanted = self.judge(received.fields, name)
         if received.upload is None and wanted.kind and wanted.kind.stands_in:
             check(wanted, None)
             return new_job(self.service, self.job_id, wanted, None)
@@ -90,6 +96,7 @@ async def submit(request: web.Request) -> web.Response:
 async def take(request: web.Request, making: Making) -> web.Response:
     """Receive a file and have a job made of it; the answer to whoever sent it."""
     service = making.service
+    check_address(request, making)
     wait = waiting.wished(request, service.limits.wait)
     with service.quotas.upload(request[CALLER].name), idempotency.held(service, request) as key:
         async with service.slots.one():
@@ -113,6 +120,16 @@ async def admit(service: Service, request: web.Request) -> None:
         raise service.quotas.full()
     uploads.check_size((request.content_length or 0) - overhead, service.settings.max_upload)
     await uploads.check_space(service.files, request.content_length or 0, service.limits.space_floor)
+
+
+def check_address(request: web.Request, making: Making) -> None:
+    """A field that there is not, or twice, is told before the table comes, and with it what else is known by then."""
+    fields = reception.in_address(request, making.service.offers.kinds())
+    strays = submission.find_strays(fields, making.known)
+    if strays and reception.media_type(request) != reception.FORM:  # no more fields will come
+        raise refuse_faults(making.judge(fields, submission.DEFAULT_NAME).faults)
+    if strays:
+        raise refuse_faults(strays)
 
 
 async def invite(request: web.Request) -> None:

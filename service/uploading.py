@@ -68,7 +68,8 @@ SUBMIT = Call(
     "post",
     "/v1/jobs",
     "Submit a table",
-    "Send a form, or the table itself as the body with the fields in the address. The table streams to storage. "
+    "Send a form, or the table itself as the body with the fields in the address. The table streams to storage; "
+    "a field in the address that there is not, or that is there twice, is refused before. "
     "Without a table where the kind's `stands_in` parameters are given.",
     ANSWERS,
     PROBLEMS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -158,6 +159,23 @@ class House:
     def stored(self) -> list[str]:
         """Every file that is stored, whole or not."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+
+async def refused_unfinished(house: House, head: str) -> dict[str, Any]:
+    """The problem with which a table is refused of which only the beginning comes. Nothing of it is stored."""
+    before = house.stored()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]))
+    try:
+        writer.write(f"{head}Content-Length: 1000000\r\n\r\n".encode() + TABLE)
+        answer = (await soon(reader.readuntil(b"\r\n\r\n"))).decode()
+        assert answer.startswith("HTTP/1.1 422 ")
+        assert "application/problem+json" in answer
+        size = int(answer.lower().partition("content-length: ")[2].partition("\r\n")[0])
+        problem: dict[str, Any] = json.loads(await soon(reader.readexactly(size)))
+    finally:
+        writer.close()
+    assert house.stored() == before
+    return problem
 
 
 def now() -> datetime:

@@ -13,7 +13,7 @@ import pytest
 from protocol import kept
 from protocol.job import Job, Progress, State
 from protocol.messages import ForgetJob
-from tests.service.house import PROFILE, SALES, TABLE, House
+from tests.service.house import PROFILE, SALES, TABLE, House, refused_unfinished
 
 HEADER = ("region", "product", "revenue", "quantity", "discount")
 COLUMNS = ",".join(HEADER).encode()
@@ -145,11 +145,19 @@ async def test_of_very_many_faults_fifty_are_listed(house: House) -> None:
 
 
 async def test_fields_header_and_rows_are_judged_together(house: House) -> None:
-    asked = {"params": '{"sigma": 3}', "kind": "profile", "email": "nobody", "priority": "soon"}
+    asked = {"params": '{"sigma": 3}', "email": "nobody", "priority": "soon"}
     status, problem = await send(house, await parent(house), "additions", b"region\nx\n", params=asked)
     codes = [one["code"] for one in problem["errors"]]
-    assert (status, codes[:4]) == (422, ["unknown_param", "bad_email", "bad_priority", "unknown_field"])
-    assert codes[4:] == ["missing_column"] * 4
+    assert (status, codes[:3]) == (422, ["unknown_param", "bad_email", "bad_priority"])
+    assert codes[3:] == ["missing_column"] * 4
+
+
+@pytest.mark.parametrize("what", ["repairs", "additions"])
+async def test_a_kind_in_the_address_is_refused_before_the_rows_come(house: House, what: str) -> None:
+    job = await parent(house)
+    head = f"POST /v1/jobs/{job.id}/{what}?kind=sales&email=nobody HTTP/1.1\r\nHost: localhost\r\n"
+    problem = await refused_unfinished(house, head)
+    assert [one["code"] for one in problem["errors"]] == ["bad_email", "unknown_field"]
 
 
 async def test_rows_to_append_have_the_same_columns_in_the_same_order(house: House) -> None:

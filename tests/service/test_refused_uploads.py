@@ -16,7 +16,7 @@ import pytest
 from yarl import URL
 
 from service.limits import Limits
-from tests.service.house import DEADLINE, TABLE, House, keep
+from tests.service.house import DEADLINE, TABLE, House, keep, refused_unfinished
 
 HEADER = b"region,product,revenue,quantity,discount\n"
 
@@ -190,6 +190,36 @@ async def test_more_than_twenty_addresses_are_refused(house: House) -> None:
 async def test_an_unknown_field_and_one_that_is_there_twice_are_refused(house: House) -> None:
     data = form(colour="red", priority=["high", "low"])
     assert codes(await refused(house, data, 422)) == ["unknown_field", "field_twice"]
+
+
+@pytest.mark.parametrize(
+    ("query", "media_type", "told"),
+    [
+        ("kind=sales&name=x", "text/csv", ["unknown_field"]),
+        ("kind=sales&name=x", "multipart/form-data; boundary=b", ["unknown_field"]),
+        ("kind=none&priority=soon&name=x", "text/csv", ["unknown_kind", "bad_priority", "unknown_field"]),
+        ("priority=soon&name=x", "multipart/form-data; boundary=b", ["unknown_field"]),  # more fields may come
+        ("kind=sales&kind=users", "text/csv", ["field_twice"]),
+    ],
+)
+async def test_a_field_in_the_address_that_there_is_not_is_refused_before_the_table_comes(
+    house: House, query: str, media_type: str, told: list[str]
+) -> None:
+    head = f"POST /v1/jobs?{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n"
+    problem = await refused_unfinished(house, head)
+    assert codes(problem) == told
+    assert problem["errors"][-1]["pointer"] == ("/kind" if told == ["field_twice"] else "/name")
+    await nothing_left(house)
+
+
+async def test_who_waits_to_be_invited_is_not_where_a_field_in_the_address_is_wrong(house: House) -> None:
+    answer, body_sent = await raw(
+        house,
+        b"POST /v1/jobs?kind=sales&name=x HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+        b"Expect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+    )
+    assert answer.startswith(b"HTTP/1.1 422")
+    assert not body_sent
 
 
 async def test_an_unknown_priority_is_refused(house: House) -> None:
