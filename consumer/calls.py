@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import count
 from typing import Any
@@ -42,20 +43,23 @@ class Calls:
     def __init__(self, mill: Mill, task: Task, standing: Standing) -> None:
         self._mill, self._task, self._standing = mill, task, standing
 
-    async def call(self, step: str, what: str, *arguments: Any) -> Any:
-        """Have the pool run a step; a process that dies under it is replaced, and it is run again."""
+    async def call(self, step: str, what: str, *arguments: Any, lent: Callable[[], None] = lambda: None) -> Any:
+        """Have the pool run a step; a process that dies under it is replaced, and it is run again.
+
+        *lent* is called whenever it has been lent a slot, and begins.
+        """
         for _ in range(LOSSES):
             try:
-                return await self._persist(step, what, arguments)
+                return await self._persist(step, what, arguments, lent)
             except WorkerLost:
                 await self._standing.note(f"a worker process died ({what})")
         raise WorkerLost(f"{LOSSES} times in a row, {what}")
 
-    async def _persist(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
+    async def _persist(self, step: str, what: str, arguments: tuple[Any, ...], lent: Callable[[], None]) -> Any:
         """Wait for what cannot be had now, and hold neither a slot nor a turn meanwhile."""
         for times in count():
             try:
-                value = await self._lend(step, what, arguments)
+                value = await self._lend(step, what, arguments, lent)
             except Unavailable as exc:
                 await self._wait(exc, times)
             else:
@@ -70,9 +74,10 @@ class Calls:
         await self._standing.revise(problem=outcome.problem("records_unavailable", str(missed), status=503))
         await wait(missed, times)
 
-    async def _lend(self, step: str, what: str, arguments: tuple[Any, ...]) -> Any:
+    async def _lend(self, step: str, what: str, arguments: tuple[Any, ...], lent: Callable[[], None]) -> Any:
         turn = self._mill.loading if step == "load" else nullcontext()
         async with turn, self._mill.sharing.slot(self._task.job_id) as slot:
+            lent()
             try:
                 answer = await self._mill.run(slot, step, self._task, *arguments)
             except Overdue:

@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from consumer import outcome
@@ -25,6 +26,7 @@ from protocol.job import Job
 TELL_EVERY = 0.2  # seconds between two reports of progress
 FINISHING = 0.6  # seconds that artefacts and charts take, until a job of the kind has shown how long
 SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
+Given = Callable[[int], Sequence[Any]]  # what a step is given for a chunk, beside the chunk
 SHOWN_IN = {"reading", "running errands", "loading"}  # the phases in which there is more to report by and by
 
 
@@ -94,16 +96,14 @@ class Execution:
     async def _mill_all(self, plan: Plan) -> list[Milled]:
         if plan.terms:
             return await self._run_errands(plan, plan.terms)
-        return await self._pass("mill", plan, plan.mill, self._mill_chunk)
+        return await self._pass("mill", plan, plan.mill, lambda _: ())
 
-    async def _pass(
-        self, step: str, plan: Plan, stretch: Stretch, work: Callable[[Plan, int], Awaitable[Any]]
-    ) -> list[Any]:
+    async def _pass(self, step: str, plan: Plan, stretch: Stretch, given: Given) -> list[Any]:
         """One pass over all chunks, without those that an earlier attempt or an earlier life has done."""
         results = await self._take_up(step, plan, stretch)
         left = iter([index for index in range(len(stretch)) if index not in results])
         ahead = self._mill.sharing.width + 1  # while one has its checkpoint written, the next one has the slot
-        workers = [self._drain(left, step, plan, work, results) for _ in range(ahead)]
+        workers = [self._drain(left, step, plan, given, results) for _ in range(ahead)]
         await self._gather((*workers, self._load(plan, stretch, results)) if step == plan.loads else workers)
         return [results[index] for index in range(len(stretch))]
 
@@ -148,11 +148,13 @@ class Execution:
         self._meter.add(size=size, rows=run.rows, rejected=run.rejected)
         self._runs = tuple(sorted((*self._runs, run), key=lambda r: r.start))
 
-    async def _drain(
-        self, left: Iterator[int], step: str, plan: Plan, work: Callable[[Plan, int], Awaitable[Any]], results: Any
-    ) -> None:
+    async def _drain(self, left: Iterator[int], step: str, plan: Plan, given: Given, results: Any) -> None:
+        stretch = plan.mill if step == "mill" else plan.select
         for index in left:
-            result = await work(plan, index)
+            lent = partial(self._meter.begin, index, stretch.sizes[index])
+            arguments = plan.survey, stretch.chunks[index], *given(index)
+            result = await self._calls.call(step, stretch.name(index), *arguments, lent=lent)
+            self._meter.leave(index)
             await self._mill.store.checkpoint(self.job.id, step, index, pickle.dumps(result))
             results[index] = result
             self._lane.offer()
@@ -180,10 +182,6 @@ class Execution:
         """What only the engine knows of a kind that loads."""
         return self._lane.counts.numbers | {"rejected": self._meter.rejected} if self._lane.used else {}
 
-    async def _mill_chunk(self, plan: Plan, index: int) -> Milled:
-        result: Milled = await self._calls.call("mill", plan.mill.name(index), plan.survey, plan.mill.chunks[index])
-        return result
-
     async def _fold(self, runs: Sequence[Run]) -> Run:
         if len(runs) > 1:
             runs = await self._calls.call("fold", "combining", runs)
@@ -198,13 +196,10 @@ class Execution:
             await self._show_so_far((total,), 1.0)
         before = await self._calls.call("scan", "combining", [run.partial for run in runs], len(plan.select))
 
-        async def work(plan: Plan, index: int) -> Selected:
-            listed = milled[index].listed if plan.select is plan.mill else None
-            arguments = (plan.survey, plan.select.chunks[index], before[index], total.partial, listed)
-            result: Selected = await self._calls.call("select", plan.select.name(index), *arguments)
-            return result
+        def given(index: int) -> Sequence[Any]:
+            return before[index], total.partial, milled[index].listed if plan.select is plan.mill else None
 
-        return tuple(await self._pass("select", plan, plan.select, work))
+        return tuple(await self._pass("select", plan, plan.select, given))
 
     async def _finish(self, plan: Plan, total: Run, made: Made) -> Succeeded:
         self._meter.finish()

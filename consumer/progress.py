@@ -10,6 +10,7 @@ from protocol.job import Progress
 
 SAMPLES = 256  # of how far it was when; from then on every other one is let go
 WINDOW, SHARE = 3.0, 0.6  # the rate is that of so many seconds, or of so much of the time that has passed
+FEWEST = 2  # ends of chunks in that time: when the next one comes is luck
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Meter:
     _rows_before: int = 0
     _rate: float | None = field(default=None)
     _samples: list[tuple[float, int]] = field(default_factory=list)
+    _begun: dict[int, tuple[float, int]] = field(default_factory=dict)  # chunks under way: since when, and their sizes
+    _worked: tuple[float, int] = (0.0, 0)  # the seconds and bytes of chunks that were
     _finishing: float | None = field(default=None)  # since when only the tail is left
     _expected: float | None = field(default=None)  # seconds that this pass was reckoned to take before it began
 
@@ -41,13 +44,23 @@ class Meter:
         self._expected = self.passes_left * self.bytes_total / speed if speed and self.passes_left else None
         self.phase, self.bytes_total, self.bytes_done, self.passes_left = phase, bytes_total, bytes_done, passes_left
         self._began, self._bytes_before, self._rows_before = self.clock(), bytes_done, self.rows
-        self._samples = []
+        self._samples, self._begun, self._worked = [], {}, (0.0, 0)
 
     def proceed(self, phase: str, *, bytes_total: int, bytes_done: int) -> None:
         """What went on beside a pass goes on alone."""
         if self.phase != phase:
             self.start(phase, bytes_total=bytes_total, bytes_done=bytes_done)
         self.bytes_done = bytes_done
+
+    def begin(self, chunk: int, size: int) -> None:
+        """A slot has taken up the chunk, which has *size* bytes."""
+        self._begun[chunk] = self.clock(), size
+
+    def leave(self, chunk: int) -> None:
+        """A chunk that was begun has ended; `add` tells what it came to."""
+        since, size = self._begun.pop(chunk)
+        seconds, done = self._worked
+        self._worked = seconds + self.clock() - since, done + size
 
     def add(self, *, size: int, rows: int = 0, rejected: int = 0) -> None:
         """A chunk of *size* bytes is done."""
@@ -94,15 +107,25 @@ class Meter:
 
     def _left(self, now: float) -> float | None:
         """In seconds, as far as it can be told."""
+        left = self.bytes_total - self._reached(now) + self.passes_left * self.bytes_total
         if speed := self._speed(now):
-            return (self.bytes_total - self.bytes_done + self.passes_left * self.bytes_total) / speed
+            return left / speed
         return None if self._expected is None else max(0.0, self._expected - (now - self._began))
 
     def _speed(self, now: float) -> float:
-        """Bytes a second of late. From one chunk's end on: what was under way then stands for what is now."""
+        """Bytes a second of late. From one chunk's end on: what was under way then stands for what is now.
+
+        Before a few have ended, since the pass began, when nothing was under way.
+        """
         since = min(now - WINDOW, self._began + (now - self._began) * (1 - SHARE))
-        for at, size in self._samples[:-1]:
+        for at, size in self._samples[:-FEWEST]:
             if at >= since and now > at and self.bytes_done > size:
                 return (self.bytes_done - size) / (now - at)
         elapsed = now - self._began
-        return (self.bytes_done - self._bytes_before) / elapsed if elapsed > 0 else 0.0
+        return (self._reached(now) - self._bytes_before) / elapsed if elapsed > 0 else 0.0
+
+    def _reached(self, now: float) -> float:
+        """In bytes, if chunks that have not ended are as fast as those that have."""
+        seconds, done = self._worked
+        speed = done / seconds if seconds else 0.0
+        return self.bytes_done + sum(min(size, (now - since) * speed) for since, size in self._begun.values())

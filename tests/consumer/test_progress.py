@@ -161,6 +161,35 @@ def test_the_rate_is_that_of_late_and_chunks_under_way_do_not_hide_it(meter: Met
     assert meter.read().eta_seconds == pytest.approx(50 * 0.25, rel=0.25)
 
 
+def test_chunks_under_way_count_when_the_first_one_ends(meter: Meter, clock: Any) -> None:
+    """Of two slots the first that delivers has done half of what both have."""
+    meter.start("reading", bytes_total=1000)
+    meter.begin(0, 100)
+    meter.begin(1, 100)
+    clock.pass_by(2)
+    assert meter.read().eta_seconds is None
+    meter.leave(0)
+    meter.add(size=100)
+    meter.begin(2, 100)
+    assert meter.read().eta_seconds == 8.0  # 100 bytes a second, and 200 of 1000 are done
+    assert meter.read().bytes_done == 100  # as far as anybody can know
+    clock.pass_by(1)
+    assert meter.read().eta_seconds == 9.0  # one slot is late, and does not count for more than its chunk
+
+
+def test_a_chunk_that_was_lost_and_taken_up_again_begins_anew(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=1000)
+    meter.begin(0, 100)
+    clock.pass_by(60)
+    meter.begin(0, 100)
+    clock.pass_by(1)
+    meter.leave(0)
+    meter.add(size=100)
+    meter.begin(1, 100)
+    clock.pass_by(0.5)
+    assert meter.read().eta_seconds == pytest.approx(61.5 / 150 * 850, rel=0.01)
+
+
 def test_a_second_pass_takes_what_it_was_reckoned_to_take_until_more_is_known(meter: Meter, clock: Any) -> None:
     meter.start("reading", bytes_total=1000, passes_left=0.5)
     clock.pass_by(4)
