@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_never
@@ -76,7 +77,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             for job in orphans:
                 await self._room.acquire()
-                self._spawn(group, job.id, self._resume(job))
+                self._spawn(group, job.id, self._resume(job), self._place())
             takers = [
                 group.create_task(self._take(group), name="take jobs"),
                 group.create_task(self._submissions.retrieve(), name="fetch tables"),
@@ -103,31 +104,32 @@ class Worker:
         async with asyncio.TaskGroup() as messages:  # they end with the taking; jobs get their time
             while True:
                 await self._room.acquire()  # before asking: what nobody asks for stays where it is safe
-                delivery = await anext(deliveries)
+                delivery, place = await anext(deliveries), self._place()
                 if isinstance(delivery.message, SubmitJob):
                     asked = self._submissions.identify(delivery.message)
-                    self._spawn(messages, asked.job, self._submit(group, delivery, asked))
+                    self._spawn(messages, asked.job, self._submit(group, delivery, asked, place), place)
                 else:
-                    self._spawn(group, delivery.message.job.id, self._handle(delivery))
+                    self._spawn(group, delivery.message.job.id, self._handle(delivery), place)
 
-    async def _submit(self, group: asyncio.TaskGroup, delivery: Delivery[Any], asked: Asked) -> None:
+    async def _submit(self, group: asyncio.TaskGroup, delivery: Delivery[Any], asked: Asked, place: ExitStack) -> None:
         """A message becomes a job. Where few run, that takes the message's place, without a round through the queue."""
         job = await self._submissions.take(delivery, asked, run=self.in_hand < AT_ONCE)
-        if job is not None and (message := asyncio.current_task()):
-            message.remove_done_callback(self._let_go)
-            self._metrics.in_hand.dec()
+        if job is not None:
             self._metrics.started(job, datetime.now(UTC))
-            self._spawn(group, job.id, self._attempt(job))
+            self._spawn(group, job.id, self._attempt(job), place.pop_all())
 
-    def _spawn(self, group: asyncio.TaskGroup, job_id: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, group: asyncio.TaskGroup, job_id: str, work: Coroutine[Any, Any, None], place: ExitStack) -> None:
         with lines.about(job=job_id):
             task = group.create_task(self._guard(job_id, work), name=f"job {job_id}")
-        self._metrics.in_hand.inc()
-        task.add_done_callback(self._let_go)
+        task.add_done_callback(lambda _task: place.close())
 
-    def _let_go(self, _task: object) -> None:
-        self._metrics.in_hand.dec()
-        self._room.release()
+    def _place(self) -> ExitStack:
+        """Of one thing in hand, in the room that was waited for: free again when this is closed."""
+        place = ExitStack()
+        place.callback(self._room.release)
+        place.callback(self._metrics.in_hand.dec)
+        self._metrics.in_hand.inc()
+        return place
 
     async def _guard(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
         """One job's trouble stays its own, and trouble with writing it down (a full disk) does not lose it."""
