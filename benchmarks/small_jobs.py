@@ -76,13 +76,19 @@ class Crowd:
 
     def cpu(self) -> float:
         """Seconds, children that have ended included."""
-        return sum(sum(one.cpu_times()[:2]) for one in self._all()) + sum(
-            sum(root.cpu_times()[2:4]) for root in self._roots
-        )
+        return sum(map(cpu_of, self._all())) + sum(sum(root.cpu_times()[2:4]) for root in self._roots)
 
     def memory(self) -> float:
         """Megabytes that nobody else has (USS)."""
         return sum(one.memory_full_info().uss for one in self._all()) / 2**20
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """Seconds; of one that has just ended, none."""
+    try:
+        return float(sum(process.cpu_times()[:2]))
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 @contextlib.asynccontextmanager

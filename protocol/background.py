@@ -34,6 +34,7 @@ class Background:
     async def pause(self) -> None:
         """Until nothing is worked on."""
         if under_way := self._under_way:
-            await asyncio.wait([under_way])
+            if not under_way.done():
+                await asyncio.wait([under_way])
             self._under_way = None
             under_way.result()
