@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ __all__ = ["FINAL", "MOVES", "Finding", "IllegalMove", "Job", "LogEntry", "Prior
 __all__ += ["Account", "Artefact", "Chart", "Fault", "Mail", "Notify", "Problem", "Reading", "Report", "Table", "Value"]
 
 LOG_LIMIT = 100
+NO_JSON = re.compile("NaN|Infinity")  # what readers take for numbers; in a text it does no harm to be taken for one
 
 
 class State(StrEnum):
@@ -166,6 +168,14 @@ class Job(Value):
     def text(self) -> str:
         """The job as JSON. It is stored, sent and answered, and spelled once."""
         return self.model_dump_json()
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The job in *text*, which remains its spelling where it is ours: with all fields, and without NaN."""
+        job = cls.model_validate_json(text)
+        if len(job.model_fields_set) == len(cls.model_fields) and not NO_JSON.search(text):
+            job.__dict__["text"] = text
+        return job
 
     def __copy__(self) -> Self:
         copied = super().__copy__()

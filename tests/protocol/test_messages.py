@@ -229,6 +229,37 @@ def test_what_a_newer_sender_adds_is_passed_over(new_job: Callable[..., Job]) ->
     assert decode(json.dumps(event).encode()) == message
 
 
+@settings(max_examples=25)
+@given(jobs)
+def test_a_job_that_was_received_is_passed_on_as_it_was_spelled(job: Job) -> None:
+    received = decode(encode(JobChanged(job=job)))
+    assert isinstance(received, JobChanged)
+    assert received.job.text == job.text
+
+
+def test_a_job_that_is_not_spelled_as_ours_is_spelled_anew(new_job: Callable[..., Job]) -> None:
+    job = new_job(report=Report(headline="x", share=0.5))
+    older, no_json = (json.loads(encode(JobChanged(job=job))) for _ in range(2))
+    del older["data"]["traceparent"]
+    no_json["data"]["report"]["share"] = math.nan
+    for event, share in ((older, 0.5), (no_json, None)):
+        received = decode(json.dumps(event).encode())
+        assert isinstance(received, JobChanged)
+        said = json.loads(received.job.text)
+        assert (said.keys(), said["report"]["share"]) == (json.loads(job.text).keys(), share)
+
+
+def test_an_envelope_may_come_in_any_order_and_end_as_it_likes(new_job: Callable[..., Job]) -> None:
+    message = RunJob(job=new_job(params={"x": {"data": {"specversion": "1.0"}}}))
+    event = json.loads(encode(message))
+    first = {"more": {"a": 1, "data": 2}, "data": event.pop("data"), **event}
+    for body in (json.dumps(first), json.dumps(first, indent=1), encode(message).decode() + "\n"):
+        assert decode(body.encode()) == message
+    for body in (encode(message)[:-1], encode(message)[:-1] + b"]", encode(message) + b"}"):
+        with pytest.raises(BadMessage):
+            decode(body)
+
+
 @pytest.mark.parametrize("state", State)
 def test_a_change_is_named_after_the_state_that_the_job_moved_to(new_job: Callable[..., Job], state: State) -> None:
     moved_from = {State.QUEUED: State.FAILED, State.WAITING: State.RUNNING}.get(state, State.RUNNING)
