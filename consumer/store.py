@@ -76,12 +76,10 @@ class ConsumerStore:
         return [_job(row) for row in rows]
 
     async def find(self, job_id: str) -> Job | None:
-        rows = await self._database.read(GET, id=job_id)
-        return _job(rows[0]) if rows else None
+        return next(map(_job, await self._database.read(GET, id=job_id)), None)
 
     def get(self, tx: Transaction, job_id: str) -> Job | None:
-        rows = tx.rows(GET, id=job_id)
-        return _job(rows[0]) if rows else None
+        return next(map(_job, tx.rows(GET, id=job_id)), None)
 
     def add(self, tx: Transaction, job: Job) -> bool:
         """Store a new job and announce it; False where it is known or was deleted."""
@@ -103,6 +101,8 @@ class ConsumerStore:
         """
 
         def unit(tx: Transaction) -> Job | None:
+            if asked.state is State.QUEUED and self.add(tx, begun := self._begin(asked)):
+                return begun
             job = self._find_or_add(tx, asked)
             if job is not None and job.version > asked.version:
                 self.outbox.put(tx, JobChanged(job=job))
@@ -114,9 +114,12 @@ class ConsumerStore:
 
     def begin(self, tx: Transaction, job: Job) -> Job:
         """Start the job's next attempt."""
-        attempt, began = job.attempt + 1, job.started_at or self._now()
+        return self._save(tx, job, self._begin(job))
+
+    def _begin(self, job: Job) -> Job:
+        attempt, now = job.attempt + 1, self._now()
         reason = "taken by a consumer" if attempt == 1 else f"attempt {attempt} of {job.max_attempts}"
-        return self._move(tx, job, State.RUNNING, reason, attempt=attempt, started_at=began)
+        return job.move(State.RUNNING, at=now, reason=reason, attempt=attempt, started_at=job.started_at or now)
 
     async def resume(self, job: Job, reason: str) -> Job:
         """Take up an unfinished run: the same attempt goes on."""
