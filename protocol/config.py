@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
@@ -183,6 +184,7 @@ def trusted(settings: Settings) -> tuple[str, ...]:
     return (*settings.webhook_hosts, *(origin for origin in own if origin))
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

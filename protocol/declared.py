@@ -28,8 +28,10 @@ SAYS = {
 
 def read_reading(text: str | None, allowed: Iterable[str] = ALL) -> tuple[Reading, list[Fault]]:
     """The declaration in this JSON, as far as it can be made out, and what is wrong with it."""
+    if not text:
+        return Reading(), []
     try:
-        given = parse_object(text or "{}")
+        given = parse_object(text)
     except (ValueError, RecursionError) as exc:
         detail = f"reading is not a JSON object: {str(exc)[:200].rstrip('.')}."
         return Reading(), [Fault(code="bad_reading", detail=detail, pointer="/reading")]

@@ -30,6 +30,8 @@ def configure(form: Format = "console", level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging._srcfile = None  # noqa: SLF001 - so the library's manual, where no line tells its place
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in NOISY:  # their every request and reconnect is a line; ours say the same with the job's id
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in SILENT:

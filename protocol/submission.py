@@ -134,7 +134,7 @@ def find_kind(name: str, kinds: Mapping[str, KindInfo]) -> tuple[KindInfo | None
 
 def read_params(text: str | None, kind: KindInfo | None) -> tuple[dict[str, Any], list[Fault]]:
     try:
-        params = parse_object(text or "{}")
+        params = parse_object(text) if text else {}
     except (ValueError, RecursionError) as exc:
         return {}, [_fault("bad_params", f"params is not a JSON object: {shorten(str(exc), quote=False)}.", "/params")]
     return params, check_params(params, kind) if kind else []
