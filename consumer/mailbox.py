@@ -118,6 +118,8 @@ class Mailbox:
 
         Mails about an earlier end that are still waiting are old news, and go.
         """
+        if not job.notify.email:
+            return ()
         recipients = distinct(job.notify.email) if job.state in TOLD else []
         tx.execute(SUPERSEDE, job=job.id, finish=letters.finish(job))
         if not recipients:
