@@ -21,7 +21,7 @@ __all__ = ["FINAL", "MOVES", "Finding", "IllegalMove", "Job", "LogEntry", "Prior
 __all__ += ["Account", "Artefact", "Chart", "Fault", "Mail", "Notify", "Problem", "Reading", "Report", "Table", "Value"]
 
 LOG_LIMIT = 100
-NO_JSON = re.compile("NaN|Infinity")  # what readers take for numbers; in a text it does no harm to be taken for one
+NOT_OURS = re.compile(r"NaN|Infinity|[\r\n]")  # what no job is spelled with here, but in a text, which does no harm
 
 
 class State(StrEnum):
@@ -171,9 +171,9 @@ class Job(Value):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The job in *text*, which remains its spelling where it is ours: with all fields, and without NaN."""
+        """The job in *text*, which remains its spelling where it is like ours: all fields, no NaN, one line."""
         job = cls.model_validate_json(text)
-        if len(job.model_fields_set) == len(cls.model_fields) and not NO_JSON.search(text):
+        if len(job.model_fields_set) == len(cls.model_fields) and not NOT_OURS.search(text):
             job.__dict__["text"] = text
         return job
 

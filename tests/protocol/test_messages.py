@@ -242,11 +242,13 @@ def test_a_job_that_is_not_spelled_as_ours_is_spelled_anew(new_job: Callable[...
     older, no_json = (json.loads(encode(JobChanged(job=job))) for _ in range(2))
     del older["data"]["traceparent"]
     no_json["data"]["report"]["share"] = math.nan
-    for event, share in ((older, 0.5), (no_json, None)):
-        received = decode(json.dumps(event).encode())
+    in_lines = encode(JobChanged(job=job)).replace(b'"data": {', b'"data": {\n')
+    for body, share in ((json.dumps(older).encode(), 0.5), (json.dumps(no_json).encode(), None), (in_lines, 0.5)):
+        received = decode(body)
         assert isinstance(received, JobChanged)
         said = json.loads(received.job.text)
         assert (said.keys(), said["report"]["share"]) == (json.loads(job.text).keys(), share)
+        assert "\n" not in received.job.text
 
 
 def test_an_envelope_may_come_in_any_order_and_end_as_it_likes(new_job: Callable[..., Job]) -> None:
