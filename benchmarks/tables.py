@@ -3,7 +3,8 @@
     python benchmarks/tables.py [--mb 100] [--pairs 3] [--cores 2] [--only sales quoted …] [--markdown] [--json PATH]
 
 Ours is the consumer itself with the job as its only message: plan, mill, select, finish, its database and file store.
-Each turn is a process of its own, its libraries loaded before the clock starts; the file is in the page cache for all.
+Each turn is a process of its own, its libraries loaded before the clock starts; for each the file is stored anew, and
+so in the page cache.
 `floor` is pyarrow's tokeniser over the needed columns alone, `service` the same job through HTTP, the upload excluded,
 `plainly` the same kind without a thought of speed (plain_sales.py).
 """
