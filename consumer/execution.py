@@ -15,6 +15,7 @@ from consumer.errands import Terms
 from consumer.errands.rounds import Hooks, Round
 from consumer.errands.tally import Tally, as_partial, total
 from consumer.executors import Done
+from consumer.folding import fold
 from consumer.loading import Lane
 from consumer.mill import Mill
 from consumer.outcome import Succeeded
@@ -58,7 +59,7 @@ class Execution:
                 limit.reschedule(None)  # errands wait for others, each within a limit of its own
             milled = await self._mill_all(plan)
             runs = plan.runs(milled)
-            whole = await self._fold(runs)
+            whole = await fold(self._calls.call, runs)
             chosen = await self._select(plan, milled, runs, whole)
             counted, keep = self._counted, runs if plan.ordered else (whole,)
             records = tuple(one.tally.records for one in milled if one.tally)
@@ -182,11 +183,6 @@ class Execution:
         """What only the engine knows of a kind that loads."""
         return self._lane.counts.numbers | {"rejected": self._meter.rejected} if self._lane.used else {}
 
-    async def _fold(self, runs: Sequence[Run]) -> Run:
-        if len(runs) > 1:
-            runs = await self._calls.call("fold", "combining", runs)
-        return runs[0]
-
     async def _select(
         self, plan: Plan, milled: Sequence[Milled], runs: Sequence[Run], total: Run
     ) -> tuple[Selected, ...] | None:
@@ -194,12 +190,17 @@ class Execution:
             return None
         if len(plan.select) > 1:
             await self._show_so_far((total,), 1.0)
-        before = await self._calls.call("scan", "combining", [run.partial for run in runs], len(plan.select))
+        before = await self._scan(runs) if plan.ordered else (None,) * len(plan.select)
 
         def given(index: int) -> Sequence[Any]:
             return before[index], total.partial, milled[index].listed if plan.select is plan.mill else None
 
         return tuple(await self._pass("select", plan, plan.select, given))
+
+    async def _scan(self, runs: Sequence[Run]) -> Sequence[bytes | None]:
+        """What comes before each chunk, for a kind to which that matters."""
+        before: Sequence[bytes | None] = await self._calls.call("scan", "combining", [run.partial for run in runs])
+        return before
 
     async def _finish(self, plan: Plan, total: Run, made: Made) -> Succeeded:
         self._meter.finish()

@@ -132,14 +132,9 @@ def _report(task: Task, total: bytes, share: float, counted: Mapping[str, int]) 
     return found, shown.model_copy(update={"account": account})
 
 
-def scan(task: Task, partials: Sequence[bytes], chunks: int) -> tuple[bytes | None, ...]:
-    """For each chunk the combined partial of all chunks before it in the file (a prefix scan); the first has none.
-
-    Nor has any, where the kind says that the order does not matter.
-    """
+def scan(task: Task, partials: Sequence[bytes]) -> tuple[bytes | None, ...]:
+    """For each chunk the combined partial of all chunks before it in the file (a prefix scan); the first has none."""
     kind, _ = catalogue.understand(task)
-    if kind.commutative:
-        return (None,) * chunks
     before: list[bytes | None] = [None]
     for partial in partials[:-1]:
         last = before[-1]

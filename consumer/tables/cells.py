@@ -15,7 +15,7 @@ import pyarrow.csv
 from consumer.tables.misfits import Misfits
 
 LARGE_BLOCK, _LARGER = 8 * 1024 * 1024, 8
-SMALL_BLOCK = 1024 * 1024  # for columns that are all text: each takes as much memory as a block has bytes
+SMALL_BLOCK = 512 * 1024  # for columns that are all text: each takes as much memory as a block has bytes
 _FEW_COLUMNS = 64  # of more, many small pieces would take more memory than they spare
 _RESERVED = _FEW_COLUMNS * LARGE_BLOCK  # bytes, most of them in vain, that all columns may take so
 FEW = 8 * 1024  # bytes, which Python splits before pyarrow has begun

@@ -99,7 +99,7 @@ def _select(
     if not plan.selects:
         return None
     chunks = plan.select.chunks
-    before = work.scan(task, [one.partial for one in plan.runs(milled)], len(chunks))
+    before = work.scan(task, [one.partial for one in plan.runs(milled)]) if plan.ordered else (None,) * len(chunks)
     done: dict[int, Selected] = {}
     for number in _any_order(len(chunks), shuffle):
         listed = milled[number].listed if plan.select is plan.mill else None

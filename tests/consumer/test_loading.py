@@ -157,7 +157,7 @@ def test_a_job_that_was_cut_in_one_way_is_cut_so_again_and_loads_nothing_twice(t
         task = Task("x", tmp_path.as_uri(), "uploads/x", "x.csv", "r/", "players", {}, chunk_size, url)
         plan = work.plan(task)
         milled = [work.mill(task, plan.survey, chunk) for chunk in plan.mill.chunks]
-        before = work.scan(task, [piece.partial for piece in milled], len(milled))
+        before = work.scan(task, [piece.partial for piece in milled])
         [total] = work.fold(task, [Run(n, n + 1, piece.partial) for n, piece in enumerate(milled)])
         counts = Counts()
         for n, chunk in list(enumerate(plan.mill.chunks))[:most]:

@@ -1,0 +1,45 @@
+"""The partials of many chunks become one, and no worker is given all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer import folding, work
+from consumer.steps import Run
+from tests.consumer import milling
+
+ROWS = [f"{nth},{nth % 7},{'x' * (nth % 30)}\n" for nth in range(4000)]
+TABLE = f"a,b,c\n{''.join(ROWS)}".encode()
+
+
+@pytest.mark.parametrize("most", [1, 100_000, 2**40])
+async def test_however_many_partials_a_call_takes_the_result_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    task = milling.submit(tmp_path, TABLE, name="x", kind="profile", chunk_size=4000)
+    plan = work.plan(task)
+    runs = plan.runs([work.mill(task, plan.survey, chunk) for chunk in plan.mill.chunks])
+    given: list[int] = []
+
+    async def call(step: str, _what: str, some: Sequence[Run]) -> Any:
+        assert step == "fold"
+        assert len(some) == 2 or sum(len(run.partial) for run in some) <= most
+        given.append(len(some))
+        return work.fold(task, some)
+
+    monkeypatch.setattr(folding, "MOST", most)
+    assert await folding.fold(call, runs) == work.fold(task, runs)[0]
+    assert len(runs) > 10
+    assert sum(given) == len(runs) + len(given) - 1  # each once, and what they came to
+    assert (len(given) == 1) == (most > sum(len(run.partial) for run in runs))
+
+
+async def test_a_single_chunk_needs_no_call() -> None:
+    async def call(*_: Any) -> Any:
+        raise AssertionError
+
+    assert await folding.fold(call, [only := Run(0, 1, b"")]) is only
