@@ -34,7 +34,7 @@ class Meter:
     _rate: float | None = field(default=None)
     _samples: list[tuple[float, int]] = field(default_factory=list)
     _begun: dict[int, tuple[float, int]] = field(default_factory=dict)  # chunks under way: since when, and their sizes
-    _worked: tuple[float, int] = (0.0, 0)  # the seconds and bytes of chunks that were
+    _worked: tuple[float, int] = (0.0, 0)  # the seconds and bytes of those that have ended
     _finishing: float | None = field(default=None)  # since when only the tail is left
     _expected: float | None = field(default=None)  # seconds that this pass was reckoned to take before it began
 

@@ -22,31 +22,22 @@ Event = JobChanged | ConsumerReady
 async def project(transport: Transport, store: Store, offers: Offers, hub: Hub, *, identity: str) -> None:
     """Apply events for ever, into the database *identity*. The order does not matter: versions decide."""
     await transport.own(EVENTS, identity)
-    arrived = Arrived()
+    arrived: asyncio.Queue[Delivery[Event]] = asyncio.Queue()  # never more than the prefetch
     async with asyncio.TaskGroup() as group:
         view = View(store, offers, hub, group)
-        group.create_task(arrived.gather(transport), name="events")
+        group.create_task(_gather(transport, arrived), name="events")
         while True:
-            await view.take(await arrived.take())
+            await view.take(await _all_of(arrived))
 
 
-class Arrived:
-    """What has come while the events before it were stored: they share one unit of work."""
+async def _gather(transport: Transport, arrived: asyncio.Queue[Delivery[Event]]) -> None:
+    async for delivery in transport.subscribe(EVENTS, prefetch=PREFETCH):
+        arrived.put_nowait(delivery)
 
-    def __init__(self) -> None:
-        self._deliveries: list[Delivery[Event]] = []
-        self._any = asyncio.Event()
 
-    async def gather(self, transport: Transport) -> None:
-        async for delivery in transport.subscribe(EVENTS, prefetch=PREFETCH):
-            self._deliveries.append(delivery)
-            self._any.set()
-
-    async def take(self) -> list[Delivery[Event]]:
-        await self._any.wait()
-        self._any.clear()
-        taken, self._deliveries = self._deliveries, []
-        return taken
+async def _all_of(arrived: asyncio.Queue[Delivery[Event]]) -> list[Delivery[Event]]:
+    """What has come while the events before it were stored, one at least: they share a unit of work."""
+    return [await arrived.get(), *(arrived.get_nowait() for _ in range(arrived.qsize()))]
 
 
 @dataclass(frozen=True)

@@ -125,11 +125,9 @@ async def admit(service: Service, request: web.Request) -> None:
 def check_address(request: web.Request, making: Making) -> None:
     """A field that there is not, or twice, is told before the table comes, and with it what else is known by then."""
     fields = reception.in_address(request, making.service.offers.kinds())
-    strays = submission.find_strays(fields, making.known)
-    if strays and reception.media_type(request) != reception.FORM:  # no more fields will come
-        raise refuse_faults(making.judge(fields, submission.DEFAULT_NAME).faults)
-    if strays:
-        raise refuse_faults(strays)
+    if strays := submission.find_strays(fields, making.known):
+        more = reception.media_type(request) == reception.FORM  # fields may come
+        raise refuse_faults(strays if more else making.judge(fields, submission.DEFAULT_NAME).faults)
 
 
 async def invite(request: web.Request) -> None:

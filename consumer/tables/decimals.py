@@ -17,8 +17,9 @@ Doubles = NDArray[np.float64]
 
 _DIGITS = 15
 _LEAST, _MOST = 1e-4, 9e9  # Arrow writes smaller ones otherwise than `format`, and larger ones with exponents
-_POWERS = np.array([float(f"1e{power}") for power in range(_DIGITS + 4)])  # up to 1e22 they are exact
-_STEPS = np.array([float(f"1e{power}") for power in range(-4, 11)])
+_LEADING = range(-4, 10)  # the place of the first digit of what lies between
+_STEPS = np.array([float(f"1e{place}") for place in _LEADING])
+_SCALES = np.array([float(f"1e{_DIGITS - 1 - place}") for place in _LEADING])  # up to 1e22 they are exact
 _SPLIT = 2.0**27 + 1
 _AT_ONCE = 8192  # little enough for the processor's cache
 
@@ -45,7 +46,7 @@ def texts(values: Doubles) -> pa.Array:
 def _rounded(values: Doubles) -> Doubles:
     """The doubles nearest to the decimals with 15 digits that are nearest to *values*; of two, to the even one."""
     size = np.abs(values)
-    scale = _POWERS[_DIGITS - 1 - (np.searchsorted(_STEPS, size, side="right").clip(min=1) - 5)]
+    scale = _SCALES[np.searchsorted(_STEPS, size, side="right").clip(min=1) - 1]
     scaled, missed = _product(size, scale)
     whole = np.rint(scaled)
     rest = scaled - whole
