@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import re
+import ssl
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -170,10 +171,20 @@ async def _answer(
     except TimeoutError as exc:
         raise Unreachable(f"{server} does not answer") from exc
     except aiohttp.ClientConnectorError as exc:
-        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
-        raise Unreachable(f"Cannot reach a Rowmill server at {server}: {reason}") from exc
+        raise Unreachable(f"Cannot reach a Rowmill server at {server}: {_reason(exc.os_error)}") from exc
     except (aiohttp.ClientError, ConnectionError) as exc:
         raise Lost(f"The connection to {server} broke: {exc}") from exc
+
+
+def _reason(error: OSError) -> str | None:
+    """Faults of TLS have numbers of their own, which mean something else to the system."""
+    match error:
+        case ssl.SSLCertVerificationError(verify_message=why):
+            return f"its certificate is not trusted ({why})"
+        case ssl.SSLError(reason=why):
+            return f"TLS failed ({why.replace('_', ' ').lower()}); does it speak http:// there?"
+        case _:
+            return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
 
 
 def _refusal(server: str, status: int, body: bytes) -> Refused | Unreachable:

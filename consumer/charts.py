@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ LOOKS = {
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "background": "white",
 }  # the first comes with the renderer
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,19 @@ class Rendered:
 
 def render(spec: dict[str, Any]) -> Rendered:
     """Draw *spec*; the same spec gives the same bytes. Nothing is loaded from anywhere: its data has to be inside."""
+    try:
+        return _draw(spec)
+    except ValueError:  # it trips over an emoji that it has cut in two, to make a label fit
+        return _draw(_without_pairs(spec))
+
+
+def _draw(spec: dict[str, Any]) -> Rendered:
     svg = vl_convert.vegalite_to_svg(spec, config=LOOKS, allowed_base_urls=[])
     png = vl_convert.vegalite_to_png(spec, scale=SCALE, config=LOOKS, allowed_base_urls=[])
     return Rendered(svg.encode(), png)
+
+
+def _without_pairs(spec: dict[str, Any]) -> dict[str, Any]:
+    """*spec* without characters that are two units of UTF-16, such as emojis."""
+    plain: dict[str, Any] = json.loads(_BEYOND.sub("\N{WHITE SQUARE}", json.dumps(spec, ensure_ascii=False)))
+    return plain

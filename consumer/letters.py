@@ -187,8 +187,9 @@ def _inline(message: EmailMessage, png: bytes, cid: str) -> None:
 
 
 def _enclose(message: EmailMessage, name: str, media_type: str, content: bytes) -> None:
-    main, _, sub = media_type.partition("/")
-    charset = {"charset": "utf-8"} if media_type == CSV else {}
+    bare = media_type.partition(";")[0].strip()
+    main, _, sub = bare.partition("/")
+    charset = {"charset": "utf-8"} if bare == CSV else {}
     message.add_attachment(
         content, maintype=wording.slug(main), subtype=wording.slug(sub), filename=wording.slug(name), params=charset
     )

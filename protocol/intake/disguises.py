@@ -13,6 +13,7 @@ HEAD = 512
 _ZIP = b"PK\x03\x04"
 _SHEETS = (b"xl/", b"[Content_Types].xml", b"_rels/.rels")
 _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*["}]')
+_ARRAY = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[\s*\{\s*["}]')
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -92,6 +93,8 @@ def _seems(head: bytes) -> str | None:
         return "a bzip2 archive; unpack it first"
     if head[:HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "a web page or an XML document"
+    if _ARRAY.match(head):
+        return "a JSON array; write its objects one a line (JSON Lines)"
     magic = _MAGIC + (_MAGIC_WITH_NUL if b"\0" in head else ())
     return next((what for start, what in magic if head.startswith(start)), None)
 

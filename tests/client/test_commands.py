@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 from client_support import Server, ask, run, start
 
 from tests import vectors
@@ -220,6 +222,11 @@ def test_no_server_ends_with_4_and_names_it(words: tuple[str, ...], sales: Path,
     assert len(ended.err.splitlines()) == 1
 
 
+def test_an_address_where_no_tls_is_spoken_is_said_to_be_one(server: Server, tmp_path: Path) -> None:
+    ended = run("kinds", "--server", server.url.replace("http:", "https:"), cwd=tmp_path)
+    assert (ended.code, "does it speak http:// there?" in ended.err) == (4, True)
+
+
 class Stranger(BaseHTTPRequestHandler):
     """Some other web server."""
 
@@ -245,6 +252,19 @@ def test_another_web_server_is_recognised_as_none_of_ours(stranger: str, tmp_pat
     ended = run("kinds", "--server", stranger, cwd=tmp_path)
     assert ended.code == 4
     assert "not a Rowmill server" in ended.err
+
+
+def test_a_server_whose_certificate_is_not_trusted_is_said_to_be_one(tmp_path: Path) -> None:
+    secrets = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(secrets)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as other, ThreadPoolExecutor() as pool:
+        other.socket = secrets.wrap_socket(other.socket, server_side=True)
+        pool.submit(other.serve_forever)
+        try:
+            ended = run("kinds", "--server", f"https://127.0.0.1:{other.server_port}", cwd=tmp_path)
+        finally:
+            other.shutdown()
+    assert (ended.code, "its certificate is not trusted" in ended.err) == (4, True)
 
 
 def test_kinds_lists_them_for_people_and_for_programs(server: Server, tmp_path: Path) -> None:

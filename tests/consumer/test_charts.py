@@ -36,6 +36,13 @@ def test_the_same_spec_gives_the_same_bytes():
     assert charts.render(SPEC) == charts.render(SPEC)
 
 
+def test_a_name_of_emojis_that_is_too_long_for_its_label_costs_no_picture():
+    names = ["\N{GRINNING FACE}" * length for length in range(1, 21)]
+    root = ET.fromstring(charts.render(bars("r", "R", names, [1.0] * 20, ("a", "b"))).svg)
+    texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert sum("\N{WHITE SQUARE}" in text for text in texts) == 20
+
+
 def test_an_empty_chart_is_a_chart():
     assert b"There is nothing to draw." in charts.render(bars("r", "R", [], [], ("a", "b"))).svg
 

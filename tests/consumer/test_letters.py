@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer import letters
+from consumer.artefacts import MEDIA_TYPES
 from protocol.job import (
     Account,
     Artefact,
@@ -179,6 +180,12 @@ def test_enclosed_tables_arrive_to_the_byte() -> None:
     assert [part.get_filename() for part in enclosed] == ["summary.csv", "rejected.csv"]
     assert [part.get_payload(decode=True) for part in enclosed] == [SUMMARY, awkward]
     assert "Enclosed: summary.csv, rejected.csv" in text_of(message)
+
+
+def test_enclosed_tables_are_of_the_type_that_every_program_knows() -> None:
+    message = compose(finished(), attachments=[("summary.csv", MEDIA_TYPES[".csv"], SUMMARY)])
+    [table] = message.iter_attachments()
+    assert (table.get_content_type(), table.get_content_charset()) == ("text/csv", "utf-8")
 
 
 def test_a_table_is_enclosed_up_to_a_quarter_mebibyte_and_all_up_to_one() -> None:

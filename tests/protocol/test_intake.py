@@ -71,8 +71,9 @@ def test_a_plain_table_is_accepted_and_told_of() -> None:
         (b'\xef\xbb\xbf{"a": 1}\n', Format.JSONL),
         (b"{}\n", Format.JSONL),
         (b"{a},b\n1,2\n", Format.CSV),
+        (b'["a"],[{b}]\n1,2\n', Format.CSV),
     ],
-    ids=["xlsx", "parquet", "jsonl", "an empty object", "csv"],
+    ids=["xlsx", "parquet", "jsonl", "an empty object", "csv", "brackets"],
 )
 def test_other_formats_are_recognised_however_they_come_and_left_to_the_consumer(
     data: bytes, form: Format, size: int
@@ -97,6 +98,8 @@ def test_other_formats_are_recognised_however_they_come_and_left_to_the_consumer
         (b"PK\x03\x04" + bytes(30), "zip"),
         (b"BZh91AY&SY..", "bzip2"),
         (b"\n<!DOCTYPE HTML><html>", "web page"),
+        (b'[{"a": 1}, {"a": 2}]', "JSON array"),
+        (b'\xef\xbb\xbf[\r\n  {\r\n    "a": 1', "JSON array"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_with_what_it_seems_to_be(data: bytes, what: str) -> None:
