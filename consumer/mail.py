@@ -13,7 +13,7 @@ from consumer import letters, mailbox
 from consumer.mailbox import Due, Fate, Mailbox, Verdict
 from consumer.mailers import Deferred, Outcome, Refused, Sender, Sent, Unclear
 from protocol import log as lines
-from protocol.databases import Database, Transaction
+from protocol.databases import Database, Transaction, insist
 from protocol.files import FileMissing, Files
 from protocol.job import Artefact, Job
 from protocol.signing import LIFE_OF_LINKS, LINK, Signer
@@ -64,7 +64,7 @@ class Mailer:
 
     async def run(self) -> None:
         """Send for ever. When cancelled, mails that are being handed over get *grace* seconds to end clearly."""
-        await self._database.write(self._take_up)
+        await insist(partial(self._database.write, self._take_up))
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._lanes.acquire()
@@ -132,7 +132,7 @@ class Mailer:
                 self._changed(tx, mail.job)
             return begun
 
-        return await self._database.write(unit)
+        return await insist(partial(self._database.write, unit))
 
     async def _hand_over(self, mail: Due, message: EmailMessage) -> None:
         try:
@@ -144,7 +144,7 @@ class Mailer:
 
     async def _settle(self, mail: Due, outcome: Outcome) -> None:
         verdict = judge(outcome, mail.attempts + 1, self._delays)
-        await self._database.write(partial(self._record, mail, verdict))
+        await insist(partial(self._database.write, partial(self._record, mail, verdict)))
         level = logging.INFO if verdict.state is Fate.SENT else logging.WARNING
         log.log(level, "mail %s: %s", verdict.state, verdict.detail, extra=_about(mail))
 

@@ -21,6 +21,7 @@ from consumer.submissions import Submissions
 from consumer.submitted import Asked
 from consumer.tidying import Tidying
 from protocol import log as lines
+from protocol.databases import Unwritable
 from protocol.files import Files
 from protocol.job import Job, State
 from protocol.messages import (
@@ -199,7 +200,7 @@ class Worker:
         try:
             async with asyncio.timeout(self._limits.job_timeout) as limit:
                 return await execution.run(limit)
-        except Superseded:
+        except (Superseded, Unwritable):
             raise
         except Exception as exc:
             result = outcome.judge(exc, execution.job, first_delay=self._limits.retry_delay)

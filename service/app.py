@@ -10,7 +10,7 @@ from functools import partial
 from aiohttp import web
 
 from protocol.config import PREFIX, BadConfig, Settings, is_loopback
-from protocol.databases import Database
+from protocol.databases import Database, insist
 from protocol.databases.identity import identify
 from protocol.files import Files
 from protocol.intake import prepare
@@ -98,9 +98,9 @@ async def serve(
         chores = [
             group.create_task(service.outbox.relay(transport), name="service relay"),
             group.create_task(view(), name="service view"),
-            group.create_task(remind(service), name="service reminders"),
-            group.create_task(retention.retain(service), name="service retention"),
-            group.create_task(receiving.tidy(service), name="service uploads"),
+            group.create_task(insist(partial(remind, service)), name="service reminders"),
+            group.create_task(insist(partial(retention.retain, service)), name="service retention"),
+            group.create_task(insist(partial(receiving.tidy, service)), name="service uploads"),
             group.create_task(asyncio.to_thread(prepare), name="service intake"),
         ]
         try:

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from protocol import log as lines
-from protocol.databases import NoSpace
+from protocol.databases import NoSpace, Unwritable
 from protocol.job import Fault, Problem
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
         return answer(refused.problem, refused.headers)
     except web.HTTPException as exc:
         return _explain_http(request, exc)
-    except NoSpace:
-        return answer(describe("no_space", "The disk is full; nothing was stored."), {"Retry-After": "60"})
+    except Unwritable as exc:
+        return _explain_unwritable(exc)
     except ConnectionError:  # the client has gone: nobody reads this
         return web.Response(status=400)
     except Exception as exc:  # noqa: BLE001 - nothing of it may reach the client
@@ -121,6 +121,12 @@ def _explain_http(request: web.Request, exc: web.HTTPException) -> web.StreamRes
     code, detail = details.get(exc.status, ("malformed", exc.reason))
     problem = describe(code, detail).model_copy(update={"status": exc.status})
     return answer(problem, {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else None)
+
+
+def _explain_unwritable(exc: Unwritable) -> web.Response:
+    if isinstance(exc, NoSpace):
+        return answer(describe("no_space", "The disk is full; nothing was stored."), {"Retry-After": "60"})
+    return answer(describe("busy", "Nothing can be stored now, and nothing was."), {"Retry-After": "5"})
 
 
 def _explain_crash(request: web.Request, exc: Exception) -> web.Response:

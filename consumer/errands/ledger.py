@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from consumer.errands import Fate, Outcome
-from protocol.databases import Database, Row
+from protocol.databases import Database, Row, insist
 
 MIGRATIONS = (
     """CREATE TABLE consumer_errands (
@@ -82,7 +83,8 @@ class Ledger:
         self, chunk: int, place: int, state: State, tries: int, *, due: float = 0.0, body: bytes | None = None
     ) -> None:
         values = {"job": self._job, "chunk": chunk, "place": place, "state": state, "tries": tries}
-        await self._database.write(lambda tx: tx.execute(PUT, **values, due=due, body=body))
+        put = partial(self._database.write, lambda tx: tx.execute(PUT, **values, due=due, body=body))
+        await insist(put)  # an errand whose end is not written down is cut off
 
 
 def _entry(row: Row) -> Entry:

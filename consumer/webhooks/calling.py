@@ -15,7 +15,7 @@ from typing import Protocol, assert_never, cast
 from consumer.webhooks.box import NO_MORE, Box, Due, Fate, Verdict, snapshot
 from protocol import envelopes, webhooks
 from protocol import log as lines
-from protocol.databases import Database, Transaction
+from protocol.databases import Database, Transaction, insist
 from protocol.job import Job
 from protocol.messages import JobChanged
 
@@ -135,7 +135,7 @@ class Caller:
             log.exception("webhook not called", extra={"attempt": hook.attempts + 1})
             outcome = Unreached(f"not called: {type(exc).__name__}")
         verdict = judge(outcome, hook.attempts + 1, self._delays)
-        await self._database.write(partial(self._record, hook, verdict))
+        await insist(partial(self._database.write, partial(self._record, hook, verdict)))
         level = logging.INFO if verdict.state is Fate.DELIVERED else logging.WARNING
         about = {"webhook": webhooks.origin_of(hook.url), "attempt": hook.attempts + 1}
         log.log(level, "webhook %s: %s", verdict.state, verdict.detail or verdict.status, extra=about)

@@ -6,14 +6,18 @@ interleave and no cancelled task can leave a transaction open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar, cast
 
 from protocol import config
 from protocol.findings import Finding
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
+PAUSE = 1.0  # seconds until a database that takes nothing is asked again
 Row = dict[str, Any]
 
 
@@ -21,8 +25,12 @@ class Taken(config.BadConfig):
     """The database is another process's."""
 
 
-class NoSpace(Exception):
-    """The disk is full: nothing was written, and nothing is lost."""
+class Unwritable(Exception):
+    """It takes nothing now, such as while another program has locked it: nothing was written, and nothing is lost."""
+
+
+class NoSpace(Unwritable):
+    """The disk is full."""
 
 
 class Transaction(Protocol):
@@ -49,6 +57,16 @@ class Database(Protocol):
 
     async def migrate(self, owner: str, steps: Sequence[str]) -> None:
         """Run those of *owner*'s numbered steps that this database has not seen; one statement a step."""
+
+
+async def insist(act: Callable[[], Awaitable[T]]) -> T:
+    """Have *act* write what must be written: where the database takes nothing now, it is done anew until it does."""
+    while True:
+        try:
+            return await act()
+        except Unwritable as exc:
+            log.warning("not written yet, tried on: %s", exc)
+            await asyncio.sleep(PAUSE)
 
 
 def open_database(url: str) -> AbstractAsyncContextManager[Database]:

@@ -18,16 +18,16 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from protocol.config import BadConfig
-from protocol.databases import NoSpace, Row, Taken, soundness
+from protocol.databases import NoSpace, Row, Taken, Unwritable, soundness
 from protocol.databases.soundness import InUse, owned
 from protocol.findings import Finding
 
 T = TypeVar("T")
 BATCH = 256
+UNWRITABLE = dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR), Unwritable) | {sqlite3.SQLITE_FULL: NoSpace}
 WRITER = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000", "foreign_keys = ON")
 READER = ("query_only = ON", "busy_timeout = 5000", "wal_autocheckpoint = 0")
-SCHEMA = """CREATE TABLE IF NOT EXISTS migrations (
-    owner TEXT NOT NULL, step INTEGER NOT NULL, PRIMARY KEY (owner, step))"""
+SCHEMA = "CREATE TABLE IF NOT EXISTS migrations (owner TEXT NOT NULL, step INTEGER NOT NULL, PRIMARY KEY (owner, step))"
 
 
 class Connection(aiosqlite.Connection):
@@ -170,7 +170,8 @@ class Sqlite:
 
 
 def _translate(error: sqlite3.Error) -> Exception:
-    return NoSpace(str(error)) if error.sqlite_errorcode == sqlite3.SQLITE_FULL else error
+    known = UNWRITABLE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the rest of the code says more than that
+    return known(str(error)) if known else error
 
 
 def _settle(unit: Unit, end: Ended) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -27,7 +27,7 @@ from consumer.mailbox import Due, Fate, Mailbox, Verdict
 from consumer.mailers import Deferred, Refused, Sender, Sent, Unclear, open_sender
 from consumer.mailers.smtp import Server, Smtp, connect
 from protocol.config import BadConfig
-from protocol.databases import Database, Transaction, open_database
+from protocol.databases import Database, NoSpace, Transaction, open_database
 from protocol.files import Files, open_files
 from protocol.job import Artefact, Job, Mail, Notify, Progress, Report, Source, State
 
@@ -649,6 +649,30 @@ async def test_a_sender_that_breaks_neither_sends_twice_nor_stops_the_mailer(wor
         await world.finish(after)
         await world.until(after, "sent")
     assert server.seen == ["a@x.org", "b@x.org"]
+
+
+async def test_a_full_disk_stops_no_mailer_and_makes_no_mail_unknown(
+    world: World, server: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        """The database whose disk is full every other time; reads go through."""
+
+        database, asked = world.database, 0
+        read = staticmethod(world.database.read)
+
+        async def write(self, unit: Any) -> Any:
+            self.asked += 1
+            if self.asked % 2:
+                raise NoSpace("database or disk is full")
+            return await self.database.write(unit)
+
+    monkeypatch.setattr("protocol.databases.PAUSE", 0.01)
+    job, full = ended("a@x.org"), replace(world, database=Full())
+    async with full.mailing(smtp(server)):
+        await world.finish(job)
+        await world.until(job, "sent")
+    assert server.seen == ["a@x.org"]
+    assert history(world) == ["sending", "sent"]
 
 
 async def test_a_mail_that_cannot_be_written_is_given_up_in_the_end_and_the_others_are_sent(

@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from consumer.webhooks.box import Box, Fate
 from consumer.webhooks.calling import DELAYS, Answered, Caller, Forbidden, Unreached, judge
 from protocol import webhooks
 from protocol.config import Settings
-from protocol.databases import Database, Transaction, open_database
+from protocol.databases import Database, NoSpace, Transaction, open_database
 from protocol.job import Job, Notify, Source, State
 from protocol.notices import Webhook
 from protocol.signing import webhook_keys
@@ -161,6 +161,29 @@ async def test_a_jobs_end_arrives_signed_by_the_standard(world: World, receiver:
         Standard(webhooks.spell_secret(b"x" * 32)).verify(body, headers)
     assert SECRET not in body.decode()
     assert headers["Content-Type"] == "application/json"
+
+
+async def test_a_full_disk_neither_stops_the_calls_nor_repeats_one(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        """The database whose disk is full for the first two writes; reads go through."""
+
+        left = 2
+        read = staticmethod(world.database.read)
+
+        async def write(self, unit: Any) -> Any:
+            self.left -= 1
+            if self.left >= 0:
+                raise NoSpace("database or disk is full")
+            return await world.database.write(unit)
+
+    monkeypatch.setattr("protocol.databases.PAUSE", 0.01)
+    job = ended(f"{receiver.url}/hook")
+    await world.finish(job)
+    async with replace(world, database=Full()).calling(receiver.url):
+        [hook] = await world.until(job, "delivered")
+    assert (hook.attempts, receiver.paths()) == (1, ["/hook"])
 
 
 async def test_what_failed_comes_again_with_the_same_id_and_body_until_it_is_taken(

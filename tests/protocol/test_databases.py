@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protocol.config import BadConfig
-from protocol.databases import Database, NoSpace, Transaction, open_database, sqlite
+from protocol.databases import Database, NoSpace, Transaction, Unwritable, insist, open_database, sqlite
 from protocol.databases.identity import identify
 
 ROOT = Path(__file__).parents[2]
@@ -450,6 +451,31 @@ async def test_a_full_disk_is_no_space_and_nothing_is_lost(small: AbstractAsyncC
         await database.write(lambda tx: tx.rows("PRAGMA max_page_count = 1000000"))
         assert await database.write(add(5, text="x" * 100_000)) == 1
         assert await numbers(database) == [1, 4, 5]
+
+
+async def test_what_a_foreign_program_has_locked_is_written_once_it_lets_go(
+    small: AbstractAsyncContextManager[Database], path: Path, within: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with small as database:
+        await database.migrate("notes", TABLE)
+        await database.write(lambda tx: tx.rows("PRAGMA busy_timeout = 0"))
+        refused = asyncio.Event()
+
+        async def write() -> int:
+            try:
+                return await database.write(add(1))
+            except Unwritable:
+                refused.set()
+                raise
+
+        with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+            foreign.execute("BEGIN IMMEDIATE")
+            monkeypatch.setattr("protocol.databases.PAUSE", 0.01)
+            writing = asyncio.create_task(insist(write))
+            await within(refused.wait())
+            foreign.execute("ROLLBACK")
+        assert await within(writing) == 1
+        assert await numbers(database) == [1]
 
 
 @pytest.fixture(params=["a file of another kind", "a folder"])

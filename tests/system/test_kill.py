@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import aiohttp
@@ -121,3 +123,15 @@ async def test_sigterm_ends_with_0_and_the_job_goes_on_at_the_next_start(start, 
     job = await rowmill.finished(job["id"])
     assert job["state"] == "succeeded"
     assert job["attempt"] == 1
+
+
+async def test_a_database_that_another_program_locks_for_a_while_costs_a_job_no_attempt(start, sales):
+    rowmill = await start(CHUNK_SIZE="32KiB", MAX_ATTEMPTS="1")
+    job = await rowmill.submit(sales(3000 * KIB), kind="sales")
+    await rowmill.watch(job["id"], half_way)
+    with closing(sqlite3.connect(rowmill.data / "rowmill.db", isolation_level=None)) as foreign:
+        foreign.execute("BEGIN IMMEDIATE")
+        await rowmill.until(lambda: "job interrupted" in rowmill.log() or "attempt failed" in rowmill.log(), "noticed")
+        foreign.execute("ROLLBACK")
+    job = await rowmill.finished(job["id"])
+    assert (job["state"], job["attempt"]) == ("succeeded", 1), job["problem"]
