@@ -71,8 +71,8 @@ def _parquet(files: BlockingFiles, key: str, options: ReadOptions, layout: Layou
 
 
 def _jsonl(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout, to: str) -> Copy:
-    names = jsonl.columns(blocks(files, key))
-    rows = _Followed(jsonl.rows(blocks(files, key), names))
+    names = jsonl.columns(blocks(files, key), options.encoding)
+    rows = _Followed(jsonl.rows(blocks(files, key), names, options.encoding))
     _write(files, key, to, spell(rows, rowwise=True))
     return Copy(_headless(names, options), _named(layout, names, "all keys of its objects"), rows.last + 1)
 

@@ -99,8 +99,9 @@ def name_columns(cells: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding
     return names, (Finding(what="header", value=_some(nameless), why=why),) if nameless else ()
 
 
-def faults(names: tuple[str, ...], line: int) -> tuple[Fault, ...]:
+def faults(cells: tuple[str, ...], line: int) -> tuple[Fault, ...]:
     """What is wrong with the columns: too many, or several of one name."""
+    names, _ = name_columns(cells)
     if len(names) > MAX_COLUMNS:
         detail = f"The header has {len(names):,} columns; {MAX_COLUMNS:,} is the most."
         return (Fault(code="too_many_columns", detail=detail, line=line),)

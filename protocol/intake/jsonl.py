@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
+from protocol.intake import scanning
+from protocol.intake.decoding import Decoder, Undecodable
 from protocol.intake.layout import MAX_COLUMNS, BadTable
 from protocol.intake.repaired import Row, as_text
 from protocol.job import Fault
 
-MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"  # a byte order mark
 LONGEST = 16 * 2**20  # characters of a line
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class _Number(str):
@@ -27,10 +31,10 @@ def _none(name: str) -> Any:
 _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_none)
 
 
-def columns(utf8: Iterable[bytes]) -> tuple[str, ...]:
+def columns(blocks: Iterable[bytes], declared: str | None = None) -> tuple[str, ...]:
     """The keys of all objects."""
     names: dict[str, None] = {}
-    for _, _, found in _objects(utf8):
+    for _, _, found in _objects(blocks, declared):
         if found is not None and not found.keys() <= names.keys():
             names.update(dict.fromkeys(found))
             if len(names) > MAX_COLUMNS:
@@ -40,9 +44,9 @@ def columns(utf8: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def rows(utf8: Iterable[bytes], names: tuple[str, ...]) -> Iterator[Row]:
+def rows(blocks: Iterable[bytes], names: tuple[str, ...], declared: str | None = None) -> Iterator[Row]:
     """A row for each line that is not blank; one that is no object has too few cells, and so is rejected."""
-    for line, text, found in _objects(utf8):
+    for line, text, found in _objects(blocks, declared):
         if found is None:
             yield line, [text.rstrip("\r\n")] if len(names) > 1 else [text.rstrip("\r\n"), ""]
         else:
@@ -50,22 +54,37 @@ def rows(utf8: Iterable[bytes], names: tuple[str, ...]) -> Iterator[Row]:
             yield line, [cell if isinstance(cell, str) else _cell(cell) for cell in cells]
 
 
-def _objects(utf8: Iterable[bytes]) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
-    source, line = as_text(utf8), 0
+def _objects(blocks: Iterable[bytes], declared: str | None) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
+    source, line = as_text(_decoded(blocks, declared)), 0
     while text := source.readline(LONGEST):
         line += 1
-        text = text.removeprefix(MARK) if line == 1 else text
+        if "\0" in text:
+            fault = Fault(code="nul_byte", detail=f"Line {line} holds a NUL byte, which no text does.", line=line)
+            raise BadTable(415, (fault,))
         if len(text) == LONGEST:
             raise _bad("line_too_long", f"Line {line} is longer than {LONGEST:,} characters.", line)
         if text.strip():
             yield line, text, _parse(text)
 
 
+def _decoded(blocks: Iterable[bytes], declared: str | None) -> Iterator[bytes]:
+    decoder, ended = Decoder(declared), 0
+    try:
+        for block in chain(blocks, (b"",)):
+            utf8 = decoder.feed(block, final=not block)
+            ended += scanning.line_ends(utf8)
+            yield utf8
+    except Undecodable as exc:
+        raise BadTable(422, (exc.fault(1 + ended + scanning.line_ends(exc.valid)),)) from None
+
+
 def _parse(text: str) -> dict[str, Any] | None:
     try:
         found = _DECODER.decode(text)
-        if "\\" in text:  # half of a surrogate pair can be escaped, but is no text
+        if "\\" in text:  # half of a surrogate pair can be escaped, but is no text, and nor is NUL
             json.dumps(found, ensure_ascii=False).encode()
+            if _NUL.search(text):
+                return None
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -82,12 +82,10 @@ def _of_objects(data: bytes, options: ReadOptions, layout: Layout, names: Names,
     """Of JSON Lines: the keys of the objects that end within *data*; those that follow may have more."""
     lines = [data if whole else data[: data.rfind(b"\n") + 1]]
     try:
-        keys = jsonl.columns(lines) if lines[0] else ()
-        rows = list(islice(jsonl.rows(lines, keys), ROWS))
+        keys = jsonl.columns(lines, options.encoding) if lines[0] else ()
+        rows = list(islice(jsonl.rows(lines, keys, options.encoding), ROWS))
     except BadTable as bad:
         return Preview(findings=layout.findings, errors=bad.faults, whole=whole)
-    except UnicodeDecodeError:  # which a submission is told as every text is
-        return Preview(findings=layout.findings, whole=whole)
     return Preview(
         findings=layout.findings,
         columns=keys,

@@ -243,6 +243,13 @@ def test_header_limits() -> None:
     assert refused(wide + b"1\n" * 500_000) == (422, [("header_too_long", 1)])
 
 
+def test_columns_without_a_name_are_called_after_their_places_however_many_there_are() -> None:
+    layout = inspect(b"a,, ,c\n1,2,3,4\n")
+    assert layout.header == ("a", "column_2", "column_3", "c")
+    assert ("header", "column_2, column_3") in [(one.what, one.value) for one in layout.findings]
+    assert refused(b"a,,column_2\n1,2,3\n") == (422, [("duplicate_column", 1)])
+
+
 def test_all_duplicate_names_are_told_at_once() -> None:
     with pytest.raises(BadTable) as caught:
         inspect(b"a, b,a ,b,c\n1,2,3,4,5\n")

@@ -178,6 +178,8 @@ def test_json_lines_keep_numbers_as_written_and_turn_down_what_is_no_object(tmp_
         '{"region": NaN}',
         '{"region": "half \\ud800", "revenue": 1}',
         '{"broken": ',
+        '{"region": "nul \\\\\\u0000", "revenue": 1}',
+        '{"region": "none \\\\u0000", "revenue": 1, "quantity": 1, "discount": 1}',
     ]
     ran = run(tmp_path, "\n".join(lines).encode("utf-8-sig"))
     rejected = cells(ran, "rejected.csv")
@@ -185,12 +187,27 @@ def test_json_lines_keep_numbers_as_written_and_turn_down_what_is_no_object(tmp_
     assert [(row[-2], row[-1]) for row in rejected[1:]] == [
         ("3", "not_an_object: 1 of 5 cells"),
         ("4", "revenue: not_a_number"),
-        *((str(line), "not_an_object: 1 of 5 cells") for line in (5, 6, 7)),
+        *((str(line), "not_an_object: 1 of 5 cells") for line in (5, 6, 7, 8)),
     ]
     assert rejected[2][:5] == ["b", "x", "1e0", "", '{"a": [1.0, "é"]}']
-    assert ran.finished.report.numbers["kept"] == 1
+    assert ran.finished.report.numbers["kept"] == 2
     key = f"{ran.task.kept_prefix}table"
     assert b"a,12345678901234567890,1,1.10," in ran.files.read(key, 0, ran.files.size(key))
+
+
+def test_json_lines_may_be_of_another_encoding_which_has_to_be_declared(tmp_path: Path) -> None:
+    lines = '{"region": "x", "revenue": 1}\r\n{"region": "Süd", "revenue": 1, "quantity": 1, "discount": 1}\n'
+    data = lines.encode("cp1252")
+    with pytest.raises(BadTable, match=r"byte 0xFC at offset \d+ in line 2 is not UTF-8") as bad:
+        run(tmp_path, data)
+    assert (bad.value.status, bad.value.faults[0].code) == (422, "encoding")
+    assert cells(run(tmp_path, data, encoding="cp1252"), "summary.csv")[1][0] == "Süd"
+
+
+def test_the_line_of_a_nul_byte_is_that_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(BadTable, match="Line 3 holds a NUL byte") as bad:
+        run(tmp_path, b'{"region": "a\\nb"}\n{"region": "c\\nd"}\n{"region": "e\0"}\n')
+    assert bad.value.status == 415
 
 
 def test_a_sheet_is_read_as_excel_writes_it(tmp_path: Path) -> None:
