@@ -21,7 +21,7 @@ from consumer.mill import Mill
 from consumer.outcome import Succeeded
 from consumer.progress import Meter
 from consumer.running import end, together
-from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Stretch, Task, Whole
+from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task, Whole
 from protocol.job import Job
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
@@ -97,25 +97,26 @@ class Execution:
     async def _mill_all(self, plan: Plan) -> list[Milled]:
         if plan.terms:
             return await self._run_errands(plan, plan.terms)
-        return await self._pass("mill", plan, plan.mill, lambda _: ())
+        return await self._pass("mill", plan, lambda _: ())
 
-    async def _pass(self, step: str, plan: Plan, stretch: Stretch, given: Given) -> list[Any]:
+    async def _pass(self, step: str, plan: Plan, given: Given) -> list[Any]:
         """One pass over all chunks, without those that an earlier attempt or an earlier life has done."""
-        results = await self._take_up(step, plan, stretch)
-        left = iter([index for index in range(len(stretch)) if index not in results])
+        results = await self._take_up(step, plan)
+        chunks = range(len(plan.stretch(step)))
+        left = iter([index for index in chunks if index not in results])
         ahead = self._mill.sharing.width + 1  # while one has its checkpoint written, the next one has the slot
         workers = [self._drain(left, step, plan, given, results) for _ in range(ahead)]
-        await self._gather((*workers, self._load(plan, stretch, results)) if step == plan.loads else workers)
-        return [results[index] for index in range(len(stretch))]
+        await self._gather((*workers, self._load(plan, results)) if step == plan.loads else workers)
+        return [results[index] for index in chunks]
 
     async def _run_errands(self, plan: Plan, terms: Terms) -> list[Milled]:
         """Have an errand run for each row; those that have ended in an earlier attempt or life are not run again."""
-        results = await self._take_up("mill", plan, plan.mill)
+        results = await self._take_up("mill", plan)
         self._tally = total(milled.tally for milled in results.values())
         hooks, office = Hooks(self._calls.call, self._keep, self._lane.offer, self._count_errand), self._mill.office
         async with office.hands(self._task, terms) as hands:
             errands = Round(plan, terms, office.ledger(self.job.id), hands, hooks, results)
-            await self._gather([errands.run(), *([self._load(plan, plan.mill, results)] if plan.loads else [])])
+            await self._gather([errands.run(), *([self._load(plan, results)] if plan.loads else [])])
         return [results[index] for index in range(len(plan.mill))]
 
     async def _keep(self, index: int, milled: Milled) -> None:
@@ -127,16 +128,17 @@ class Execution:
         self._runs = (Run(0, 1, as_partial(self._tally)),)
         await self._tell()
 
-    async def _take_up(self, step: str, plan: Plan, stretch: Stretch) -> dict[int, Any]:
+    async def _take_up(self, step: str, plan: Plan) -> dict[int, Any]:
         kept = await self._mill.store.checkpoints(self.job.id, step)
         results = {index: pickle.loads(body) for index, body in kept.items()}  # noqa: S301 - our own
         if results:
-            await self._standing.note(f"{len(results)} of {len(stretch)} chunks were done before ({step})")
-        self._start(step, plan, stretch, results)
+            await self._standing.note(f"{len(results)} of {len(plan.stretch(step))} chunks were done before ({step})")
+        self._start(step, plan, results)
         await self._tell(force=True)
         return results
 
-    def _start(self, step: str, plan: Plan, stretch: Stretch, results: dict[int, Any]) -> None:
+    def _start(self, step: str, plan: Plan, results: dict[int, Any]) -> None:
+        stretch = plan.stretch(step)
         before = (plan.run(index, milled) for index, milled in results.items() if isinstance(milled, Milled))
         for run in (*plan.held, *before) if step == "mill" else ():
             self._add(run)
@@ -150,7 +152,7 @@ class Execution:
         self._runs = tuple(sorted((*self._runs, run), key=lambda r: r.start))
 
     async def _drain(self, left: Iterator[int], step: str, plan: Plan, given: Given, results: Any) -> None:
-        stretch = plan.mill if step == "mill" else plan.select
+        stretch = plan.stretch(step)
         for index in left:
             lent = partial(self._meter.begin, index, stretch.sizes[index])
             arguments = plan.survey, stretch.chunks[index], *given(index)
@@ -168,8 +170,9 @@ class Execution:
             self._meter.add(size=plan.select.sizes[index])
         await self._tell()
 
-    async def _load(self, plan: Plan, stretch: Stretch, made: dict[int, Any]) -> None:
+    async def _load(self, plan: Plan, made: dict[int, Any]) -> None:
         """Load what the pass has made, while it makes the rest."""
+        stretch = plan.stretch(plan.loads)
         await self._lane.recall(plan.earlier.counted if plan.earlier else {})
         async for index in self._lane.follow(len(stretch), made):
             await self._lane.keep(index, await self._calls.call("load", stretch.name(index), index, plan.chunk_size))
@@ -195,7 +198,7 @@ class Execution:
         def given(index: int) -> Sequence[Any]:
             return before[index], total.partial, milled[index].listed if plan.select is plan.mill else None
 
-        return tuple(await self._pass("select", plan, plan.select, given))
+        return tuple(await self._pass("select", plan, given))
 
     async def _scan(self, runs: Sequence[Run]) -> Sequence[bytes | None]:
         """What comes before each chunk, for a kind to which that matters."""

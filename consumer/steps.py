@@ -115,10 +115,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Stretch:
-    """The chunks of a pass, pickled: they mean something in the pool only.
-
-    `sizes` are in bytes, `begin` is what lies before the first.
-    """
+    """The chunks of a pass, pickled for the pool alone. In bytes: `sizes`, and `begin`, what lies before the first."""
 
     chunks: tuple[bytes, ...]
     sizes: tuple[int, ...]
@@ -177,6 +174,9 @@ class Plan:
     def select(self) -> Stretch:
         """The chunks of the second pass."""
         return self.earlier.whole if self.earlier else self.mill
+
+    def stretch(self, step: str) -> Stretch:
+        return self.mill if step == "mill" else self.select
 
     @property
     def passes_left(self) -> float:
