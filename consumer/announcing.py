@@ -37,7 +37,7 @@ async def load_kinds(mill: Mill) -> tuple[KindInfo, ...]:
 async def _describe(mill: Mill, origin: Origin) -> KindInfo | Unfit:
     for _ in range(TRIES):
         try:
-            async with mill.sharing.any_slot() as slot:
+            async with mill.sharing.visit(f"kind {origin.name}", 1.0) as slot:
                 answer = await slot.run("describe", origin.name, limit=PATIENCE)
         except Overdue:
             return origin.unfit(f"it was not loaded after {PATIENCE:g} s")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from consumer.executors import Slot
@@ -37,12 +37,15 @@ class Sharing:
     @asynccontextmanager
     async def job(self, job: Job) -> AsyncIterator[None]:
         """While the job runs it has a share."""
-        least = min((share.used for share in self._shares.values()), default=0.0)
-        self._shares[job.id] = Share(WEIGHT[job.priority], least)
-        try:
+        with self._share(job.id, WEIGHT[job.priority]):
             yield
-        finally:
-            del self._shares[job.id]
+
+    @asynccontextmanager
+    async def visit(self, name: str, weight: float) -> AsyncIterator[Slot]:
+        """A slot for one piece of work of those that have no share."""
+        with self._share(name, weight):
+            async with self.slot(name) as slot:
+                yield slot
 
     @asynccontextmanager
     async def slot(self, job_id: str) -> AsyncIterator[Slot]:
@@ -57,23 +60,12 @@ class Sharing:
             self._idle.append(slot)
             self._lend()
 
-    @asynccontextmanager
-    async def any_slot(self) -> AsyncIterator[Slot]:
-        """A slot for work that belongs to no job."""
-        self._shares[""] = Share(WEIGHT[Priority.HIGH], 0.0)
+    @contextmanager
+    def _share(self, name: str, weight: float) -> Iterator[None]:
+        least = min((share.used for share in self._shares.values()), default=0.0)
+        self._shares[name] = Share(weight, least)
         try:
-            async with self.slot("") as slot:
-                yield slot
-        finally:
-            del self._shares[""]
-
-    @asynccontextmanager
-    async def visit(self, name: str, weight: float) -> AsyncIterator[Slot]:
-        """A slot for one piece of work of those that have no share; they start level, as a new job does."""
-        self._shares[name] = Share(weight, min((share.used for share in self._shares.values()), default=0.0))
-        try:
-            async with self.slot(name) as slot:
-                yield slot
+            yield
         finally:
             del self._shares[name]
 

@@ -114,7 +114,7 @@ async def test_a_new_job_starts_level_and_does_not_catch_up_on_the_past(floor: F
 async def test_work_that_belongs_to_no_job_gets_a_slot_among_jobs(floor: Floor, new_job: NewJob, within: Waits) -> None:
     async with floor.job(new_job(), 1.0):
         await floor.serve(10)
-        async with asyncio.timeout(10), floor.sharing.any_slot() as slot:
+        async with asyncio.timeout(10), floor.sharing.visit("no job", 1.0) as slot:
             assert isinstance(slot, Toy)
         await floor.serve(10)
 
