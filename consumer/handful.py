@@ -57,13 +57,13 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class Job(Task):
+class SmallTask(Task):
     """A task whose pieces stay in memory."""
 
     desk: Desk | None = None
 
     @classmethod
-    def at_one_go(cls, task: Task) -> Job:
+    def at_one_go(cls, task: Task) -> SmallTask:
         given = {one.name: getattr(task, one.name) for one in fields(task)}
         return cls(**given, desk=Desk(task.files, task.work_prefix))
 
@@ -92,7 +92,7 @@ def _do_together(tasks: Sequence[Task]) -> Sequence[Ended]:
     """How the first of *tasks* went, of which each step is taken before anybody's next one."""
     sittings = list[Sitting]()
     while len(sittings) < len(tasks) and sum(one.size for one in sittings) < MUCH:
-        sittings.append(Sitting(Job.at_one_go(tasks[len(sittings)])))
+        sittings.append(Sitting(SmallTask.at_one_go(tasks[len(sittings)])))
         sittings[-1].go_on()
     while left := [one for one in sittings if not one.ended]:
         for one in left:
@@ -103,7 +103,7 @@ def _do_together(tasks: Sequence[Task]) -> Sequence[Ended]:
 class Sitting:
     """One small job under way."""
 
-    def __init__(self, task: Job) -> None:
+    def __init__(self, task: SmallTask) -> None:
         self._task = task
         self._what, self._findings = "looking at the table", tuple[Finding, ...]()
         self._steps = self._do()
