@@ -13,7 +13,7 @@ from aiohttp import web
 
 from protocol.job import Job
 from service.api import find
-from service.live import Event, Mailbox, event_of
+from service.live import Event, Mailbox
 from service.streams import check_room
 from service.wiring import SERVICE, Service
 
@@ -43,7 +43,7 @@ def last_known(request: web.Request) -> int:
 
 async def frames(job: Job, mailbox: Mailbox, known: int, patience: float) -> AsyncIterator[bytes]:
     """What is sent: every version after *known*, and a sign of life where there is none for *patience* seconds."""
-    event: Event | None = event_of(job)
+    event: Event | None = Event(job)
     yield BEGIN
     while event:
         if event.job.version > known:

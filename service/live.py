@@ -35,15 +35,6 @@ class Event:
         return struct.pack("!BBH", 0x81, 126, len(self.data)) + self.data
 
 
-def event_of(job: Job) -> Event:
-    return Event(job)
-
-
-def end_of(job: Job) -> Event:
-    """The job was deleted."""
-    return Event(job, last=True)
-
-
 @dataclass(eq=False)
 class Mailbox:
     """What one watcher has not yet seen: at most the newest version of each of *room* jobs."""
@@ -144,7 +135,7 @@ class Hub:
     def publish(self, job: Job) -> None:
         mailboxes = (*self._of_job.get(job.id, ()), *self._of_all)
         if mailboxes:
-            event = event_of(job)
+            event = Event(job)
             for mailbox in mailboxes:
                 mailbox.put(event)
 
@@ -174,7 +165,7 @@ class Hub:
         for mailbox in tuple(self._of_job.get(job.id, ())):
             mailbox.close()
         if self._of_all:
-            event = end_of(job)
+            event = Event(job, last=True)
             for mailbox in self._of_all:
                 mailbox.put(event)
 

@@ -13,7 +13,7 @@ from protocol.job import Job
 from service import listing
 from service.api import find
 from service.caller import CALLER
-from service.live import Event, Mailbox, event_of
+from service.live import Event, Mailbox
 from service.problems import Refused
 from service.wiring import SERVICE, Service
 
@@ -57,7 +57,7 @@ def check_room(service: Service) -> None:
 
 async def _until_final(job: Job, mailbox: Mailbox) -> AsyncIterator[Event]:
     mailbox.skip(job)
-    event: Event | None = event_of(job)
+    event: Event | None = Event(job)
     while event:
         yield event
         if event.job.final:
