@@ -33,7 +33,8 @@ PRIORITY: Schema = {**TEXT, "enum": [*Priority], "default": Priority.NORMAL, "de
 NAME: Schema = {**TEXT, "description": "What the table is called."}
 TRACE: Schema = {**TEXT, "description": "W3C Trace Context; it comes back with each event and answer."}
 SOURCE: Schema = {
-    "description": "The table itself, or where it lies: under one of the places that the operator allows.",
+    "description": "The table itself, or where it lies: under one of the places that the operator allows. None where "
+    "the kind's parameters stand in for one.",
     "oneOf": [
         {"type": "object", "properties": {"text": TEXT, "name": NAME}, "required": ["text"]},
         {"type": "object", "properties": {"url": {**TEXT, "format": "uri"}, "name": NAME}, "required": ["url"]},
@@ -133,7 +134,7 @@ def _asked() -> Schema:
     reading = {**ref("Reading"), "description": READING}
     who = {"email": EMAIL, "webhook": WEBHOOK, "priority": PRIORITY, "source": SOURCE}
     fields = {"kind": KIND, "params": params, "reading": reading, **who}
-    return {"type": "object", "properties": fields, "required": ["source"]}
+    return {"type": "object", "properties": fields}
 
 
 def _said() -> Schema:
@@ -143,13 +144,19 @@ def _said() -> Schema:
         "kind": KIND,
         "params": params,
         "reading": reading,
-        "email": EMAIL,
-        "webhook": WEBHOOK,
+        "email": _or_text(EMAIL, "commas"),
+        "webhook": _or_text(WEBHOOK, "blanks"),
         "priority": PRIORITY,
         "filename": NAME,
         "traceparent": TRACE,
     }
     return {"type": "object", "properties": fields}
+
+
+def _or_text(several: Schema, between: str) -> Schema:
+    """What a header may hold of *several*: some clients can send texts only."""
+    says = f"{several['description']} A list, or a text with {between} between them."
+    return {**several, "type": ["array", "string"], "description": says}
 
 
 def _event(title: str, summary: str, types: list[str], data: str) -> dict[str, Any]:

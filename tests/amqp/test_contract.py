@@ -12,7 +12,10 @@ import aio_pika
 import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
+from pydantic import JsonValue
 
+from consumer import requests
+from protocol.messages import SubmitJob
 from protocol.transports.amqp import topology
 from service.asyncapi import document
 from tests.amqp.fleet import Fleet, until
@@ -55,6 +58,32 @@ def test_the_document_names_what_is_declared() -> None:
         if "bindings" in channel
     }
     assert exchanges <= {name for name, _ in topology.EXCHANGES.values()}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"kind": "sales", "source": {"text": "a,b", "name": "t.csv"}},
+        {"kind": "fetch", "params": {"url": "http://x/{i}"}},
+    ],
+    ids=["with a table", "with parameters that stand in for one"],
+)
+def test_what_is_understood_keeps_the_contract(asked: dict[str, Any]) -> None:
+    contract = document()
+    schema = contract["components"]["messages"]["SubmitJson"]["payload"] | {"components": contract["components"]}
+    Draft202012Validator(schema).validate(asked)
+    request = requests.read(SubmitJob(content_type="application/json", body=json.dumps(asked).encode()))
+    assert request.fields.one("kind") == asked["kind"]
+
+
+@pytest.mark.parametrize("email", [["a@x.org", "b@x.org"], "a@x.org,b@x.org"], ids=["a list", "a text"])
+def test_headers_that_are_understood_keep_the_contract(email: JsonValue) -> None:
+    headers = {"kind": "sales", "email": email}
+    contract = document()
+    schema = contract["components"]["messages"]["SubmitTable"]["headers"] | {"components": contract["components"]}
+    Draft202012Validator(schema).validate(headers)
+    request = requests.read(SubmitJob(content_type="text/csv", body=b"a,b", headers=headers))
+    assert request.fields.values["email"] == ["a@x.org", "b@x.org"]
 
 
 @pytest.mark.parametrize("path", ["submit.py", "submit.mjs"])
