@@ -1,4 +1,4 @@
-"""Gets a table from a URL that the operator allows, and from nowhere else: the one home of HTTP in the consumer.
+"""Gets a table from a URL that the operator allows, and from nowhere else.
 
 Each name is looked up once, its addresses are judged, and those that were judged are connected to; a redirect is a new
 URL with everything to prove again. Blocking calls run on a thread of the fetch's own, one block at a time; whoever
