@@ -97,10 +97,15 @@ def _clock(parts: Any) -> tuple[Ints, Flags]:
 def _seconds(parts: Any, names: tuple[str, str, str], clock: Ints, fit: Flags) -> Floats:
     year, month, day = (_number(parts.field(name)) for name in names)
     fit = fit & (year >= 1) & (month >= 1) & (month <= _MONTHS) & (day >= 1)
-    months = ((year - 1970) * _MONTHS + month - 1).astype("datetime64[M]")
-    first = months.astype("datetime64[D]").astype(np.int64)
-    fit &= day <= (months + 1).astype("datetime64[D]").astype(np.int64) - first
+    months = (year - 1970) * _MONTHS + month - 1
+    first, following = (_first_day(one) for one in (months, months + 1))
+    fit &= day <= following - first
     return np.where(fit, ((first + day - 1) * 86_400 * _MICRO + clock) / _MICRO, np.nan)
+
+
+def _first_day(months: Ints) -> Ints:
+    """Of each month since 1970, in days."""
+    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 def _number(digits: pa.Array) -> Ints:
