@@ -8,6 +8,7 @@ import io
 import json
 import sqlite3
 import sys
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -68,7 +69,7 @@ async def test_fetch_brings_every_record_and_lists_every_failure(start):
         "countrycode": "DE",
         "bio": 'Says "2"\nand more',
     }
-    with sqlite3.connect(rowmill.data / "records.db") as records:
+    with closing(sqlite3.connect(rowmill.data / "records.db")) as records:
         found = records.execute(f"SELECT {', '.join(PEOPLE)} FROM people ORDER BY id").fetchall()
     assert found == [tuple(row.values()) for row in people]
     numbers = job["report"]["numbers"]
