@@ -12,10 +12,10 @@ from consumer import outcome
 from consumer.executors import Done, Overdue, WorkerLost
 from consumer.loading import wait
 from consumer.mill import Mill
+from consumer.outcome import Missing
 from consumer.steps import Task
 from consumer.store import ConsumerStore
 from protocol.job import Job, State
-from protocol.records import Unavailable
 
 RECORDING = {"plan", "load"}  # the steps that ask for the records
 LOSSES = 2  # how many processes a piece of work may lose before that costs the job an attempt
@@ -60,19 +60,24 @@ class Calls:
         for times in count():
             try:
                 value = await self._lend(step, what, arguments, lent)
-            except Unavailable as exc:
+            except Missing as exc:
                 await self._wait(exc, times)
             else:
-                if step in RECORDING and outcome.waits_for_records(self._standing.job):
-                    await self._standing.revise(problem=None)
+                await self._go_on(step)
                 return value
         raise AssertionError
 
-    async def _wait(self, missed: Unavailable, times: int) -> None:
-        if not outcome.waits_for_records(self._standing.job):
+    async def _wait(self, missed: Missing, times: int) -> None:
+        if not outcome.awaited(self._standing.job):
             await self._standing.note(str(missed))
-        await self._standing.revise(problem=outcome.problem("records_unavailable", str(missed), status=503))
+        await self._standing.revise(problem=missed.problem)
         await wait(missed, times)
+
+    async def _go_on(self, step: str) -> None:
+        """What was waited for is there again, if this step needed it."""
+        awaited = outcome.awaited(self._standing.job)
+        if awaited == "no_space" or (awaited and step in RECORDING):
+            await self._standing.revise(problem=None)
 
     async def _lend(self, step: str, what: str, arguments: tuple[Any, ...], lent: Callable[[], None]) -> Any:
         turn = self._mill.loading if step == "load" else nullcontext()

@@ -7,11 +7,12 @@ import logging
 import pickle
 from collections.abc import AsyncIterator, Container
 
+from consumer.outcome import Missing
 from consumer.store import ConsumerStore
-from protocol.records import Counts, Unavailable
+from protocol.records import Counts
 
 log = logging.getLogger(__name__)
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds until the records are asked again, if they cannot be had
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds until it is tried again, if something cannot be had
 
 
 class Lane:
@@ -52,8 +53,8 @@ class Lane:
         return sum(self.loaded.values(), self._earlier)
 
 
-async def wait(missed: Unavailable, times: int) -> None:
-    """The longer, the more often they were not to be had."""
+async def wait(missed: Missing, times: int) -> None:
+    """The longer, the more often it was not to be had."""
     pause = PAUSES[min(times, len(PAUSES) - 1)]
     log.warning("%s Tried again in %g s: %s", missed, pause, missed.why)
     await asyncio.sleep(pause)

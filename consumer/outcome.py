@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from consumer.executors import NotNow, Overdue, Raised, Refused, WorkerLost
 from protocol.job import Artefact, Fault, Job, Problem, Progress, Report
-from protocol.records import Unavailable
 
 TITLES = {
     "bad_table": "The table cannot be read",
@@ -14,12 +13,14 @@ TITLES = {
     "kind_failed": "The kind's code failed",
     "unknown_kind": "No consumer knows this kind",
     "records_unavailable": "The records cannot be had now",
+    "no_space": "There is no space left",
     "records_unfit": "The rows do not go into the records",
     "worker_lost": "A worker process died",
     "chunk_timeout": "A chunk took too long",
     "job_timeout": "The job took too long",
     "internal": "Something went wrong in Rowmill",
 }
+WAITED_FOR = {"records_unavailable": 503, "no_space": 507}  # costs no attempt
 LONGEST_DELAY = 300.0
 
 
@@ -52,19 +53,27 @@ class Broken(Exception):
         self.problem, self.hopeless, self.trace = problem, hopeless, trace
 
 
+class Missing(Exception):
+    """Something that the job needs cannot be had now; `why` is for operators."""
+
+    def __init__(self, code: str, detail: str, why: str) -> None:
+        super().__init__(detail)
+        self.problem, self.why = problem(code, detail, status=WAITED_FOR[code]), why
+
+
 def problem(code: str, detail: str, *, status: int = 500, errors: tuple[Fault, ...] = ()) -> Problem:
     return Problem(type=f"/problems/{code}", title=TITLES[code], status=status, detail=detail, errors=errors)
 
 
-def from_answer(answer: Refused | Raised | NotNow, kind: str, step: str) -> Broken | Unavailable:
+def from_answer(answer: Refused | Raised | NotNow, kind: str, step: str) -> Broken | Missing:
     """What it means that *step* (such as `chunk 3 of 12`) was refused or raised."""
     match answer:
         case Refused(status, faults):
             detail = " ".join(fault.detail for fault in faults)
             code = faults[0].code if faults[0].code in TITLES else "bad_table"
             return Broken(problem(code, detail, status=status, errors=faults), hopeless=True)
-        case NotNow(detail, why):
-            return Unavailable(detail, why)
+        case NotNow(detail, why, code):
+            return Missing(code, detail, why)
         case Raised(error, where, trace):
             detail = f"{kind}, {step}: {error}{where and f' ({where})'}"
             return Broken(problem("kind_failed", detail), hopeless=False, trace=trace)
@@ -78,9 +87,10 @@ def judge(error: Exception, job: Job, *, first_delay: float) -> Failed | TryAgai
     return TryAgain(broken.problem, min(LONGEST_DELAY, first_delay * 4.0 ** (job.attempt - 1)))
 
 
-def waits_for_records(job: Job) -> bool:
-    """Whether the job stands still until the records can be had again."""
-    return job.problem is not None and job.problem.type == "/problems/records_unavailable"
+def awaited(job: Job) -> str | None:
+    """The code of what the job stands still for, until that can be had again."""
+    code = job.problem.type.removeprefix("/problems/") if job.problem else ""
+    return code if code in WAITED_FOR else None
 
 
 def _explain(error: Exception, job: Job) -> Broken:
@@ -91,7 +101,7 @@ def _explain(error: Exception, job: Job) -> Broken:
             return Broken(problem("worker_lost", f"A worker process died: {error}"), hopeless=False)
         case Overdue():
             return Broken(problem("chunk_timeout", f"{error} took longer than CHUNK_TIMEOUT allows"), hopeless=False)
-        case TimeoutError() if job.problem is not None and waits_for_records(job):
+        case TimeoutError() if job.problem is not None and awaited(job):
             return Broken(job.problem, hopeless=True)
         case TimeoutError():
             return Broken(problem("job_timeout", "The job took longer than JOB_TIMEOUT allows"), hopeless=True)

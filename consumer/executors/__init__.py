@@ -51,6 +51,7 @@ class NotNow:
 
     detail: str
     why: str
+    code: str = "records_unavailable"
 
 
 Answer = Done | Refused | Raised | NotNow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import importlib
 import os
 import resource
@@ -19,6 +20,7 @@ from protocol.job import Fault
 from protocol.records import Unavailable, Unfit
 
 PR_SET_PDEATHSIG = 1
+FULL = {errno.ENOSPC, errno.EDQUOT}
 PARENT = "_ROWMILL_PARENT"  # the process id of who started this process
 
 
@@ -81,6 +83,8 @@ def explain(error: BaseException, kind: str) -> Answer:
         return Refused(error.status, error.faults)
     if isinstance(error, Unavailable):
         return NotNow(str(error), error.why)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return NotNow("There is no space left for what the job writes.", str(error), "no_space")
     if isinstance(error, Unfit):
         return Refused(409, (Fault(code="records_unfit", detail=str(error)),))
     kinds = importlib.import_module("consumer.kinds")

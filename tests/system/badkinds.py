@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -55,6 +58,12 @@ def loses(frame: pd.DataFrame, _params: Params) -> int:
     return len(frame) - 1
 
 
+def fills(frame: pd.DataFrame, _params: Params) -> int:
+    if not Path(os.environ["BADKINDS_SPACE"]).exists():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return len(frame)
+
+
 LOSES = replace(bad(loses), finalize=lambda total, _params: Report(numbers={"rows": total}, used=total))
 LOOPS, EATS, EXITS = bad(loops), bad(eats), bad(exits)
-RAISES, REFUSES, CRASHES = bad(raises), bad(refuses), bad(crashes)
+RAISES, REFUSES, CRASHES, FILLS = bad(raises), bad(refuses), bad(crashes), bad(fills)

@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 NEIGHBOUR = b"region,value_column\n" + b"North,1\n" * 2000
 REPLACED = {"loops": "overdue", "crashes": "died"}  # why a worker had to be replaced
-KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes", "loses")
+KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes", "loses", "fills")
 
 
 @pytest.fixture
@@ -55,6 +55,19 @@ async def test_a_bad_kind_fails_its_own_job_with_a_problem_that_says_so(start, k
         assert await restarts(rowmill, REPLACED[kind]) >= job["attempt"]
     after = await rowmill.finished((await rowmill.submit(NEIGHBOUR, kind="summary"))["id"])
     assert after["state"] == "succeeded"
+
+
+@pytest.mark.usefixtures("plugin")
+async def test_a_full_disk_is_waited_for_and_costs_a_job_no_attempt(start, tmp_path, monkeypatch):
+    space = tmp_path / "space"
+    monkeypatch.setenv("BADKINDS_SPACE", str(space))
+    rowmill = await start(MAX_ATTEMPTS="1")
+    job = await rowmill.submit(b"n\n1\n2\n", kind="fills")
+    seen = await rowmill.watch(job["id"], lambda job: bool(job["problem"]))
+    assert (seen["state"], seen["problem"]["type"], seen["problem"]["status"]) == ("running", "/problems/no_space", 507)
+    space.touch()
+    job = await rowmill.finished(job["id"])
+    assert (job["state"], job["attempt"], job["problem"]) == ("succeeded", 1, None)
 
 
 @pytest.mark.usefixtures("plugin")
