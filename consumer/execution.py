@@ -59,7 +59,7 @@ class Execution:
                 limit.reschedule(None)  # errands wait for others, each within a limit of its own
             milled = await self._mill_all(plan)
             runs = plan.runs(milled)
-            whole = await fold(self._calls.call, runs)
+            whole = await fold(self._calls.call, runs if plan.terms else self._runs)  # of which reports combined most
             chosen = await self._select(plan, milled, runs, whole)
             counted, keep = self._counted, runs if plan.ordered else (whole,)
             records = tuple(one.tally.records for one in milled if one.tally)
