@@ -200,13 +200,15 @@ async def rowmill(
 
 
 def by_http(session: aiohttp.ClientSession, url: str) -> Submit:
+    wait = {"Prefer": "wait=30"}
+
     async def one(data: bytes) -> dict[str, Any]:
         form = aiohttp.FormData({"kind": "sales"})
         form.add_field("file", body(data), filename="sales.csv", content_type="text/csv")
-        async with session.post(f"{url}/v1/jobs", data=form) as answer:
+        async with session.post(f"{url}/v1/jobs", data=form, headers=wait) as answer:
             job = await answer.json()
         while job["state"] not in FINAL:
-            async with session.get(f"{url}/v1/jobs/{job['id']}", headers={"Prefer": "wait=30"}) as answer:
+            async with session.get(f"{url}/v1/jobs/{job['id']}", headers=wait) as answer:
                 job = await answer.json()
         assert job["state"] == "succeeded", job["problem"]
         return dict(job["report"]["numbers"])
