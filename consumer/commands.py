@@ -10,11 +10,12 @@ from consumer.running import Running
 from consumer.store import ConsumerStore
 from consumer.tidying import Tidying
 from protocol import log as lines
+from protocol.job import State
 from protocol.messages import CONTROL, CancelJob, ForgetJob, PruneJob
 from protocol.transports import Delivery, Transport
 
 log = logging.getLogger(__name__)
-AT_HAND = 8
+AT_HAND = 64  # as many as jobs run: each of these commands may wait for the end of a run, and no other for it
 PAUSE = 1.0  # seconds after a command could not be obeyed
 
 
@@ -24,9 +25,10 @@ class Commands:
 
     async def obey(self, transport: Transport) -> None:
         """Take commands, for ever; one that cannot be obeyed now comes again."""
-        async for delivery in transport.subscribe(CONTROL, prefetch=AT_HAND):
-            with lines.about(job=delivery.message.job.id):
-                await self._obey(delivery)
+        async with asyncio.TaskGroup() as group:
+            async for delivery in transport.subscribe(CONTROL, prefetch=AT_HAND):
+                with lines.about(job=delivery.message.job.id):
+                    group.create_task(self._obey(delivery))
 
     async def _obey(self, delivery: Delivery[CancelJob | ForgetJob | PruneJob]) -> None:
         try:
@@ -41,7 +43,9 @@ class Commands:
     async def _command(self, delivery: Delivery[CancelJob | ForgetJob | PruneJob]) -> None:
         match delivery.message:
             case CancelJob(job=asked):
-                if (job := await self._store.cancel(asked)) is not None:
+                # One that is cancelled already may be so by a process that ended before it could tidy.
+                job = await self._store.cancel(asked) or await self._store.find(asked.id)
+                if job is not None and job.state is State.CANCELLED:
                     log.info("job cancelled", extra={"job": job.id, "action": "cancel"})
                     async with self._running.ended(job.id):
                         await self._tidying.tidy(job)

@@ -35,6 +35,14 @@ class Tidying:
         # Last: while they are there, the next start knows what is left to do.
         await self._store.drop_checkpoints(job.id)
 
+    async def clear(self, job: Job) -> None:
+        """Tidy after a run that went on when its job had been cancelled or deleted already."""
+        now = await self._store.find(job.id)
+        if now is None:
+            await self._remove_files(job)
+        elif now.state is State.CANCELLED:
+            await self.tidy(now)
+
     async def prune(self, job: Job) -> None:
         """Drop an ended job's files and checkpoints; the job is kept."""
         await self._remove_files(job)

@@ -190,8 +190,11 @@ class Worker:
                 return
             log.info("job runs", extra={"job": job.id, "kind": job.kind, "attempt": job.attempt, "action": "run"})
             execution = Execution(self._mill, job)
-            result = await self._judge(execution)
-            ended = await self._settle(execution.job, result)
+            try:
+                ended = await self._settle(execution.job, await self._judge(execution))
+            except Superseded:
+                await self._tidying.clear(job)
+                raise
             self._tell(ended)
             if ended.state is State.SUCCEEDED and execution.littered:
                 await self._tidying.tidy(ended)
