@@ -11,7 +11,7 @@ from consumer.mailbox import Mailbox
 from consumer.webhooks import box
 from consumer.webhooks.box import Box
 from protocol.databases import Transaction
-from protocol.job import Job, State
+from protocol.job import Job
 
 MIGRATIONS = {"mail": mailbox.MIGRATIONS, "webhooks": box.MIGRATIONS}
 
@@ -23,8 +23,7 @@ class Notices:
 
     def enqueue(self, tx: Transaction, job: Job) -> Job:
         """The job, which has just ended, with what will be told of that."""
-        mail = job.mail if job.state is State.CANCELLED else self.mails.enqueue(tx, job)
-        return job.model_copy(update={"mail": mail, "webhooks": self.hooks.enqueue(tx, job)})
+        return job.model_copy(update={"mail": self.mails.enqueue(tx, job), "webhooks": self.hooks.enqueue(tx, job)})
 
 
 def shown(tx: Transaction, job: Job) -> Mapping[str, Any]:

@@ -328,6 +328,17 @@ async def test_a_cancel_and_an_attempt_that_failed_write_no_mail(
     assert await mails(database) == []
 
 
+async def test_a_cancel_takes_back_what_waits_about_an_earlier_end(
+    store: ConsumerStore, new_job: NewJob, database: Database
+) -> None:
+    queued = await store.retry(await ended(store, new_job(notify=Notify(email=ADDRESSES))))
+    assert queued
+    cancelled = await store.cancel(queued)
+    assert cancelled
+    assert cancelled.mail == ()
+    assert await mails(database) == []
+
+
 async def settle(database: Database, store: ConsumerStore, job: Job) -> None:
     """What the mailer does when a mail's fate is known."""
 
