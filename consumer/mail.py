@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from functools import partial
 from typing import assert_never
@@ -12,6 +12,7 @@ from typing import assert_never
 from consumer import letters, mailbox
 from consumer.mailbox import Due, Fate, Mailbox, Verdict
 from consumer.mailers import Deferred, Outcome, Refused, Sender, Sent, Unclear
+from consumer.running import outlast
 from protocol import log as lines
 from protocol.databases import Database, Transaction, insist
 from protocol.files import FileMissing, Files
@@ -92,7 +93,7 @@ class Mailer:
             await self._settle(mail, Deferred(f"the mail could not be written: {type(exc).__name__}"))
         else:
             if message is not None and await self._begin(mail):
-                await _outlast(self._hand_over(mail, message), self._grace)
+                await outlast(self._hand_over(mail, message), self._grace)
 
     async def _write(self, mail: Due) -> EmailMessage | None:
         """The message; None when its job has been deleted meanwhile."""
@@ -155,14 +156,3 @@ class Mailer:
 
 def _about(mail: Due) -> dict[str, str | int]:
     return {"job": mail.job, "mail": mail.message_id, "attempt": mail.attempts + 1}
-
-
-async def _outlast(work: Coroutine[None, None, None], grace: float) -> None:
-    """Run *work*; when cancelled, leave it *grace* seconds to come to its own end."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=grace)
-        task.cancel()
-        raise

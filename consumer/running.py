@@ -1,9 +1,12 @@
-"""Which jobs run in this process, one run of a job at a time. Knows nothing of what a run does."""
+"""How work runs and ends: tasks that go together, and the jobs of this process, one run of a job at a time.
+
+Knows nothing of what a run does.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -24,6 +27,17 @@ async def end(*tasks: asyncio.Future[None]) -> None:
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
+
+
+async def outlast(work: Coroutine[Any, Any, None], grace: float) -> None:
+    """Run *work*; when cancelled, leave it *grace* seconds to come to its own end."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=grace)
+        await end(task)
+        raise
 
 
 class Running:

@@ -7,7 +7,7 @@ an end, their results are written, and the chunk is kept as a checkpoint as any 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +19,7 @@ from consumer.errands.office import Hands
 from consumer.errands.pacing import Errand, Line, Pace
 from consumer.errands.tally import Tally
 from consumer.executors import WorkerLost
+from consumer.running import outlast
 from consumer.steps import Drawn, Milled, Plan
 
 AHEAD = 1000  # errands that may be open, at least
@@ -119,7 +120,7 @@ class Round:
             errand = await self._line.next()
             await pace.turn()
             attending = self._attend(errand)
-            await (attending if self.terms.repeatable else _outlast(attending))
+            await (attending if self.terms.repeatable else outlast(attending, GRACE))
 
     async def _attend(self, errand: Errand) -> None:
         runner = self.hands.careful if errand.suspect else self.hands.usual
@@ -193,15 +194,3 @@ async def _group() -> AsyncIterator[asyncio.TaskGroup]:
 def _first(errors: Iterable[BaseException]) -> BaseException:
     first = next(iter(errors))
     return _first(first.exceptions) if isinstance(first, BaseExceptionGroup) else first
-
-
-async def _outlast(work: Coroutine[Any, Any, None]) -> None:
-    """Run *work*; when cancelled, leave it GRACE seconds to come to its own end."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=GRACE)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise
