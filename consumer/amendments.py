@@ -21,7 +21,7 @@ from consumer.steps import Earlier, Plan, Run, Stretch, Task
 from consumer.tables import cut, overlay, survey
 from consumer.tables.overlay import Overlay, Part, Tables
 from consumer.tables.survey import Survey
-from protocol.files import BlockingFiles, blocks, open_blocking
+from protocol.files import BlockingFiles, blocks
 from protocol.intake import BadTable, Layout, ReadOptions, repaired
 from protocol.job import Finding
 from protocol.kept import REJECTED, REJECTED_CSV, How
@@ -46,7 +46,7 @@ class Todo:
 
 def plan(task: Task, kind: Kind) -> Plan:
     """What is to be done, and what need not be; BadTable where the sent file does not fit."""
-    files = open_blocking(task.files_url)
+    files = task.files
     state = keeping.load(task, files)
     if task.based_on is not None and task.based_on.how is How.REPAIR:
         return _repair(task, kind, files, state)
@@ -197,7 +197,7 @@ def _spans(state: State) -> list[tuple[int, int]]:
 
 def rejected(task: Task, earlier: Earlier, header: bytes, pieces: Sequence[str]) -> Iterator[bytes]:
     """The lines of rejected.csv: those of the earlier job that still hold, and the new ones, in the file's order."""
-    files = open_blocking(task.files_url)
+    files = task.files
     before = repaired.written(blocks(files, f"{task.basis}{REJECTED_CSV}"))
     starts, stops = earlier.gone
     holds = ((line, row) for line, row in before if not _in(line, starts, stops))

@@ -19,7 +19,6 @@ from consumer.errands.frames import Answered, Ask, Start
 from consumer.errands.trying import attempt
 from consumer.executors import Done as Ready
 from consumer.executors import child
-from protocol.files import open_blocking
 
 SPILL = 32 * 2**10  # bytes of records from which they go into a file
 
@@ -49,7 +48,7 @@ class Errands:
 
     def _spill(self, row: Row, outcome: Outcome, body: bytes) -> Outcome:
         key = f"{self._start.task.work_prefix}records/{row.line:012d}"
-        open_blocking(self._start.task.files_url).write(key, [body])
+        self._start.task.files.write(key, [body])
         return Outcome(outcome.fate, outcome.detail, made=outcome.made, spilled=key)
 
 
@@ -57,7 +56,7 @@ async def run(connection: socket.socket) -> None:
     """Get ready for one job, say so or why not, and do its errands."""
     reader, writer = await asyncio.open_connection(sock=connection)
     start: Start = await frames.receive(reader)
-    child.prepare(start.memory)
+    child.prepare(start.settings.worker_memory)
     async with AsyncExitStack() as stack:
         try:
             errands = await _open(start, stack)
@@ -85,7 +84,3 @@ def main() -> None:
         asyncio.run(run(socket.socket(fileno=int(sys.argv[1]))))
     sys.stdout.flush()
     os._exit(0)  # a thread that hangs in a kind's library must not keep the process
-
-
-if __name__ == "__main__":
-    main()

@@ -18,12 +18,11 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(frozen=True)
 class Start:
-    """What the process is for: one job, on its terms, in so much memory (bytes)."""
+    """What the process is for: one job, on its terms."""
 
     task: Task
     terms: Terms
     settings: Settings
-    memory: int
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,6 @@ class Office:
     @asynccontextmanager
     async def hands(self, task: Task, terms: Terms) -> AsyncIterator[Hands]:
         """For one job; it waits here while too many others run errands. No process is left afterwards."""
-        start = Start(task, terms, self._settings, self._settings.worker_memory)
+        start = Start(task, terms, self._settings)
         async with self._seats, running(start) as usual, running(start) as careful:
             yield Hands(usual, careful)

@@ -16,7 +16,7 @@ from consumer.kinds import Failed, Kind, Report
 from consumer.steps import Task
 from consumer.tables import decimals, write
 from consumer.tables.batch import Batch
-from protocol.files import BlockingFiles, open_blocking
+from protocol.files import BlockingFiles
 from protocol.job import Artefact, Table
 
 LARGEST, MOST_ROWS = 512 * 2**10, 500  # bytes and rows of a chunk: all of its outcomes are held until the last is there
@@ -39,7 +39,7 @@ def _plain(column: pd.Series[Any]) -> list[Any]:
 
 def write_all(task: Task, index: int, batch: Batch, each: Each, outcomes: Sequence[Outcome]) -> Tally:
     """The pieces of a chunk whose errands have all ended, and what became of its rows."""
-    files = open_blocking(task.files_url)
+    files = task.files
     files.write(task.piece(OUTCOMES, index), [_outcomes_csv(batch, each, outcomes)])
     if any(one.made for one in outcomes):
         rows = (record for one in outcomes for record in _records(files, one))
@@ -52,7 +52,7 @@ def write_all(task: Task, index: int, batch: Batch, each: Each, outcomes: Sequen
 
 def brought(task: Task, each: Each, outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """What the errands of a chunk brought, as a frame of text."""
-    files = open_blocking(task.files_url)
+    files = task.files
     rows = [[_cell(value) or None for value in record] for one in outcomes for record in _records(files, one)]
     return pd.DataFrame(rows, columns=list(each.columns), dtype="str")
 
