@@ -37,13 +37,8 @@ class Sums:
         return cls._of(values, rows, squares=False)[0]
 
     @classmethod
-    def of_squares(cls, values: Floats, rows: Ints | None = None) -> Sums:
-        """The sums of the squares of finite *values*, exact too."""
-        return cls._of(values, rows, squares=True)[1]
-
-    @classmethod
     def with_squares(cls, values: Floats, rows: Ints | None = None) -> tuple[Sums, Sums]:
-        """Both, for less than each alone."""
+        """And the sums of their squares, exact too."""
         return cls._of(values, rows, squares=True)
 
     @classmethod
