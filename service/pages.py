@@ -16,6 +16,7 @@ from protocol.job import Job, Problem
 from protocol.kinds import KindInfo
 from protocol.submission import DEFAULT_KIND
 from service import amendments, rejects, submissions, wording
+from service.api import find
 from service.assets import Assets, add_assets
 from service.caller import CALLER
 from service.filters import PERIODS, STATES, read_filters
@@ -147,11 +148,10 @@ async def take_rows(request: web.Request) -> web.Response:
 async def _show_job(request: web.Request, problems: Mapping[str, Problem]) -> web.Response:
     """*problems* are those of rows that were sent here, by what they were."""
     service, pages = request.app[SERVICE], request.app[PAGES]
-    stored = await service.store.get(request.match_info["id"])
-    if stored is None or not request[CALLER].sees(stored.owner, request.match_info["id"]):
-        detail = "It may have been deleted."
-        return pages.answer(request, "missing.html", 404, title="There is no such job", detail=detail)
-    job = stored.job()
+    try:
+        job = (await find(service, request)).job()
+    except Refused as refused:
+        return pages.refuse(request, refused.problem)
     kind = service.offers.kinds().get(job.kind)
     response = pages.answer(
         request,

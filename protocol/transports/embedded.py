@@ -1,6 +1,6 @@
 """embedded:// - both sides in one process. A message is confirmed when its receiver has stored it.
 
-Messages are frozen, so they are handed over as they are; through the outbox they have been bytes before.
+Messages are frozen, so they are handed over as they are.
 """
 
 from __future__ import annotations
