@@ -21,7 +21,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from consumer import addresses
 
@@ -33,6 +33,7 @@ REDIRECTS = 5
 MOST_ADDRESSES = 4
 MOVED = {301, 302, 303, 307, 308}
 BUSY = {408, 425, 429, 500, 502, 503, 504}
+SPELLED = "%/:=&?~#+!$,;'@()*[]"  # what an address holds as it is, beside letters and digits
 OPENED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 T = TypeVar("T")
@@ -160,6 +161,8 @@ def _explained() -> Iterator[None]:
         raise Unfetchable("The source took too long.", again=True) from None
     except (OSError, http.client.HTTPException) as exc:
         raise Unfetchable(f"The source cannot be read: {type(exc).__name__}.", again=True) from None
+    except ValueError:  # of a name or an address that only its user finds to be none; later it is none either
+        raise Unfetchable("The source's address cannot be used.") from None
 
 
 async def _follow(url: str, sources: Sequence[str], wire: Wire) -> Body:
@@ -208,7 +211,7 @@ def _get(parts: SplitResult, wire: Wire) -> Answer | Moved:
     connection = http.client.HTTPConnection(host, port, timeout=WAIT)
     wire.open.callback(connection.close)
     connection.sock = _secure(_connect(host, port), host, wire)
-    target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    target = quote(parts._replace(scheme="", netloc="", fragment="").geturl(), safe=SPELLED) or "/"
     headers = {"Host": parts.netloc, "Accept-Encoding": "identity", "User-Agent": "rowmill"}
     connection.request("GET", target, headers=headers)
     response = wire.open.enter_context(connection.getresponse())

@@ -205,6 +205,22 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(server, monkeypa
     assert speaking.asked == []
 
 
+async def test_a_path_beyond_ascii_is_asked_for_as_addresses_are_spelled(server):
+    speaking, base = server
+    speaking.answers["/t/K%C3%A4se%20.csv?x=[%C3%A4]"] = ok(b"a,b\n")
+    assert await had(f"{base}/Käse%20.csv?x=[ä]", base) == b"a,b\n"
+
+
+async def test_an_address_that_nobody_can_use_is_refused_for_good(server, tmp_path: Path):
+    speaking, base = server
+    speaking.answers["/t/moved"] = moved("https://[")
+    folder = tmp_path.as_uri()
+    for url in (f"{folder}/a%00.csv", f"{base}/moved", "https://data..example/t/a"):
+        with pytest.raises(Unfetchable) as raised:
+            await had(url, base, folder, "https://data..example/t")
+        assert not raised.value.again
+
+
 async def test_whether_it_may_work_later_is_told(server):
     speaking, base = server
     speaking.answers["/t/busy"] = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
