@@ -191,7 +191,8 @@ class Worker:
             log.info("job runs", extra={"job": job.id, "kind": job.kind, "attempt": job.attempt, "action": "run"})
             execution = Execution(self._mill, job)
             try:
-                ended = await self._settle(execution.job, await self._judge(execution))
+                result = await self._judge(execution)
+                ended = await self._settle(execution.job, result)  # as the run has left it
             except Superseded:
                 await self._tidying.clear(job)
                 raise
