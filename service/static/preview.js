@@ -38,7 +38,8 @@ async function look(form, renew) {
   const [file] = byId("file").files;
   if (!file) return hidePreview();
   const found = (await ask(form, file, answers(form))) ?? (await ask(form, file, {}));
-  if (!found || byId("file").files[0] !== file) return;
+  if (byId("file").files[0] !== file) return;
+  if (!found) return hidePreview(); // what is shown may be of the file before
   header = found.columns;
   const lacks = found.needed.some(({ column }) => !column);
   if (lacks && !isMapped() && restore(chosen(form)?.value ?? "", header)) renew();

@@ -71,6 +71,19 @@ async def test_a_file_in_another_encoding_says_so_at_once_and_is_read_when_it_is
     await expect(page.locator("#table-1")).to_contain_text("Köln")
 
 
+async def test_of_a_file_that_cannot_be_looked_at_nothing_is_shown_as_found(guest: Visit, table: Table) -> None:
+    page = guest.page
+    await guest.fill(table(SALES), "sales")
+    await expect(page.locator("#preview-rows")).to_be_visible()
+    name = "\N{RIGHT-TO-LEFT OVERRIDE}.csv"
+    await page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"})
+    await expect(page.locator("#preview")).to_be_hidden()
+    await expect(page.locator("#file-columns")).to_be_hidden()
+    await page.set_input_files("#file", table(SALES))
+    await expect(page.locator("#preview-rows")).to_be_visible()
+    guest.trouble.clear()  # the browser itself writes the refusal
+
+
 async def test_a_file_that_is_no_text_table_is_not_asked_for_a_delimiter(guest: Visit, table: Table) -> None:
     page = guest.page
     await guest.fill(table(SALES), "profile")
