@@ -48,7 +48,7 @@ def answer_job(
 
 
 def matches(header: str | None, tag: str) -> bool:
-    """Whether an If-None-Match header names this tag (weak comparison)."""
+    """Whether an If-Match or If-None-Match header names this tag (weak comparison)."""
     tags = [] if header is None else [given.strip().removeprefix("W/") for given in header.split(",")]
     return "*" in tags or tag in tags
 
@@ -95,7 +95,7 @@ async def list_kinds(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    stored = await find(service, request)
+    stored = await _known(service, request)
     job = _allow(stored, State.CANCELLED, "cancelled")
     await service.store.ask(CancelJob(job=job))
     log.info("cancel asked for", extra={"action": "cancel", "job": job.id})
@@ -104,11 +104,20 @@ async def cancel(request: web.Request) -> web.Response:
 
 async def retry(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    stored = await find(service, request)
+    stored = await _known(service, request)
     job = _allow(stored, State.QUEUED, "tried again")
-    await service.store.ask(RetryJob(job=job))
     log.info("retry asked for", extra={"action": "retry", "job": job.id})
-    return answer_job(stored, request, status=202, location=True)
+    moved = await waiting.until_under_way(service, stored, partial(service.store.ask, RetryJob(job=job)))
+    return answer_job(moved, request, status=202, location=True)
+
+
+async def _known(service: Service, request: web.Request) -> Stored:
+    """The job that is to be changed, unless that shall be done only to another version of it."""
+    stored = await find(service, request)
+    known = request.headers.get("If-Match")
+    if known is not None and not matches(known, f'"{stored.version}"'):
+        raise Refused("moved_on", f"The job is at version {stored.version} by now.")
+    return stored
 
 
 def _allow(stored: Stored, to: State, what: str) -> Job:
@@ -128,7 +137,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def _ended(service: Service, request: web.Request) -> Job:
-    job = (await find(service, request)).job()
+    job = (await _known(service, request)).job()
     if not job.final:
         raise Refused("illegal_move", f"A job that is {job.state} cannot be deleted; cancel it first.")
     return job

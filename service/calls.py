@@ -13,6 +13,7 @@ __all__ = ["CALLS", "TEXT", "Call", "Parameter", "Schema", "ref"]
 
 JOB = ("The job.", JSON, ref("Job"))
 KNOWN = Parameter("If-None-Match", "header", "The ETag you know: 304 if it is still so.", TEXT)
+MEANT = Parameter("If-Match", "header", "The ETag you know: 412 if it is another by now.", TEXT)
 DOWNLOAD = Call(
     "get",
     "/v1/jobs/{id}/artefacts/{name}",
@@ -61,8 +62,8 @@ CALLS: tuple[Call, ...] = (
         "Delete a job",
         "Removes a final job and all its files.",
         {204: ("It is gone.", None, None)},
-        ["no_such_job", "illegal_move"],
-        (ID,),
+        ["no_such_job", "illegal_move", "moved_on"],
+        (ID, MEANT),
         need=Need.SUBMIT,
     ),
     Call(
@@ -81,18 +82,18 @@ CALLS: tuple[Call, ...] = (
         "Cancel a job",
         "Asks the consumer; the job's next version is the answer.",
         {202: ("Asked.", JSON, ref("Job"))},
-        ["no_such_job", "illegal_move"],
-        (ID,),
+        ["no_such_job", "illegal_move", "moved_on"],
+        (ID, MEANT),
         need=Need.SUBMIT,
     ),
     Call(
         "post",
         "/v1/jobs/{id}/retry",
         "Try a job again",
-        "Queues a failed or cancelled job again.",
+        "Queues a failed or cancelled job again; the answer waits a moment until it is.",
         {202: ("Asked.", JSON, ref("Job"))},
-        ["no_such_job", "illegal_move"],
-        (ID,),
+        ["no_such_job", "illegal_move", "moved_on"],
+        (ID, MEANT),
         need=Need.SUBMIT,
     ),
     DOWNLOAD,

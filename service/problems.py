@@ -40,6 +40,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "wrong_offset": (409, "The upload stands elsewhere"),
     "gone": (410, "It is gone"),
     "wrong_version": (412, "That version is not spoken here"),
+    "moved_on": (412, "The job is of another version by now"),
     "too_large": (413, "The table is too large"),
     "not_a_table": (415, "That is not a table"),
     "wrong_media_type": (415, "That is not how bytes of an upload come"),

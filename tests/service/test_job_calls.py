@@ -11,7 +11,8 @@ import pytest
 
 from protocol.job import Job, State
 from protocol.messages import CancelJob, ForgetJob, RetryJob
-from tests.service.house import PROFILE, SALES, TABLE, House, keep, soon
+from service import waiting
+from tests.service.house import PROFILE, SALES, TABLE, House, keep, now, soon
 
 
 async def test_a_submitted_job_is_answered_as_it_is_stored_and_handed_to_the_consumer(house: House) -> None:
@@ -204,6 +205,37 @@ async def test_cancel_retry_and_delete_ask_the_consumer_where_the_move_is_legal(
     assert await post(house, f"{path}/cancel") == 409
     assert await post(house, f"{path}/retry") == 202
     assert await house.consumer.next_command() == RetryJob(job=cancelled)
+
+
+async def test_a_retry_is_answered_once_it_is_seen_so_that_nobody_finds_the_old_end_after_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOMENT", 60.0)
+    await house.submit()
+    failed = await house.consumer.finish(await house.consumer.next_job(), State.FAILED)
+    path = f"/v1/jobs/{failed.id}"
+    retried = asyncio.create_task(answer_to(house, f"{path}/retry"))
+    assert await house.consumer.next_command() == RetryJob(job=failed)
+    again = await house.consumer.tell(failed.move(State.QUEUED, at=now(), reason="tried again"))
+    status, job = await retried
+    assert (status, job["state"], job["version"]) == (202, "queued", again.version)
+    assert (await house.get(path))[1]["state"] == "queued"
+
+
+async def answer_to(house: House, path: str) -> tuple[int, dict[str, Any]]:
+    async with house.http.post(path) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_a_job_is_changed_only_in_the_version_that_is_meant(house: House) -> None:
+    await house.submit()
+    done = await house.consumer.finish(await house.consumer.next_job(), State.FAILED)
+    path = f"/v1/jobs/{done.id}"
+    for method, rest in (("DELETE", ""), ("POST", "/retry"), ("POST", "/cancel")):
+        async with house.http.request(method, path + rest, headers={"If-Match": '"1"'}) as answer:
+            assert (answer.status, (await answer.json())["type"]) == (412, "/problems/moved_on")
+    async with house.http.delete(path, headers={"If-Match": f'"1", "{done.version}"'}) as answer:
+        assert answer.status == 204
 
 
 async def post(house: House, path: str) -> int:
