@@ -213,7 +213,7 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
     from protocol.pulse import beating
     from protocol.transports import open_transport
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(0o700, parents=True, exist_ok=True)  # what lies there is for no one else's eyes
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.database_url))
         files = await stack.enter_async_context(open_files(settings.files_url))

@@ -85,7 +85,9 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         "embedded://", description="embedded:// (one process) or amqp[s]://user:password@host/vhost"
     )
-    data_dir: Path = Field(Path("rowmill-data"), description="where everything lies that has no URL of its own")
+    data_dir: Path = Field(
+        Path("rowmill-data"), description="where everything lies that has no URL of its own, for its owner's eyes alone"
+    )
     database_url: str = Field("", description="sqlite:///path; default: rowmill.db in the data folder")
     files_url: str = Field("", description="file:///folder or s3://bucket/prefix; default: files in the data folder")
     records_url: str = Field(

@@ -14,7 +14,7 @@ from protocol.config import is_loopback
 from protocol.signing import LINK, PROOF
 from service.caller import ANYBODY, CALLER, NOBODY, Caller
 from service.sessions import session_of
-from service.wiring import Service
+from service.wiring import SERVICE, Service
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LINK_COOKIE = "rowmill_link"
@@ -92,8 +92,9 @@ def keep_link(request: web.Request, response: web.StreamResponse) -> None:
     """What the page of a mailed link loads comes without the link: its browser keeps it, for this job alone."""
     job_id, token = request.match_info["id"], request.query.get("link")
     if token and request[CALLER].job == job_id:
+        secure = "; Secure" if request.app[SERVICE].settings.public_url.startswith("https://") else ""
         for path in (f"/jobs/{job_id}", f"/v1/jobs/{job_id}"):
-            response.headers.add("Set-Cookie", f"{LINK_COOKIE}={token}; Path={path}; HttpOnly; SameSite=Strict")
+            response.headers.add("Set-Cookie", f"{LINK_COOKIE}={token}; Path={path}; HttpOnly; SameSite=Strict{secure}")
 
 
 def shown_key(header: str) -> str:

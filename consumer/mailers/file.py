@@ -39,7 +39,7 @@ class Folder:
 
     def _write(self, message: EmailMessage) -> Path:
         """Whole or not at all: whoever watches the folder never sees half a mail."""
-        self._root.mkdir(parents=True, exist_ok=True)
+        self._root.mkdir(0o700, parents=True, exist_ok=True)
         path = self._root / name_of(message)
         staged = path.with_name(f".{path.name}.part")
         with staged.open("wb") as file:

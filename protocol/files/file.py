@@ -74,7 +74,7 @@ def folder_of(url: str) -> Path:
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Folder]:
     root = folder_of(url)
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(0o700, parents=True, exist_ok=True)
     yield Folder(root, url)
 
 

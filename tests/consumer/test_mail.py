@@ -7,6 +7,7 @@ import email
 import email.policy
 import itertools
 import logging
+import stat
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -600,6 +601,7 @@ async def test_a_mail_cut_off_while_its_file_was_written_is_written_again_under_
     folder = open_sender(f"file://{tmp_path}/outbox")
     await folder.send(letters.compose(job, to="a@x.org", mail_from=SENDER, public_url=""))
     [before] = (tmp_path / "outbox").iterdir()
+    assert stat.S_IMODE(before.parent.stat().st_mode) == stat.S_IRWXU
     content = before.read_bytes()
     await cut_off(world, job)
     async with world.mailing(folder):

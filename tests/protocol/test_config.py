@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from protocol import config
 from protocol.config import BadConfig
 from protocol.databases import open_database
 from protocol.files import open_files
+from protocol.signing import load_signer
 from protocol.transports import open_transport
 
 GIB, MIB = 2**30, 2**20
@@ -138,6 +140,12 @@ async def test_what_has_no_url_lies_in_the_data_folder_whatever_it_is_called(tmp
     assert (data / "files/uploads/one").read_bytes() == b"1"
     assert (data / "rowmill.db").exists()
     assert os.listdir(tmp_path) == [data.name]  # noqa: PTH208
+
+
+def test_a_folder_that_is_made_for_the_secret_is_its_owners_alone(tmp_path: Path) -> None:
+    settings = config.load(data_dir=tmp_path / "data")
+    load_signer(settings)
+    assert stat.S_IMODE(settings.data_dir.stat().st_mode) == stat.S_IRWXU
 
 
 SIZES = [("1", 1), ("1024", 1024), ("64K", 65536), ("64KB", 65536), ("64 kib", 65536), ("2GiB", 2 * GIB), ("1T", 2**40)]

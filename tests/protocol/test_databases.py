@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
+import stat
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -519,3 +520,8 @@ async def test_the_log_of_changes_is_folded_in_when_it_closes(
 async def test_a_database_has_an_identity_of_its_own_that_stays(database: Database, tmp_path: Path) -> None:
     async with open_database(f"sqlite:///{tmp_path}/other.db") as other:
         assert await identify(other) != await identify(database) == await identify(database)
+
+
+async def test_a_folder_that_is_made_for_a_database_is_its_owners_alone(tmp_path: Path) -> None:
+    async with open_database(f"sqlite:///{tmp_path}/made/rowmill.db"):
+        assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == stat.S_IRWXU

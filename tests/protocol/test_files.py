@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -365,3 +366,12 @@ async def nothing_is_left(files: Files, url: str) -> None:
     assert await files.keys("uploads/") == []
     with pytest.raises(FileMissing):
         await files.size("uploads/one")
+
+
+async def test_a_folder_that_is_made_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    async with open_files(f"file://{tmp_path}/fresh"):
+        assert stat.S_IMODE((tmp_path / "fresh").stat().st_mode) == stat.S_IRWXU
+    (tmp_path / "shared").mkdir()
+    before = (tmp_path / "shared").stat().st_mode
+    async with open_files(f"file://{tmp_path}/shared"):
+        assert (tmp_path / "shared").stat().st_mode == before

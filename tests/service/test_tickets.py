@@ -131,6 +131,14 @@ async def test_the_browser_keeps_a_link_for_what_the_page_loads_and_for_no_other
             await socket.receive()
 
 
+async def test_the_link_of_a_page_that_is_reached_by_https_is_kept_for_https_alone(tmp_path: Path) -> None:
+    async with locked(tmp_path, public_url="https://mill.example/") as house:
+        job = await finished(house, ROOT)
+        async with house.http.get(f"/jobs/{job.id}?link={link(house, job.id)}", headers=PAGE) as answer:
+            cookies = answer.headers.getall("Set-Cookie")
+        assert [cookie.endswith("; Secure") for cookie in cookies] == [True, True]
+
+
 @pytest.mark.parametrize("path", ["/static/rowmill.js", "/static/rowmill.css", "/static/icon.svg", "/login"])
 async def test_what_every_page_needs_takes_no_key(tmp_path: Path, path: str) -> None:
     async with locked(tmp_path) as house:
