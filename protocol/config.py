@@ -31,6 +31,10 @@ OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like rea
 LEAST_SECRET = 32
 SPACE_FLOOR = 256 * 2**20
 SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+SETTINGS = {  # of the ports' URLs
+    "transports": "BROKER_URL", "databases": "DATABASE_URL", "files": "FILES_URL", "records": "RECORDS_URL",
+    "mailers": "SMTP_URL",
+}  # fmt: skip
 TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -225,11 +229,13 @@ def _sentence(error: dict[str, Any]) -> str:
 def adapter(port: str, url: str) -> Any:
     """The module in package *port* whose name is the scheme of *url*."""
     scheme = urlsplit(url).scheme
+    setting = SETTINGS.get(port.rpartition(".")[2])
+    named = f"{PREFIX}{setting}: " if setting else ""
     if not re.fullmatch(r"[a-z][a-z0-9]*", scheme):
-        raise BadConfig(f"{url!r} has no usable scheme, such as file:// or amqp://")
+        raise BadConfig(f"{named}{url!r} has no usable scheme, such as file:// or amqp://")
     try:
         return importlib.import_module(f"{port}.{scheme}")
     except ModuleNotFoundError as exc:
         if exc.name != f"{port}.{scheme}":
-            raise BadConfig(f"{scheme}:// needs the package {exc.name!r}") from exc
-        raise BadConfig(f"nothing here speaks {scheme}://") from None
+            raise BadConfig(f"{named}{scheme}:// needs the package {exc.name!r}") from exc
+        raise BadConfig(f"{named}nothing here speaks {scheme}://") from None

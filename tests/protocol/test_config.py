@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from consumer.mailers import open_sender
 from protocol import config
 from protocol.config import BadConfig
 from protocol.databases import open_database
@@ -239,8 +240,15 @@ def test_a_secret_that_could_be_guessed_is_refused(secret: str) -> None:
 @pytest.mark.parametrize("opener", [open_database, open_files, open_transport])
 @pytest.mark.parametrize("url", ["carrier-pigeon://x", "nobody://x", "no url", "", "/a/path", "../x://y"])
 def test_a_url_that_nothing_speaks_is_refused_in_a_sentence(opener: Any, url: str) -> None:
-    with pytest.raises(BadConfig, match=r"nothing here speaks|no usable scheme"):
+    with pytest.raises(
+        BadConfig, match=r"^ROWMILL_(DATABASE|FILES|BROKER)_URL: .*(nothing here speaks|no usable scheme)"
+    ):
         opener(url)
+
+
+def test_a_mail_server_that_nothing_speaks_to_is_refused_by_the_name_of_its_setting() -> None:
+    with pytest.raises(BadConfig, match=r"^ROWMILL_SMTP_URL: nothing here speaks pigeon://"):
+        open_sender("pigeon://x")
 
 
 def test_an_adapter_is_the_module_named_after_the_scheme() -> None:
