@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from protocol.databases import NoSpace, Unwritable
 from protocol.job import Job, State
 from protocol.messages import CancelJob, ForgetJob, RetryJob
 from service import waiting
+from service.store import Store
 from tests.service.house import PROFILE, SALES, TABLE, House, keep, now, soon
 
 
@@ -330,3 +332,19 @@ async def test_jobs_outlive_a_restart_and_reach_the_consumer_then(tmp_path: Path
         await house.consumer.next_job()
     async with keep(tmp_path, kinds=False) as house:
         assert (await house.get(f"/v1/jobs/{job['id']}"))[1] == job
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"), [(NoSpace("full"), 507, "no_space"), (Unwritable("locked"), 503, "busy")]
+)
+async def test_what_cannot_be_stored_now_is_answered_with_when_to_ask_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+) -> None:
+    async def ask(*_: Any) -> None:
+        raise error
+
+    job = await house.submit()
+    monkeypatch.setattr(Store, "ask", ask)
+    async with house.http.post(f"/v1/jobs/{job['id']}/cancel") as answer:
+        assert (answer.status, (await answer.json())["type"]) == (status, f"/problems/{code}")
+        assert int(answer.headers["Retry-After"]) > 0
