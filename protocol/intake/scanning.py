@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from itertools import islice
 
 Count = Callable[[bytes, bytes], int]  # how often a byte is in some; whoever has a faster way may bring it
 
@@ -148,6 +149,12 @@ def first_odd_run(data: bytes) -> int:
 def cells(row: bytes, delimiter: str, *, blanks: bool) -> list[bytes]:
     """The cells of one row, with or without its newline: quotes undone, nothing stripped."""
     return [_value(cell) for cell in cell_pattern(delimiter.encode(), blanks=blanks).finditer(row.rstrip(b"\r\n"))]
+
+
+def count_cells(row: bytes, delimiter: str, *, blanks: bool, most: int) -> int:
+    """How many cells there are in one row, at *most* so many."""
+    found = cell_pattern(delimiter.encode(), blanks=blanks).finditer(row.rstrip(b"\r\n"))
+    return sum(1 for _ in islice(found, most))
 
 
 def _value(cell: re.Match[bytes]) -> bytes:

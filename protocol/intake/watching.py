@@ -9,6 +9,7 @@ from protocol.intake.layout import MAX_FIELD, QUOTE, UNQUOTED, Layout
 from protocol.job import Fault, Finding
 
 _LONGEST_ROW = 4 * MAX_FIELD
+_MANY = 10_000  # cells; there are a million in a row of commas, and everybody would wait until they are counted
 
 
 class Watch:
@@ -129,12 +130,14 @@ class _Surplus:
         text = rows.lstrip(b" \r\n")
         self._line += scanning.line_ends(rows[: len(rows) - len(text)])
         if row := self._row.match(text):
-            cells, columns = len(self._cells(row[0])), len(self._head.names)
-            detail = f"Every row has more cells than the header: line {self._line} has {cells}, the header {columns}."
+            columns = len(self._head.names)
+            has = f"line {self._line} has {self._count(row[0])}"
+            detail = f"Every row has more cells than the header: {has}, the header {columns}."
             self.fault = Fault(code="field_count", detail=detail, line=self._line)
 
-    def _cells(self, row: bytes) -> list[bytes]:
-        return scanning.cells(row, self._head.delimiter, blanks=self._head.blanks)
+    def _count(self, row: bytes) -> str:
+        cells = scanning.count_cells(row, self._head.delimiter, blanks=self._head.blanks, most=_MANY)
+        return str(cells) if cells < _MANY else f"{_MANY} or more"
 
 
 def unclosed(line: int, how: str) -> Fault:

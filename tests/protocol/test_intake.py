@@ -276,6 +276,15 @@ def test_every_row_longer_than_the_header_is_refused_with_the_first_rows_line() 
     assert refused(b"a,b\n" + b'"x,y",2,3\n' * 200_000) == (422, [("field_count", 2)])
 
 
+@pytest.mark.parametrize(
+    ("cells", "told"), [(3, "3"), (9_999, "9999"), (10_000, "10000 or more"), (10**6, "10000 or more")]
+)
+def test_of_a_row_with_far_too_many_cells_only_so_many_are_counted(cells: int, told: str) -> None:
+    with pytest.raises(BadTable) as caught:
+        inspect(b"a,b\n" + b"," * (cells - 1) + b"\n")
+    assert f"line 2 has {told}, the header 2." in caught.value.faults[0].detail
+
+
 @pytest.mark.parametrize("row", [b"1,2", b"1", b'"1,2,3",4', b'"1\n,2,3,4",5'])
 def test_one_row_that_fits_is_enough(row: bytes) -> None:
     assert inspect(b"a,b\n" + b"1,2,3\n" * 100_000 + row + b"\n" + b"1,2,3\n" * 100).header == ("a", "b")
