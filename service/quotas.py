@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from math import ceil
 
 from aiohttp import web
@@ -80,13 +81,22 @@ class Failures:
         self._rate = Rate(FAILURES, clock=clock)
 
     def check(self, address: str) -> None:
-        allowance = self._rate.look(address)
+        allowance = self._rate.look(_household(address))
         if not allowance.granted:
             detail = "Too many wrong keys came from your address; wait a moment."
             raise Refused("too_many_failures", detail, headers={"Retry-After": str(allowance.seconds(0))})
 
     def note(self, address: str) -> None:
-        self._rate.take(address)
+        self._rate.take(_household(address))
+
+
+def _household(address: str) -> str:
+    """Who may be one guesser: of IPv6 everybody has 2**64 addresses to guess from."""
+    try:
+        network = IPv6Network((address.partition("%")[0], 64), strict=False)
+    except ValueError:
+        return address
+    return str(network) if int(network.network_address) else address  # an IPv4 address in IPv6 is somebody's own
 
 
 class Quotas:

@@ -243,3 +243,21 @@ def test_guessing_may_go_on_slowly() -> None:
     failures.check("b")
     now[0] = 2.0
     failures.check("a")
+
+
+@pytest.mark.parametrize(
+    ("guesser", "same", "other"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", "2001:db8:0:1::1"),
+        ("fe80::1%eth0", "fe80::2%eth0", "fe80:0:0:1::1"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+    ],
+)
+def test_who_has_a_whole_network_of_addresses_guesses_no_more_than_others(guesser: str, same: str, other: str) -> None:
+    failures = Failures(clock=lambda: 0.0)
+    for _ in range(FAILURES):
+        failures.note(guesser)
+    with pytest.raises(Refused):
+        failures.check(same)
+    failures.check(other)
