@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from protocol.intake import disguises, heading, quotes, scanning
-from protocol.intake.decoding import UTF8, Decoder, Plain, Undecodable, is_plain
+from protocol.intake.decoding import UTF8, Decoder, Plain, Undecodable, is_plain, nul_byte
 from protocol.intake.heading import prepare
 from protocol.intake.layout import MAX_HEADER, BadTable, Format, Layout, ReadOptions
 from protocol.intake.unpacking import compression_of
@@ -155,11 +155,10 @@ class Inspector:
 
     def _refuse_nul(self, text: bytes, block: bytes) -> None:
         if (at := text.find(b"\0")) >= 0:
-            line = self._line_now(text[:at])
-            detail = f"Line {line} holds a NUL byte, which no text does."
+            hint = ""
             if block[:64].count(b"\0") * 3 > len(block[:64]):
-                detail += " It may be UTF-16 without a byte order mark: declare encoding=utf-16-le or utf-16-be."
-            raise BadTable(415, (Fault(code="nul_byte", detail=detail, line=line),))
+                hint = " It may be UTF-16 without a byte order mark: declare encoding=utf-16-le or utf-16-be."
+            raise BadTable(415, (nul_byte(self._line_now(text[:at]), hint),))
 
     def _line_now(self, more: bytes = b"") -> int:
         """The physical line at which the pending bytes end, and *more* that follow them."""

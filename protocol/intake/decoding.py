@@ -26,6 +26,10 @@ def is_plain(data: bytes) -> bool:
     return data.isascii() and b"\0" not in data
 
 
+def nul_byte(line: int, hint: str = "") -> Fault:
+    return Fault(code="nul_byte", detail=f"Line {line} holds a NUL byte, which no text does.{hint}", line=line)
+
+
 class Undecodable(Exception):
     """`valid` is the UTF-8 that came before the byte at *offset*."""
 

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from protocol.intake import scanning
-from protocol.intake.decoding import Decoder, Undecodable
+from protocol.intake.decoding import Decoder, Undecodable, nul_byte
 from protocol.intake.layout import MAX_COLUMNS, BadTable
 from protocol.intake.repaired import Row, as_text
 from protocol.job import Fault
@@ -59,8 +59,7 @@ def _objects(blocks: Iterable[bytes], declared: str | None) -> Iterator[tuple[in
     while text := source.readline(LONGEST):
         line += 1
         if "\0" in text:
-            fault = Fault(code="nul_byte", detail=f"Line {line} holds a NUL byte, which no text does.", line=line)
-            raise BadTable(415, (fault,))
+            raise BadTable(415, (nul_byte(line),))
         if len(text) == LONGEST:
             raise _bad("line_too_long", f"Line {line} is longer than {LONGEST:,} characters.", line)
         if text.strip():
