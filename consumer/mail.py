@@ -65,7 +65,7 @@ class Mailer:
 
     async def run(self) -> None:
         """Send for ever. When cancelled, mails that are being handed over get *grace* seconds to end clearly."""
-        await insist(partial(self._database.write, self._take_up))
+        await insist(self._database.write, self._take_up)
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._lanes.acquire()
@@ -133,7 +133,7 @@ class Mailer:
                 self._changed(tx, mail.job)
             return begun
 
-        return await insist(partial(self._database.write, unit))
+        return await insist(self._database.write, unit)
 
     async def _hand_over(self, mail: Due, message: EmailMessage) -> None:
         try:
@@ -145,7 +145,7 @@ class Mailer:
 
     async def _settle(self, mail: Due, outcome: Outcome) -> None:
         verdict = judge(outcome, mail.attempts + 1, self._delays)
-        await insist(partial(self._database.write, partial(self._record, mail, verdict)))
+        await insist(self._database.write, partial(self._record, mail, verdict))
         level = logging.INFO if verdict.state is Fate.SENT else logging.WARNING
         log.log(level, "mail %s: %s", verdict.state, verdict.detail, extra=_about(mail))
 

@@ -98,9 +98,9 @@ async def serve(
         chores = [
             group.create_task(service.outbox.relay(transport), name="service relay"),
             group.create_task(view(), name="service view"),
-            group.create_task(insist(partial(remind, service)), name="service reminders"),
-            group.create_task(insist(partial(retention.retain, service)), name="service retention"),
-            group.create_task(insist(partial(receiving.tidy, service)), name="service uploads"),
+            group.create_task(insist(remind, service), name="service reminders"),
+            group.create_task(insist(retention.retain, service), name="service retention"),
+            group.create_task(insist(receiving.tidy, service), name="service uploads"),
             group.create_task(asyncio.to_thread(prepare), name="service intake"),
         ]
         try:

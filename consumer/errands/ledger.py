@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from consumer.errands import Fate, Outcome
 from protocol.databases import Database, Row, insist
@@ -83,8 +82,8 @@ class Ledger:
         self, chunk: int, place: int, state: State, tries: int, *, due: float = 0.0, body: bytes | None = None
     ) -> None:
         values = {"job": self._job, "chunk": chunk, "place": place, "state": state, "tries": tries}
-        put = partial(self._database.write, lambda tx: tx.execute(PUT, **values, due=due, body=body))
-        await insist(put)  # an errand whose end is not written down is cut off
+        # An errand whose end is not written down is cut off.
+        await insist(self._database.write, lambda tx: tx.execute(PUT, **values, due=due, body=body))
 
 
 def _entry(row: Row) -> Entry:

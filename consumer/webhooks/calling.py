@@ -135,7 +135,7 @@ class Caller:
             log.exception("webhook not called", extra={"attempt": hook.attempts + 1})
             outcome = Unreached(f"not called: {type(exc).__name__}")
         verdict = judge(outcome, hook.attempts + 1, self._delays)
-        await insist(partial(self._database.write, partial(self._record, hook, verdict)))
+        await insist(self._database.write, partial(self._record, hook, verdict))
         level = logging.INFO if verdict.state is Fate.DELIVERED else logging.WARNING
         about = {"webhook": webhooks.origin_of(hook.url), "attempt": hook.attempts + 1}
         log.log(level, "webhook %s: %s", verdict.state, verdict.detail or verdict.status, extra=about)

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
 
 from protocol import config
 from protocol.findings import Finding
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 PAUSE = 1.0  # seconds until a database that takes nothing is asked again
 Row = dict[str, Any]
 
@@ -59,11 +60,11 @@ class Database(Protocol):
         """Run those of *owner*'s numbered steps that this database has not seen; one statement a step."""
 
 
-async def insist(act: Callable[[], Awaitable[T]]) -> T:
+async def insist(act: Callable[[Unpack[Given]], Awaitable[T]], *given: *Given) -> T:
     """Have *act* write what must be written: where the database takes nothing now, it is done anew until it does."""
     while True:
         try:
-            return await act()
+            return await act(*given)
         except Unwritable as exc:
             log.warning("not written yet, tried on: %s", exc)
             await asyncio.sleep(PAUSE)

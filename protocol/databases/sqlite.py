@@ -24,7 +24,7 @@ from protocol.findings import Finding
 
 T = TypeVar("T")
 BATCH = 256
-UNWRITABLE = dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR), Unwritable) | {sqlite3.SQLITE_FULL: NoSpace}
+UNWRITABLE = {sqlite3.SQLITE_BUSY: Unwritable, sqlite3.SQLITE_IOERR: Unwritable, sqlite3.SQLITE_FULL: NoSpace}
 WRITER = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000", "foreign_keys = ON")
 READER = ("query_only = ON", "busy_timeout = 5000", "wal_autocheckpoint = 0")
 SCHEMA = "CREATE TABLE IF NOT EXISTS migrations (owner TEXT NOT NULL, step INTEGER NOT NULL, PRIMARY KEY (owner, step))"
