@@ -188,13 +188,13 @@ async def _demo(*, leave: bool) -> int:
 
 def configure(*sides: str, level: int = logging.INFO, **given: Any) -> Settings:
     """The settings and the look of the log, or BadConfig."""
-    from protocol import config
+    from protocol import adapters, config
     from protocol import log as lines
 
     settings = config.load(**{name: value for name, value in given.items() if value is not None})
     lines.configure(settings.log_format, level)
     if sides != BOTH and settings.broker_url.startswith("embedded:"):
-        raise config.BadConfig(
+        raise adapters.BadConfig(
             "ROWMILL_BROKER_URL: embedded:// reaches no other process. `rowmill up` runs both sides in one; "
             f"`rowmill {sides[0]}` alone needs a broker."
         )

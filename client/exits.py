@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any
 
 from protocol.access import KeyFault
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.job import Fault, Job, Problem, State
 from protocol.log import printable
 

@@ -20,7 +20,8 @@ from pydantic import TypeAdapter
 from consumer.executors import child
 from consumer.lap import Course, Word
 from consumer.steps import WHOLE
-from protocol.config import PREFIX, Settings
+from protocol.adapters import PREFIX
+from protocol.config import Settings
 from protocol.job import Job
 from protocol.lap import Lap, name_of
 

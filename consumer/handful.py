@@ -51,10 +51,6 @@ class Desk:
                 raise TooLarge(key)
         self.kept[key] = bytes(whole)
 
-    def remove(self, key: str) -> None:
-        self.kept.pop(key, None)
-        self.store.remove(key)
-
 
 @dataclass(frozen=True)
 class SmallTask(Task):

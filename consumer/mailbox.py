@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from consumer import letters, turns
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.databases import Database, Transaction
 from protocol.job import Job, Mail, State
 

@@ -1,8 +1,7 @@
-"""How configuration is spelled: environment variables into settings, URLs into adapters. Every knob is here."""
+"""How configuration is spelled: environment variables into settings. Every knob is here."""
 
 from __future__ import annotations
 
-import importlib
 import ipaddress
 import os
 import re
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -24,22 +23,14 @@ from pydantic_settings import (
 )
 
 from protocol import webhooks
+from protocol.adapters import PREFIX, BadConfig
 from protocol.checks import check_origins, check_unsubscribing, check_webhook_secrets, check_webhooks
 
-PREFIX = "ROWMILL_"
 OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like read; no business of a server
 LEAST_SECRET = 32
 SPACE_FLOOR = 256 * 2**20
 SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-SETTINGS = {  # of the ports' URLs
-    "transports": "BROKER_URL", "databases": "DATABASE_URL", "files": "FILES_URL", "records": "RECORDS_URL",
-    "mailers": "SMTP_URL",
-}  # fmt: skip
 TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-class BadConfig(Exception):
-    """A setting is wrong; the message names it. Fix it and start again."""
 
 
 def parse_size(value: object) -> object:
@@ -224,18 +215,3 @@ def _written_down() -> Iterator[str]:
 def _sentence(error: dict[str, Any]) -> str:
     name = PREFIX + str(error["loc"][0]).upper() + ": " if error["loc"] else PREFIX
     return name + str(error["msg"]).removeprefix("Value error, ")
-
-
-def adapter(port: str, url: str) -> Any:
-    """The module in package *port* whose name is the scheme of *url*."""
-    scheme = urlsplit(url).scheme
-    setting = SETTINGS.get(port.rpartition(".")[2])
-    named = f"{PREFIX}{setting}: " if setting else ""
-    if not re.fullmatch(r"[a-z][a-z0-9]*", scheme):
-        raise BadConfig(f"{named}{url!r} has no usable scheme, such as file:// or amqp://")
-    try:
-        return importlib.import_module(f"{port}.{scheme}")
-    except ModuleNotFoundError as exc:
-        if exc.name != f"{port}.{scheme}":
-            raise BadConfig(f"{named}{scheme}:// needs the package {exc.name!r}") from exc
-        raise BadConfig(f"{named}nothing here speaks {scheme}://") from None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.value import Value
 
 PATIENCE = 60.0  # seconds for all that one part is asked

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
-from protocol.config import PREFIX, BadConfig
+from protocol.adapters import PREFIX, BadConfig
 
 Registry = CollectorRegistry
 

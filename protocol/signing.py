@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from protocol import webhooks
-from protocol.config import BadConfig, Settings
+from protocol.adapters import BadConfig
+from protocol.config import Settings
 
 FILE = "secret"
 LIFE_OF_LINKS = 30 * 86400  # seconds

@@ -9,7 +9,8 @@ from functools import partial
 
 from aiohttp import web
 
-from protocol.config import PREFIX, BadConfig, Settings, is_loopback
+from protocol.adapters import PREFIX, BadConfig
+from protocol.config import Settings, is_loopback
 from protocol.databases import Database, insist
 from protocol.databases.identity import identify
 from protocol.files import Files

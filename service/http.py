@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from protocol.config import PREFIX, BadConfig
+from protocol.adapters import PREFIX, BadConfig
 from service.guard import harden
 from service.problems import answer, describe
 from service.wiring import Service

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from protocol.config import PREFIX, Settings, parse_time
+from protocol.adapters import PREFIX
+from protocol.config import Settings, parse_time
 
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -178,13 +178,23 @@ ADAPTERS = (
     "protocol.files.objects",
     "consumer.mailers.file",
 )
+SELDOM = {
+    "aiohttp",
+    "clevercsv",
+    "obstore",
+    "pydantic_settings",
+    "python_calamine",
+    "sqlalchemy",
+    "structlog",
+    "vl_convert",
+}
 
 
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
         ((*PARENT, *ADAPTERS), PANDAS_AND_MORE | {"aio_pika", "aiosmtplib", "clevercsv", "sqlalchemy"}),
-        (("consumer.work",), {"aiohttp", "clevercsv", "python_calamine", "sqlalchemy", "structlog", "vl_convert"}),
+        (("consumer.handful", "protocol.files.file"), SELDOM),
     ],
     ids=["rowmill up", "a worker"],
 )

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from protocol.config import Settings
+if TYPE_CHECKING:  # its library is for those that read settings
+    from protocol.config import Settings
 
 LONGEST_REASON = 200
 

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from protocol import config
+from protocol import adapters
 from protocol.job import Fault
 
 
@@ -74,4 +74,4 @@ def open_slots(url: str) -> AbstractAsyncContextManager[Sequence[Slot]]:
 
     With `lazy=1` a slot starts its process only when it has something to do.
     """
-    return cast("AbstractAsyncContextManager[Sequence[Slot]]", config.adapter(__name__, url).connect(url))
+    return cast("AbstractAsyncContextManager[Sequence[Slot]]", adapters.find(__name__, url).connect(url))

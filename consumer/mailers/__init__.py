@@ -9,7 +9,7 @@ from email.headerregistry import UniqueAddressHeader
 from email.message import EmailMessage
 from typing import Protocol, cast
 
-from protocol import config
+from protocol import adapters
 from protocol.findings import Finding, fault
 
 
@@ -66,7 +66,7 @@ class Sending(Protocol):
 
 def open_sender(url: str) -> Sender:
     """The sender for *url*: smtp://, smtps://, or file:// for a folder. BadConfig names what is wrong with it."""
-    return cast("Sender", config.adapter(__name__, url).connect(url))
+    return cast("Sender", adapters.find(__name__, url).connect(url))
 
 
 async def examine(url: str) -> Sequence[Finding]:

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from consumer.mailers import Deferred, Outcome, Refused, Sent, Unclear, address_in
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 
 STARTTLS = {"always": True, "auto": None, "never": False}
 FAILURES = (SMTPException, OSError)  # OSError holds time-outs, resets, DNS and TLS

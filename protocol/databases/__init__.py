@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
 
-from protocol import config
+from protocol import adapters
 from protocol.findings import Finding
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ PAUSE = 1.0  # seconds until a database that takes nothing is asked again
 Row = dict[str, Any]
 
 
-class Taken(config.BadConfig):
+class Taken(adapters.BadConfig):
     """The database is another process's."""
 
 
@@ -71,9 +71,9 @@ async def insist(act: Callable[[Unpack[Given]], Awaitable[T]], *given: *Given) -
 
 
 def open_database(url: str) -> AbstractAsyncContextManager[Database]:
-    return cast("AbstractAsyncContextManager[Database]", config.adapter(__name__, url).connect(url))
+    return cast("AbstractAsyncContextManager[Database]", adapters.find(__name__, url).connect(url))
 
 
 async def examine(url: str) -> Sequence[Finding]:
     """Whether the database at *url* is sound and can be written to. Nothing is made where none is yet."""
-    return cast("Sequence[Finding]", await config.adapter(__name__, url).examine(url))
+    return cast("Sequence[Finding]", await adapters.find(__name__, url).examine(url))

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.databases import NoSpace, Row, Taken, Unwritable, soundness
 from protocol.databases.soundness import InUse, owned
 from protocol.findings import Finding

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Se
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, cast
 
-from protocol import config
+from protocol import adapters
 from protocol.findings import Finding
 
 PIECE = 2**20
@@ -53,7 +53,6 @@ class BlockingFiles(Protocol):
     def size(self, key: str) -> int: ...
     def read(self, key: str, start: int, stop: int) -> bytes: ...
     def write(self, key: str, data: Iterable[bytes]) -> None: ...
-    def remove(self, key: str) -> None: ...
 
 
 def blocks(files: BlockingFiles, key: str) -> Iterator[bytes]:
@@ -64,13 +63,13 @@ def blocks(files: BlockingFiles, key: str) -> Iterator[bytes]:
 
 
 def open_files(url: str) -> AbstractAsyncContextManager[Files]:
-    return cast("AbstractAsyncContextManager[Files]", config.adapter(__name__, url).connect(url))
+    return cast("AbstractAsyncContextManager[Files]", adapters.find(__name__, url).connect(url))
 
 
 def open_blocking(url: str) -> BlockingFiles:
-    return cast("BlockingFiles", config.adapter(__name__, url).connect_blocking(url))
+    return cast("BlockingFiles", adapters.find(__name__, url).connect_blocking(url))
 
 
 async def examine(url: str) -> Sequence[Finding]:
     """Whether a file can be stored, read and removed at *url*, and whether there is space for more."""
-    return [cast("Finding", await config.adapter(__name__, url).examine(url))]
+    return [cast("Finding", await adapters.find(__name__, url).examine(url))]

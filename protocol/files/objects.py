@@ -88,11 +88,6 @@ class BlockingObjects:
             for piece in data:
                 writer.write(piece)
 
-    def remove(self, key: str) -> None:
-        with suppress(FileNotFoundError):
-            found = [entry["path"] for batch in obstore.list(self._store, prefix=key) for entry in batch]
-            obstore.delete(self._store, found if key.endswith("/") else [key])
-
 
 async def try_out(files: Files) -> Finding:
     """Store, read and remove a small file."""

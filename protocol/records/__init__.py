@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from protocol import config
+from protocol import adapters
 from protocol.findings import Finding, fault
 from protocol.job import Value
 
@@ -106,20 +106,20 @@ class Records(Protocol):
 
 def check_url(url: str) -> None:
     """BadConfig where nobody here speaks *url*; loads nothing of what does."""
-    name = f"{config.PREFIX}RECORDS_URL"
+    name = f"{adapters.PREFIX}RECORDS_URL"
     try:
         scheme, _ = urlsplit(url).scheme, urlsplit(url).port
     except ValueError as exc:
-        raise config.BadConfig(f"{name} is no URL: {exc}") from None
+        raise adapters.BadConfig(f"{name} is no URL: {exc}") from None
     if not re.fullmatch(r"[a-z][a-z0-9]*", scheme) or find_spec(f"{__name__}.{scheme}") is None:
-        raise config.BadConfig(
+        raise adapters.BadConfig(
             f"{name}: nothing here speaks {scheme}://; sqlite:///path does, and postgresql://host/db"
         )
 
 
 def open_records(url: str) -> Records:
     """No connection is made before there is something to do, and none is kept."""
-    return cast("Records", config.adapter(__name__, url).connect(url))
+    return cast("Records", adapters.find(__name__, url).connect(url))
 
 
 async def examine(url: str) -> Sequence[Finding]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.elements import ColumnElement
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.records import KEY, Columns
 from protocol.records.tables import Dialect, SqlRecords
 

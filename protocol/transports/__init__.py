@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar, cast
 
-from protocol import config
+from protocol import adapters
 from protocol.findings import Finding
 from protocol.messages import Message, Stream
 
@@ -58,9 +58,9 @@ class Transport(Protocol):
 
 
 def open_transport(url: str) -> AbstractAsyncContextManager[Transport]:
-    return cast("AbstractAsyncContextManager[Transport]", config.adapter(__name__, url).connect(url))
+    return cast("AbstractAsyncContextManager[Transport]", adapters.find(__name__, url).connect(url))
 
 
 async def examine(url: str) -> Sequence[Finding]:
     """What an operator should know of the broker at *url*; nothing there is changed."""
-    return cast("Sequence[Finding]", await config.adapter(__name__, url).examine(url))
+    return cast("Sequence[Finding]", await adapters.find(__name__, url).examine(url))

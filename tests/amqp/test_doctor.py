@@ -12,7 +12,7 @@ import aio_pika
 import pytest
 
 from protocol import transports
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.findings import Finding, Verdict
 from protocol.messages import JOBS, RunJob
 from protocol.transports import Transport, open_transport

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from protocol import transports
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.messages import JOBS, RunJob
 from protocol.transports import open_transport
 from protocol.transports.amqp import topology

@@ -10,7 +10,7 @@ from functools import partial
 import aio_pika
 import pytest
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.envelopes import decode, encode
 from protocol.messages import CONTROL, EVENTS, JOBS, CancelJob, JobChanged, RunJob
 from protocol.transports import NotSent, open_transport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from consumer import work
 from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
 from protocol import kept
 from protocol.files import BlockingFiles, open_blocking
+from protocol.files.file import folder_of
 from protocol.kept import BasedOn, How
 from protocol.records import Counts
 
@@ -82,7 +84,7 @@ def run(task: Task, shuffle: random.Random | None = None) -> Ran:
     counts = _load(task, plan)
     made = Made(tuple(one.rejected for one in milled), chosen, counts.numbers if plan.loads else {}, keep)
     finished = work.finish(task, plan, total.partial, made)
-    open_blocking(task.files_url).remove(task.work_prefix)
+    shutil.rmtree(folder_of(task.files_url) / task.work_prefix, ignore_errors=True)
     return Ran(task, plan, finished, counts)
 
 

@@ -21,7 +21,7 @@ import pytest_asyncio
 
 from consumer.executors import Done, Overdue, Raised, Refused, Slot, WorkerLost, open_slots
 from consumer.steps import Task
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.kinds import KindInfo
 from tests.family import words
 

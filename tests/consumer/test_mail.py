@@ -27,7 +27,7 @@ from consumer.mail import DELAYS, Mailer, judge
 from consumer.mailbox import Due, Fate, Mailbox, Verdict
 from consumer.mailers import Deferred, Refused, Sender, Sent, Unclear, open_sender
 from consumer.mailers.smtp import Server, Smtp, connect
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.databases import Database, NoSpace, Transaction, open_database
 from protocol.files import Files, open_files
 from protocol.job import Artefact, Job, Mail, Notify, Progress, Report, Source, State

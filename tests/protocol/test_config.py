@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from consumer.mailers import open_sender
-from protocol import config
-from protocol.config import BadConfig
+from protocol import adapters, config
+from protocol.adapters import BadConfig
 from protocol.databases import open_database
 from protocol.files import open_files
 from protocol.signing import load_signer
@@ -65,7 +65,7 @@ WRITTEN: list[tuple[str, str, Any]] = [
 def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A folder without files and an environment without settings."""
     for name in list(os.environ):
-        if name.upper().startswith(config.PREFIX):
+        if name.upper().startswith(adapters.PREFIX):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -252,6 +252,6 @@ def test_a_mail_server_that_nothing_speaks_to_is_refused_by_the_name_of_its_sett
 
 
 def test_an_adapter_is_the_module_named_after_the_scheme() -> None:
-    assert config.adapter("protocol.databases", "SQLite:///x").__name__ == "protocol.databases.sqlite"
+    assert adapters.find("protocol.databases", "SQLite:///x").__name__ == "protocol.databases.sqlite"
     with pytest.raises(BadConfig, match="nothing here speaks"):
-        config.adapter("protocol.databases", f"{socket.__name__}://x")
+        adapters.find("protocol.databases", f"{socket.__name__}://x")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.databases import Database, NoSpace, Transaction, Unwritable, insist, open_database, sqlite
 from protocol.databases.identity import identify
 

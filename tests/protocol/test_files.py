@@ -324,21 +324,6 @@ def test_workers_are_told_what_is_missing(blocking: BlockingFiles) -> None:
         blocking.size("nothing")
     with pytest.raises(FileMissing):
         blocking.read("nothing", 0, 5)
-    blocking.remove("nothing")
-    blocking.remove("nothing/")
-
-
-def test_workers_remove_a_prefix_or_a_file(blocking: BlockingFiles) -> None:
-    for key in ("a/b/x", "a/b/y/z", "a/bc/x", "a/b.csv"):
-        blocking.write(key, [b"x"])
-    blocking.remove("a/b/")
-    assert blocking.size("a/bc/x") == blocking.size("a/b.csv") == 1
-    for key in ("a/b/x", "a/b/y/z"):
-        with pytest.raises(FileMissing):
-            blocking.size(key)
-    blocking.remove("a/b.csv")
-    with pytest.raises(FileMissing):
-        blocking.size("a/b.csv")
 
 
 @settings(max_examples=20)

@@ -13,7 +13,7 @@ import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.records import Counts, Lot, RecordColumn, Records, RecordTable, Unavailable, Unfit, open_records
 from protocol.records import postgresql as postgresql_adapter
 from protocol.records import sqlite as sqlite_adapter

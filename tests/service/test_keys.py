@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.databases import open_database
 from service.keys import Keys
 from tests.service.house import DEADLINE, TABLE, House, keep

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from protocol import config
+from protocol import adapters, config
 from service.quotas import KNOWN, WINDOW, Rate
 from tests.service.house import TABLE, House
 from tests.service.keyring import ask, locked, make_key
@@ -116,7 +116,7 @@ async def test_a_key_has_only_so_many_jobs_in_the_queue_however_they_come(tmp_pa
 @pytest.mark.parametrize("name", ["KEY_RATE", "KEY_UPLOADS", "KEY_QUEUE"])
 def test_no_quota_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"ROWMILL_{name}", "0")
-    with pytest.raises(config.BadConfig, match=f"ROWMILL_{name}: "):
+    with pytest.raises(adapters.BadConfig, match=f"ROWMILL_{name}: "):
         config.load()
 
 

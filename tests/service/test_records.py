@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from protocol.kinds import KindInfo
 from protocol.records import Lot, RecordColumn, RecordTable, open_records
 from service.reading import AT_ONCE, Reading

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.config import BadConfig
+from protocol.adapters import BadConfig
 from service.limits import Limits
 from tests.service.house import DEADLINE, TABLE, House, keep, now
 

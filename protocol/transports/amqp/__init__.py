@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
 
-from protocol.config import PREFIX, BadConfig
+from protocol.adapters import PREFIX, BadConfig
 from protocol.findings import Finding
 from protocol.messages import STREAM_OF, BadMessage, Message, Reply, Stream
 from protocol.transports import NotSent

@@ -1,0 +1,117 @@
+"""A folder of this machine as the file store of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import shutil
+import time
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from obstore.store import LocalStore
+
+from protocol.background import PART, PIECES, Background
+from protocol.files.file import whole, write_whole
+from protocol.files.objects import Objects
+
+LOOK = 1.0  # seconds between two looks at how much is free
+STAGED = re.compile(r"#\d+$")  # how the store names a file that is not whole yet
+
+
+class Folder(Objects):
+    """Writes without the store's help: a stream costs it four times what it costs the system."""
+
+    def __init__(self, root: Path, url: str) -> None:
+        super().__init__(LocalStore(root), url)
+        self._root = root
+        self._known: tuple[float, int] | None = None  # when the disk was looked at last, and what was free
+
+    async def put(self, key: str, data: bytes | AsyncIterable[bytes]) -> None:
+        path = f"{self._root}/{key}"
+        try:
+            if isinstance(data, bytes):
+                await _in_thread(partial(write_whole, path, [data]))
+            else:
+                await _store(path, aiter(data))
+        except BaseException:
+            self._known = None  # the disk may be full
+            raise
+
+    async def remove(self, key: str) -> None:
+        await super().remove(key)
+        if key.endswith("/"):
+            await asyncio.to_thread(shutil.rmtree, self._root / key, ignore_errors=True)
+
+    async def sweep(self) -> None:
+        await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> None:
+        for path in self._root.rglob("*#*"):
+            if STAGED.search(path.name):
+                path.unlink(missing_ok=True)
+
+    async def free_space(self) -> int | None:
+        """As it was within the last second: a look takes a thread, and each small upload asks for one."""
+        now = time.monotonic()
+        if self._known is None or now - self._known[0] > LOOK:
+            self._known = now, (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+        return self._known[1]
+
+
+async def _store(path: str, pieces: AsyncIterator[bytes]) -> None:
+    begun, more = await _begin(pieces)
+    if not more:
+        await _in_thread(partial(write_whole, path, begun))
+        return
+    with whole(path) as file:
+        await _pour(file, begun, pieces)
+
+
+async def _begin(pieces: AsyncIterator[bytes]) -> tuple[list[bytes], bool]:
+    """What comes first, and whether there may be more: most files are small, and one way to a thread is enough."""
+    begun, size = [], 0
+    async for piece in pieces:
+        begun.append(piece)
+        size += len(piece)
+        if size >= PART or len(begun) >= PIECES:
+            return begun, True
+    return begun, False
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Also when cancelled it ends before this does: nobody else may touch its file meanwhile."""
+    done = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        await asyncio.wait([done])
+    finally:
+        await asyncio.wait([done])
+    done.result()
+
+
+async def _pour(file: io.FileIO, begun: Iterable[bytes], pieces: AsyncIterator[bytes]) -> None:
+    """Write what comes, a part in a thread while the next one gathers."""
+    writing = Background(partial(_write_together, file))
+    try:
+        for piece in begun:
+            await writing.add(piece)
+        async for piece in pieces:
+            await writing.add(piece)
+        await writing.flush()
+    finally:
+        await writing.pause()  # also when cancelled: nobody closes the file under it
+
+
+def _write_together(file: io.FileIO, pieces: Iterable[bytes]) -> None:
+    """In one call, if the system takes all at once: threads wait for one another before and after each."""
+    left = deque(memoryview(piece) for piece in pieces)
+    while left:
+        written = os.writev(file.fileno(), left)
+        while left and written >= len(left[0]):
+            written -= len(left.popleft())
+        if left:
+            left[0] = left[0][written:]
