@@ -38,8 +38,9 @@ def _show(pruning: Pruning, *, dry_run: bool) -> None:
     rows = [(one.id, f"{one.finished_at:%Y-%m-%d %H:%M} UTC", one.bytes) for one in pruning.jobs]
     if rows:
         screen.table(("job", "ended", "bytes"), rows)
+    whose = "1 job" if pruning.count == 1 else f"{pruning.count:,} jobs"
     would = "would be removed" if dry_run else "are removed"
-    screen.say(f"The files of {pruning.count:,} jobs ({pruning.bytes:,} bytes) {would}.")
+    screen.say(f"The files of {whose} ({pruning.bytes:,} bytes) {would}.")
 
 
 async def tell_webhook_secret() -> int:

@@ -16,7 +16,7 @@ def test_prune_says_what_would_go_then_removes_it_and_keeps_the_job(server: Serv
     job = run("submit", "t.csv", "-k", "summary", "--wait", "--json", "--server", server.url, cwd=tmp_path).json
     words = ("prune", "--older-than", "0s", "--server", server.url)
     dry = run(*words, "--dry-run", cwd=tmp_path)
-    assert (dry.code, job["id"] in dry.out, "The files of 1 jobs" in dry.out) == (0, True, True), dry.err
+    assert (dry.code, job["id"] in dry.out, "The files of 1 job (" in dry.out) == (0, True, True), dry.err
     ask(server.url + job["artefacts"][0]["url"] + "?for=spreadsheet", parse=False)
     assert run(*words, "--json", cwd=tmp_path).json["count"] == 1
     url = f"{server.url}/v1/jobs/{job['id']}"
