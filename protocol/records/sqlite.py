@@ -24,7 +24,7 @@ def connect(url: str) -> SqlRecords:
 
 def _writer(path: Path) -> Engine:
     def open_file() -> sqlite3.Connection:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
         try:
             connection.execute("PRAGMA journal_mode = WAL")  # the file may be locked, or no database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -252,6 +253,11 @@ def test_a_file_that_is_no_database_is_unfit(tmp_path: Path) -> None:
     (tmp_path / "records.db").write_bytes(b"no database" * 100)
     with pytest.raises(Unfit, match="not a database"):
         open_records(f"sqlite:///{tmp_path}/records.db").load(USERS, lot(), [])
+
+
+def test_a_folder_that_is_made_for_records_is_its_owners_alone(tmp_path: Path) -> None:
+    open_records(f"sqlite:///{tmp_path}/made/records.db").load(USERS, lot(), [])
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == stat.S_IRWXU
 
 
 @pytest.mark.parametrize("url", ["mysql://root@db/records", "records.db", "postgresql://host:port/x"])
