@@ -93,7 +93,6 @@ class Layout(Value):
     delimiter: str
     header: tuple[str, ...]
     newline: str = ""
-    has_quotes: bool = False
     blanks: bool = False
     headless: bool = False
     rows_begin: int

@@ -58,7 +58,6 @@ class Watch:
             delimiter=head.delimiter,
             header=names,
             newline=self._newline or "",
-            has_quotes=self._quoted_line is not None,
             blanks=head.blanks,
             headless=head.begin == head.end,
             rows_begin=self._skipped + head.end,
