@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from protocol.intake import disguises, heading, quotes, scanning
-from protocol.intake.decoding import UTF8, Decoder, Plain, Undecodable, is_plain, nul_byte
+from protocol.intake.decoding import UTF8, Decoder, Plain, Undecodable, decoded, is_plain, nul_byte
 from protocol.intake.heading import prepare
 from protocol.intake.layout import MAX_HEADER, BadTable, Format, Layout, ReadOptions
 from protocol.intake.unpacking import compression_of
@@ -111,10 +111,13 @@ class Inspector:
     def _recognise(self, *, final: bool = False) -> None:
         if self._packed and compression_of(self._first):
             self._blind = True
-        elif final or not disguises.may_be_zip(self._first):
-            self._format = disguises.format_of(self._first[: 64 * 1024])
+            return
+        head = self._first[: 64 * 1024]
+        text, _ = decoded(head, self._options.encoding)
+        if final or not disguises.may_be_zip(head):
+            self._format = disguises.format_of(head, text)
             self._blind = self._format is not Format.CSV
-        if not self._blind and (fault := disguises.by_content(self._first[: 64 * 1024], final=final)):
+        if not self._blind and (fault := disguises.by_content(head, text, final=final)):
             raise BadTable(415, (fault,))
 
     def _recognised(self) -> Layout:

@@ -127,6 +127,15 @@ def codec_name(declared: str) -> str:
     return UTF8 if codec.name == "utf-8-sig" else codec.name
 
 
+def decoded(data: bytes, declared: str | None) -> tuple[bytes, int]:
+    """The beginning of a file as UTF-8, as far as it decodes, and how many bytes of a mark that lacks."""
+    decoder = Decoder(declared)
+    try:
+        return decoder.feed(data) or decoder.feed(b"", final=True), decoder.skipped
+    except Undecodable as exc:
+        return exc.valid, decoder.skipped
+
+
 def transcode(blocks: Iterable[bytes], declared: str | None) -> Iterator[bytes]:
     """The table in *blocks* as UTF-8 without a mark. It was inspected before: a byte that does not decode is a bug."""
     decoder = Decoder(declared)

@@ -12,8 +12,7 @@ HEAD = 512
 
 _ZIP = b"PK\x03\x04"
 _SHEETS = (b"xl/", b"[Content_Types].xml", b"_rels/.rels")
-_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*["}]')
-_ARRAY = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[\s*\{\s*["}]')
+_JSON = re.compile(rb'\s*(?P<array>\[\s*)?\{\s*["}]')
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -64,21 +63,25 @@ def by_name(name: str) -> Fault | None:
     return Fault(code="file_name", detail=f"A file named *{suffix} is {what}.") if what else None
 
 
-def by_content(head: bytes, *, final: bool = True) -> Fault | None:
-    """The fault of bytes that begin as some other kind of file does; unless *final*, more of them may tell."""
+def by_content(head: bytes, text: bytes, *, final: bool = True) -> Fault | None:
+    """The fault of bytes that begin as some other kind of file does; unless *final*, more of them may tell.
+
+    *text* is the head as UTF-8, as far as it is text.
+    """
     if may_be_zip(head) and not final:
         return None
-    what = _seems(head)
+    what = _seems(head, text)
     return Fault(code="binary_content", detail=f"This is no table; it seems to be {what}.") if what else None
 
 
-def format_of(head: bytes) -> Format:
-    """In which way a table is written that begins with *head*."""
+def format_of(head: bytes, text: bytes) -> Format:
+    """In which way a table is written that begins with *head*, which is *text* as far as it is any."""
     if head.startswith(_ZIP) and not (b"word/" in head or b"ppt/" in head):
         return Format.XLSX if any(mark in head for mark in _SHEETS) else Format.CSV
     if head.startswith(b"PAR1") and b"\0" in head:
         return Format.PARQUET
-    return Format.JSONL if _JSON.match(head) else Format.CSV
+    json = _JSON.match(text)
+    return Format.JSONL if json and not json["array"] else Format.CSV
 
 
 def may_be_zip(head: bytes) -> bool:
@@ -86,14 +89,14 @@ def may_be_zip(head: bytes) -> bool:
     return len(head) < HEAD and (head.startswith(_ZIP) or _ZIP.startswith(head))
 
 
-def _seems(head: bytes) -> str | None:
+def _seems(head: bytes, text: bytes) -> str | None:
     if head.startswith(_ZIP):
         return _zip(head)
     if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
         return "a bzip2 archive; unpack it first"
-    if head[:HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
+    if text[:HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "a web page or an XML document"
-    if _ARRAY.match(head):
+    if (json := _JSON.match(text)) and json["array"]:
         return "a JSON array; write its objects one a line (JSON Lines)"
     magic = _MAGIC + (_MAGIC_WITH_NUL if b"\0" in head else ())
     return next((what for start, what in magic if head.startswith(start)), None)

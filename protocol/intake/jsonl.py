@@ -54,8 +54,20 @@ def rows(blocks: Iterable[bytes], names: tuple[str, ...], declared: str | None =
             yield line, [cell if isinstance(cell, str) else _cell(cell) for cell in cells]
 
 
+def decode(blocks: Iterable[bytes], declared: str | None, *, whole: bool = True) -> Iterator[bytes]:
+    """All of it as UTF-8, or BadTable; unless it is the *whole*, its last character may be cut off."""
+    decoder, ended = Decoder(declared), 0
+    try:
+        for block in chain(blocks, (b"",)):
+            utf8 = decoder.feed(block, final=whole and not block)
+            ended += scanning.line_ends(utf8)
+            yield utf8
+    except Undecodable as exc:
+        raise BadTable(422, (exc.fault(1 + ended + scanning.line_ends(exc.valid)),)) from None
+
+
 def _objects(blocks: Iterable[bytes], declared: str | None) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
-    source, line = as_text(_decoded(blocks, declared)), 0
+    source, line = as_text(decode(blocks, declared)), 0
     while text := source.readline(LONGEST):
         line += 1
         if "\0" in text:
@@ -64,17 +76,6 @@ def _objects(blocks: Iterable[bytes], declared: str | None) -> Iterator[tuple[in
             raise _bad("line_too_long", f"Line {line} is longer than {LONGEST:,} characters.", line)
         if text.strip():
             yield line, text, _parse(text)
-
-
-def _decoded(blocks: Iterable[bytes], declared: str | None) -> Iterator[bytes]:
-    decoder, ended = Decoder(declared), 0
-    try:
-        for block in chain(blocks, (b"",)):
-            utf8 = decoder.feed(block, final=not block)
-            ended += scanning.line_ends(utf8)
-            yield utf8
-    except Undecodable as exc:
-        raise BadTable(422, (exc.fault(1 + ended + scanning.line_ends(exc.valid)),)) from None
 
 
 def _parse(text: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns, jsonl, quotes, scanning
-from protocol.intake.decoding import Decoder, Undecodable
+from protocol.intake.decoding import decoded
 from protocol.intake.layout import Format
 from protocol.job import Fault, Finding
 from protocol.kinds import KindInfo
@@ -80,10 +80,11 @@ def preview(
 
 def _of_objects(data: bytes, options: ReadOptions, layout: Layout, names: Names, *, whole: bool) -> Preview:
     """Of JSON Lines: the keys of the objects that end within *data*; those that follow may have more."""
-    lines = [data if whole else data[: data.rfind(b"\n") + 1]]
     try:
-        keys = jsonl.columns(lines, options.encoding) if lines[0] else ()
-        rows = list(islice(jsonl.rows(lines, keys, options.encoding), ROWS))
+        text = b"".join(jsonl.decode([data], options.encoding, whole=whole))
+        lines = [text if whole else text[: text.rfind(b"\n") + 1]]
+        keys = jsonl.columns(lines) if lines[0] else ()
+        rows = list(islice(jsonl.rows(lines, keys), ROWS))
     except BadTable as bad:
         return Preview(findings=layout.findings, errors=bad.faults, whole=whole)
     return Preview(
@@ -110,7 +111,7 @@ def _needs(names: Names, options: ReadOptions, header: Collection[str]) -> tuple
 
 def _rows(data: bytes, options: ReadOptions, layout: Layout, *, whole: bool) -> Iterator[Row]:
     """The first rows that end within *data*, with their lines."""
-    plain, skipped = _decoded(data, options)
+    plain, skipped = decoded(data, options.encoding)
     text = quotes.disguise(plain, options.mark)
     if whole and not text.endswith(b"\n"):
         text += b"\n"
@@ -125,12 +126,3 @@ def _split(text: bytes, layout: Layout, at: int) -> Iterator[tuple[int, bytes]]:
         if found[0].strip():
             yield line, found[0]
         at, line = found.end(), line + scanning.line_ends(found[0])
-
-
-def _decoded(data: bytes, options: ReadOptions) -> tuple[bytes, int]:
-    """As UTF-8, and how many bytes of a mark that lacks."""
-    decoder = Decoder(options.encoding)
-    try:
-        return decoder.feed(data) or decoder.feed(b"", final=True), decoder.skipped
-    except Undecodable as exc:
-        return exc.valid, decoder.skipped

@@ -69,11 +69,12 @@ def test_a_plain_table_is_accepted_and_told_of() -> None:
         (xlsx(), Format.XLSX),
         (b"PAR1\x15\x04\x00" + bytes(600), Format.PARQUET),
         (b'\xef\xbb\xbf{"a": 1}\n', Format.JSONL),
+        ('{"a": 1}\n'.encode("utf-16"), Format.JSONL),
         (b"{}\n", Format.JSONL),
         (b"{a},b\n1,2\n", Format.CSV),
         (b'["a"],[{b}]\n1,2\n', Format.CSV),
     ],
-    ids=["xlsx", "parquet", "jsonl", "an empty object", "csv", "brackets"],
+    ids=["xlsx", "parquet", "jsonl", "utf-16", "an empty object", "csv", "brackets"],
 )
 def test_other_formats_are_recognised_however_they_come_and_left_to_the_consumer(
     data: bytes, form: Format, size: int
@@ -84,6 +85,12 @@ def test_other_formats_are_recognised_however_they_come_and_left_to_the_consumer
     layout = inspector.finish()
     assert (layout.format, layout.size) == (form, len(data))
     assert ("format" in {finding.what for finding in layout.findings}) is (form is not Format.CSV)
+
+
+def test_json_lines_are_recognised_in_the_encoding_that_is_declared() -> None:
+    objects = '{"ä": 1}\n'.encode("utf-16-le")
+    assert inspect(objects, encoding="utf-16-le").format is Format.JSONL
+    assert refused(objects) == (415, [("nul_byte", 1)])
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,8 @@ def test_other_formats_are_recognised_however_they_come_and_left_to_the_consumer
         (b"\n<!DOCTYPE HTML><html>", "web page"),
         (b'[{"a": 1}, {"a": 2}]', "JSON array"),
         (b'\xef\xbb\xbf[\r\n  {\r\n    "a": 1', "JSON array"),
+        ('[{"a": 1}]'.encode("utf-16"), "JSON array"),
+        ("<html>".encode("utf-16"), "web page"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_with_what_it_seems_to_be(data: bytes, what: str) -> None:

@@ -153,3 +153,9 @@ async def test_the_object_that_a_preview_cuts_is_none_of_it(house: House, first:
     told = await preview(house, form(file=(first + b'{"cut": "' + b"x" * MOST)[:MOST], filename="cut.jsonl"))
     assert (told["columns"], told["rows"]) == ((["region"], [["N"]]) if first else ([], []))
     assert (told["errors"], told["whole"]) == ([], False)
+
+
+async def test_a_preview_cuts_objects_of_another_encoding_where_a_line_ends(house: House) -> None:
+    objects = ('{"region": "\u0a0a"}\n' * MOST).encode("utf-16")
+    told = await preview(house, form(file=objects[:MOST], filename="objects.jsonl"))
+    assert (told["columns"], told["rows"][0], told["errors"], told["whole"]) == (["region"], ["\u0a0a"], [], False)

@@ -204,6 +204,16 @@ def test_json_lines_may_be_of_another_encoding_which_has_to_be_declared(tmp_path
     assert cells(run(tmp_path, data, encoding="cp1252"), "summary.csv")[1][0] == "Süd"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "declared"), [("utf-16", None), ("utf-32", None), ("utf-16-be", "utf-16-be"), ("utf-16", "cp1252")]
+)
+def test_json_lines_are_read_in_the_encoding_of_their_mark_or_as_declared(
+    tmp_path: Path, encoding: str, declared: str | None
+) -> None:
+    data = '{"region": "Süd", "revenue": 1, "quantity": 1, "discount": 1}\n'.encode(encoding)
+    assert cells(run(tmp_path, data, encoding=declared), "summary.csv")[1][0] == "Süd"
+
+
 def test_the_line_of_a_nul_byte_is_that_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(BadTable, match="Line 3 holds a NUL byte") as bad:
         run(tmp_path, b'{"region": "a\\nb"}\n{"region": "c\\nd"}\n{"region": "e\0"}\n')
