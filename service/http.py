@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 
 from protocol.adapters import PREFIX, BadConfig
 from service.guard import harden
@@ -18,6 +19,7 @@ from service.wiring import Service
 
 log = logging.getLogger(__name__)
 BROKEN = 400
+CODINGS = ("gzip", "deflate", "zstd")  # in which a body may come
 
 
 class Connection(web.RequestHandler):
@@ -53,11 +55,19 @@ class Connection(web.RequestHandler):
             log.error("%s %s failed outside its handler", request.method, request.path, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun; it cannot become another one")
-        code, detail = ("malformed", "This is not HTTP.") if status == BROKEN else ("internal", "This is our fault.")
-        response = answer(describe(code, detail))
+        response = _answer(status, exc)
         harden(response)
         response.force_close()
         return response
+
+
+def _answer(status: int, exc: BaseException | None) -> web.Response:
+    if isinstance(exc, ContentEncodingError):
+        detail = f"The body's Content-Encoding is not spoken here; {', '.join(CODINGS)} are, or none."
+        return answer(describe("unknown_coding", detail), {"Accept-Encoding": ", ".join(CODINGS)})
+    if status == BROKEN:
+        return answer(describe("malformed", "This is not HTTP."))
+    return answer(describe("internal", "This is our fault."))
 
 
 @asynccontextmanager

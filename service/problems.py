@@ -43,6 +43,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "moved_on": (412, "The job is of another version by now"),
     "too_large": (413, "The table is too large"),
     "not_a_table": (415, "That is not a table"),
+    "unknown_coding": (415, "The body is compressed in a way that is not known here"),
     "wrong_media_type": (415, "That is not how bytes of an upload come"),
     "unsatisfiable_range": (416, "There are no such bytes"),
     "misdirected": (421, "This service is not reached by that name"),

@@ -41,7 +41,7 @@ READING: Schema = {
 }
 PROBLEMS = (
     *("malformed", "bad_parameter", "no_file", "timeout", "in_progress", "too_large", "not_a_table"),
-    *("invalid", "key_reused", "too_many_uploads", "queue_full", "starting", "busy", "no_space"),
+    *("unknown_coding", "invalid", "key_reused", "too_many_uploads", "queue_full", "starting", "busy", "no_space"),
 )
 KEY = Parameter("Idempotency-Key", "header", "The same key and content again answer with the same job.", TEXT)
 
@@ -85,7 +85,7 @@ PREVIEW = Call(
     "`POST /v1/jobs` takes, but of the table only the first 256 KiB; a shorter one is taken for all of it. Of "
     "Excel and Parquet it tells the format alone. No job is made and nothing is stored.",
     {200: ("What is known of it; `errors` are what a job would be refused for.", JSON, ref("Preview"))},
-    ("malformed", "no_file", "timeout", "too_large", "not_a_table", "invalid", "busy"),
+    ("malformed", "no_file", "timeout", "too_large", "not_a_table", "unknown_coding", "invalid", "busy"),
     _query(FIELDS),
     _body(FIELDS, "The first 256 KiB of the table."),
     need=Need.SUBMIT,

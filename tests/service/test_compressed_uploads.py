@@ -7,17 +7,20 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 from backports import zstd
 
 from protocol.intake.preview import MOST
+from service.http import CODINGS
 from tests.service.house import TABLE, House, keep
 from tests.service.test_readings import preview
 from tests.service.test_refused_uploads import codes, form, nothing_left, refused
 
 PACK = {"gzip": gzip.compress, "zstd": zstd.compress}
+PACK_BODY = {**PACK, "deflate": zlib.compress}
 
 
 @pytest.mark.parametrize("how", PACK)
@@ -85,3 +88,17 @@ async def test_the_beginning_of_a_compressed_table_can_be_previewed(house: House
     assert len(packed) > MOST
     told = await preview(house, packed[:MOST], params={"kind": "sales", "reading": json.dumps({"header": True})})
     assert (told["errors"], told["whole"], told["rows"][0]) == ([], False, ["North", "0", "0", "1", "0.1"])
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_a_body_may_be_encoded_in_each_way_that_is_named(house: House, coding: str) -> None:
+    headers = {"Content-Encoding": coding, "Content-Type": "text/csv"}
+    async with house.http.post("/v1/jobs?kind=sales", data=PACK_BODY[coding](TABLE), headers=headers) as answer:
+        assert (await answer.json())["source"]["size"] == len(TABLE)
+
+
+async def test_a_body_in_another_encoding_is_refused_with_those_that_are_known(house: House) -> None:
+    headers = {"Content-Encoding": "br", "Content-Type": "text/csv"}
+    problem = await refused(house, TABLE, 415, params={"kind": "sales"}, headers=headers)
+    assert problem["type"] == "/problems/unknown_coding"
+    assert "gzip, deflate, zstd" in problem["detail"]
