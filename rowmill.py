@@ -118,7 +118,7 @@ def doctor(
 
 
 def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
-    from consumer import mailers
+    from consumer import mail
     from protocol import databases, files, records, transports
 
     return {
@@ -126,7 +126,7 @@ def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
         "database": databases.examine(settings.database_url),
         "files": files.examine(settings.files_url),
         "records": records.examine(settings.records_url),
-        "mail": mailers.examine(settings.mail_url),
+        "mail": mail.examine(settings),
     }
 
 
@@ -204,9 +204,11 @@ def configure(*sides: str, level: int = logging.INFO, **given: Any) -> Settings:
 async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: Callable[[str], object]) -> None:
     """Open what the sides share and run them until *stop* is set; *ready* gets the page's address."""
     if "consumer" in sides:
+        from consumer import mail
         from consumer.executors import processes
 
         processes.prepare()  # first: half of what starting takes is loading pandas, and that is done beside all else
+        mail.check(settings)  # before anybody is told that all is ready
     from protocol.databases import open_database
     from protocol.files import open_files
     from protocol.metrics import make_registry, shown
@@ -227,8 +229,7 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
                 from service import app as front
 
                 url = asyncio.get_running_loop().create_future()
-                serving = front.run(*parts, stop=stop, ready=url.set_result, registry=registry)
-                group.create_task(serving, name="service")
+                group.create_task(front.run(*parts, stop=stop, ready=url.set_result, registry=registry), name="service")
                 address = await url  # a port that is taken is said before any worker starts
                 ready(address)
             if "consumer" in sides:

@@ -9,13 +9,15 @@ from email.message import EmailMessage
 from functools import partial
 from typing import assert_never
 
-from consumer import letters, mailbox
+from consumer import letters, mailbox, mailers
 from consumer.mailbox import Due, Fate, Mailbox, Verdict
 from consumer.mailers import Deferred, Outcome, Refused, Sender, Sent, Unclear
 from consumer.running import outlast
 from protocol import log as lines
+from protocol.config import Settings
 from protocol.databases import Database, Transaction, insist
 from protocol.files import FileMissing, Files
+from protocol.findings import Finding
 from protocol.job import Artefact, Job
 from protocol.signing import LIFE_OF_LINKS, LINK, Signer
 
@@ -40,6 +42,18 @@ def judge(outcome: Outcome, attempts: int, delays: Sequence[float]) -> Verdict:
             return Verdict(Fate.FAILED, f"{reason} (given up after {attempts} attempts)")
         case _:
             assert_never(outcome)
+
+
+def check(settings: Settings) -> None:
+    """BadConfig where these settings let no mail be written or sent; nobody is asked."""
+    Mailbox(settings.mail_from)
+    mailers.open_sender(settings.mail_url)
+
+
+async def examine(settings: Settings) -> Sequence[Finding]:
+    """Whether mail can be written and handed over. None is sent."""
+    check(settings)
+    return await mailers.examine(settings.mail_url)
 
 
 class Mailer:

@@ -22,6 +22,19 @@ def _origin(word: str) -> str:
     return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
+def check_page(url: str) -> str:
+    """Paths of the page can be written behind it."""
+    if url and (webhooks.origin_of(url) is None or urlsplit(url).query):
+        raise ValueError("must be an address such as https://rowmill.example.org")
+    return url
+
+
+def check_sources(words: tuple[str, ...]) -> tuple[str, ...]:
+    if bad := [word for word in words if not re.match(r"https://[^/]|file:///", word)]:
+        raise ValueError(f"{bad[0]!r} is no address that begins with https:// or file:///")
+    return words
+
+
 def check_unsubscribing(words: tuple[str, ...]) -> tuple[str, ...]:
     """Each can stand in the header List-Unsubscribe."""
     if bad := [word for word in words if not re.fullmatch(r"(https://|mailto:)[!-;=?-~]{1,700}", word)]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,9 +22,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from protocol import webhooks
+from protocol import checks, webhooks
 from protocol.adapters import PREFIX, BadConfig
-from protocol.checks import check_origins, check_unsubscribing, check_webhook_secrets, check_webhooks
 
 OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like read; no business of a server
 LEAST_SECRET = 32
@@ -35,7 +34,7 @@ TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 def parse_size(value: object) -> object:
     """`64MiB`, `64 MB`, `64M` and 67108864 are the same number of bytes."""
-    match = re.fullmatch(r"(\d{1,18}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(\d{1,19}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
     return int(float(match[1]) * SIZES[match[2].upper()]) if match else value
 
 
@@ -49,15 +48,25 @@ def parse_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
-Seconds = Annotated[float, BeforeValidator(parse_time), Field(gt=0)]
+def _read_by(parse: Callable[[object], object], says: str) -> BeforeValidator:
+    def read(value: object) -> object:
+        if isinstance(found := parse(value), str):
+            raise ValueError(says)  # noqa: TRY004 - pydantic takes no other
+        return found
+
+    return BeforeValidator(read)
+
+
+_SIZE = _read_by(parse_size, "must be bytes, or such as 64MiB")
+Size = Annotated[int, _SIZE, Field(gt=0)]
+Seconds = Annotated[float, _read_by(parse_time, "must be seconds, or such as 90s, 5m, 2h or 7d"), Field(gt=0)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
-
-
-Origins = Annotated[Words, AfterValidator(check_origins)]
-Webhooks = Annotated[Words, AfterValidator(check_webhooks)]
-WebhookSecrets = Annotated[Words, AfterValidator(check_webhook_secrets)]
-Unsubscribing = Annotated[Words, AfterValidator(check_unsubscribing)]
+Page = Annotated[str, AfterValidator(checks.check_page)]
+Sources = Annotated[Words, AfterValidator(checks.check_sources)]
+Origins = Annotated[Words, AfterValidator(checks.check_origins)]
+Webhooks = Annotated[Words, AfterValidator(checks.check_webhooks)]
+WebhookSecrets = Annotated[Words, AfterValidator(checks.check_webhook_secrets)]
+Unsubscribing = Annotated[Words, AfterValidator(checks.check_unsubscribing)]
 
 
 def count_cores() -> int:
@@ -90,7 +99,7 @@ class Settings(BaseSettings):
     )
     smtp_url: str = Field("", description="smtp://user:password@host:port; without it mails become .eml files")
     mail_from: str = Field("Rowmill <rowmill@localhost>", description="the sender of all mail")
-    public_url: str = Field("", description="how people reach the page; used for links in mail")
+    public_url: Page = Field("", description="how people reach the page; used for links in mail")
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
     workers: int = Field(default_factory=count_cores, ge=1, le=256, description="worker processes; default: the cores")
@@ -105,7 +114,7 @@ class Settings(BaseSettings):
     key_uploads: int = Field(16, ge=1, description="uploads of one key at a time")
     key_queue: int = Field(10_000, ge=1, description="jobs of one key in the queue")
     disk_floor: Size = Field(SPACE_FLOOR, description="how much of the disk new tables leave free, such as 256MiB")
-    sources: Words = Field((), description="URL prefixes from which messages may name a source")
+    sources: Sources = Field((), description="URL prefixes from which messages may name a source")
     fetch_hosts: Origins = Field(
         (), description="hosts that `fetch` may ask, such as api.example.org, example.org:8443 or http://10.0.0.5:8000"
     )
@@ -128,7 +137,7 @@ class Settings(BaseSettings):
     chunk_size: Size = Field(
         16 * 2**20, description="how many bytes of a table are one chunk; of a large table, up to twice as many"
     )
-    quick_size: Annotated[int, BeforeValidator(parse_size), Field(ge=0)] = Field(
+    quick_size: Annotated[int, _SIZE, Field(ge=0)] = Field(
         2**20, description="up to how many bytes a table is done at one go, without checkpoints; 0: none"
     )
     grace: Seconds = Field(20.0, description="how long a stopping consumer lets running chunks finish")
@@ -214,4 +223,5 @@ def _written_down() -> Iterator[str]:
 
 def _sentence(error: dict[str, Any]) -> str:
     name = PREFIX + str(error["loc"][0]).upper() + ": " if error["loc"] else PREFIX
-    return name + str(error["msg"]).removeprefix("Value error, ")
+    said = re.sub("^Value error, |, unable to .*", "", str(error["msg"]))
+    return name + said.replace("Input should be", "must be", 1)

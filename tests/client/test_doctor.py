@@ -50,6 +50,11 @@ def test_a_wrong_setting_is_told_before_anything_is_looked_at(tmp_path: Path) ->
     assert (ended.code, "ROWMILL_WORKERS" in ended.err) == (2, True)
 
 
+def test_a_sender_that_is_no_address_is_a_fault(tmp_path: Path) -> None:
+    ended = run("doctor", cwd=tmp_path, MAIL_FROM="nobody")
+    assert (ended.code, "ROWMILL_MAIL_FROM" in ended.out) == (1, True), ended.err
+
+
 async def one(findings: Any) -> Finding:
     [finding] = await findings
     assert isinstance(finding, Finding)

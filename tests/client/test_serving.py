@@ -94,12 +94,15 @@ def test_two_servers_do_not_share_a_data_folder(tmp_path: Path) -> None:
         ({"HOST": "0.0.0.0"}, "API_KEYS"),
         ({"WROKERS": "2"}, "ROWMILL_WROKERS"),
         ({"BROKER_URL": "smoke://signals"}, "smoke://"),
+        ({"MAIL_FROM": "nobody"}, "ROWMILL_MAIL_FROM"),
+        ({"SMTP_URL": "smtp://host?starttls=maybe"}, "ROWMILL_SMTP_URL"),
     ],
 )
 def test_a_bad_setting_names_itself(settings: dict[str, str], named: str, tmp_path: Path) -> None:
     ended = run("up", cwd=tmp_path, **settings)
     assert (ended.code, "Traceback" in ended.err) == (2, False), ended.err
     assert named in ended.err
+    assert "ready" not in ended.err
 
 
 @pytest.mark.parametrize("side", ["service", "consumer"])

@@ -195,6 +195,19 @@ def test_a_bad_value_names_itself(monkeypatch: pytest.MonkeyPatch, name: str, te
     with pytest.raises(BadConfig, match=f"^ROWMILL_{name}: ") as caught:
         config.load()
     assert str(caught.value).count("ROWMILL_") == 1
+    assert " must be " in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["foo", "mill.example.org", "ftp://x", "https://", "https://x:port", "https://x/?a=b"])
+def test_a_public_url_is_an_address_of_the_web(url: str) -> None:
+    with pytest.raises(BadConfig, match=r"^ROWMILL_PUBLIC_URL: must be an address such as https://"):
+        config.load(public_url=url)
+
+
+@pytest.mark.parametrize("url", ["foo", "http://mill.example.org/", "https:///x", "file://x"])
+def test_a_source_is_an_address_that_can_be_fetched(url: str) -> None:
+    with pytest.raises(BadConfig, match=r"^ROWMILL_SOURCES: .* is no address that begins with https:// or file:///"):
+        config.load(sources=f"https://x/,{url}")
 
 
 def test_all_bad_values_are_named_at_once_wherever_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
