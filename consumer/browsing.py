@@ -92,20 +92,14 @@ def _seconds(text: str) -> float | None:
 
 
 class Judged(AbstractResolver):
-    """Looks names up, once for both the judging and the connecting. One that leads to a private address is refused,
-
-    but for the hosts and ports that are *trusted*.
-    """
-
-    def __init__(self, trusted: Collection[tuple[str, int]] = ()) -> None:
-        self._trusted = frozenset(trusted)
+    """Looks names up, once for both the judging and the connecting. One that leads to a private address is refused."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        if (host, port) not in self._trusted and not all(is_public(str(entry[4][0])) for entry in found):
+        if not all(is_public(str(entry[4][0])) for entry in found):
             raise Reject("the name leads to an address that is not public")
         return [_resolved(host, port, entry[0], str(entry[4][0])) for entry in found]
 
@@ -134,41 +128,47 @@ async def browsing(origins: Sequence[str], connections: int) -> AsyncIterator[We
 
 
 class Calls:
-    """Calls webhooks: those of public addresses in TLS, and those of *trusted* origins, which the operator named."""
+    """Calls webhooks: those of public addresses in TLS, and those that are *trusted*, which the operator named."""
 
-    def __init__(self, session: aiohttp.ClientSession, trusted: Sequence[str]) -> None:
-        self._session, self._trusted = session, frozenset(trusted)
+    def __init__(self, judged: aiohttp.ClientSession, free: aiohttp.ClientSession, trusted: Sequence[str]) -> None:
+        self._judged, self._free, self._trusted = judged, free, frozenset(trusted)
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
-        if wrong := webhooks.find_fault(url, self._trusted) or self._find_private(url):
+        trusted = webhooks.is_trusted(url, self._trusted)
+        if wrong := webhooks.find_fault(url, self._trusted) or (None if trusted else _find_private(url)):
             return Forbidden(f"the address {wrong}")
+        session = self._free if trusted else self._judged
         try:
             place = URL(url, encoded=True)
-            async with self._session.post(place, data=body, headers=headers, allow_redirects=False) as response:
+            async with session.post(place, data=body, headers=headers, allow_redirects=False) as response:
                 return Answered(response.status, _seconds(response.headers.get("Retry-After", "")))
         except Reject as exc:
             return Forbidden(f"{exc} (ROWMILL_WEBHOOK_HOSTS may allow it)")
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             return Unreached(f"not reached: {type(exc).__name__}")
 
-    def _find_private(self, url: str) -> str | None:
-        """What is an address already is looked up by nobody."""
-        host = URL(url, encoded=True).raw_host
-        if webhooks.origin_of(url) in self._trusted or not is_address(host) or is_public(host or ""):
-            return None
-        return "is not public (ROWMILL_WEBHOOK_HOSTS may allow it)"
+
+def _find_private(url: str) -> str | None:
+    """What is an address already is looked up by nobody."""
+    host = URL(url, encoded=True).raw_host
+    if not is_address(host) or is_public(host or ""):
+        return None
+    return "is not public (ROWMILL_WEBHOOK_HOSTS may allow it)"
 
 
 @asynccontextmanager
 async def calling(trusted: Sequence[str], connections: int) -> AsyncIterator[Calls]:
-    """A session of so many connections at a time, each for one call."""
-    places = [(url.host or "", url.port or 0) for url in map(URL, trusted)]
-    connector = aiohttp.TCPConnector(resolver=Judged(places), limit=connections, force_close=True, use_dns_cache=False)
-    async with aiohttp.ClientSession(
+    """So many connections at a time, each for one call; what is trusted may lead anywhere."""
+    async with _session(connections, Judged()) as judged, _session(connections) as free:
+        yield Calls(judged, free, trusted)
+
+
+def _session(connections: int, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(resolver=resolver, limit=connections, force_close=True, use_dns_cache=False)
+    return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=CALL, sock_connect=CONNECT),
         headers={"Accept-Encoding": "identity", "User-Agent": "rowmill"},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-    ) as session:
-        yield Calls(session, trusted)
+    )

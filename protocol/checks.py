@@ -43,9 +43,10 @@ def check_unsubscribing(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_webhooks(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Each with a path, so that none can be taken for its whole origin."""
     if bad := [word for word in words if webhooks.origin_of(word) is None]:
         raise ValueError(f"{bad[0]!r} is no address that begins with https:// or http://")
-    return words
+    return tuple(parts._replace(path=parts.path or "/").geturl() for parts in map(urlsplit, words))
 
 
 def check_webhook_secrets(words: tuple[str, ...]) -> tuple[str, ...]:

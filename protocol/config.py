@@ -22,7 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from protocol import checks, webhooks
+from protocol import checks
 from protocol.adapters import PREFIX, BadConfig
 
 OF_THE_CLIENT = {"server", "key_file"}  # what `rowmill submit` and its like read; no business of a server
@@ -185,9 +185,8 @@ class Settings(BaseSettings):
 
 
 def trusted(settings: Settings) -> tuple[str, ...]:
-    """The origins that webhooks may reach wherever they lie, also without TLS."""
-    own = (webhooks.origin_of(url) for url in settings.webhook_url)
-    return (*settings.webhook_hosts, *(origin for origin in own if origin))
+    """What webhooks may reach wherever it lies, also without TLS: whole origins, and the operator's own addresses."""
+    return (*settings.webhook_hosts, *settings.webhook_url)
 
 
 @lru_cache(maxsize=256)

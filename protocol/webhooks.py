@@ -29,12 +29,16 @@ def origin_of(url: str) -> str | None:
     return f"{parts.scheme}://{host}:{port}"
 
 
+def is_trusted(url: str, trusted: Collection[str]) -> bool:
+    """Whether *trusted* holds this address, or its whole origin."""
+    return url in trusted or origin_of(url) in trusted
+
+
 def find_fault(url: str, trusted: Collection[str]) -> str | None:
-    """What is wrong with this address, as the end of a sentence; *trusted* origins need no TLS."""
-    origin = origin_of(url)
-    if origin is None:
+    """What is wrong with this address, as the end of a sentence; what is *trusted* needs no TLS."""
+    if origin_of(url) is None:
         return "is no address that can be called"
-    if not origin.startswith("https:") and origin not in trusted:
+    if not url.startswith("https:") and not is_trusted(url, trusted):
         return "must begin with https:// (ROWMILL_WEBHOOK_HOSTS names hosts that need not)"
     return None
 

@@ -296,6 +296,18 @@ async def test_a_trusted_host_is_trusted_on_its_port_alone(world: World, receive
         await world.until(job, "delivered", "failed")
 
 
+@pytest.mark.parametrize("place", ["http://127.0.0.1", "https://localhost"])
+async def test_of_the_host_of_a_trusted_address_nothing_else_is_called(
+    world: World, receiver: Receiver, place: str
+) -> None:
+    port = receiver.url.rpartition(":")[2]
+    job = ended(f"{receiver.url}/hook", f"{place}:{port}/hook?all", f"{place}:{port}/other")
+    await world.finish(job)
+    async with world.calling(f"{receiver.url}/hook", f"{place}:{port}/"):
+        await world.until(job, "delivered", "failed", "failed", attempts=1)
+    assert receiver.paths() == ["/hook"]
+
+
 async def test_the_operators_address_is_called_for_every_job_and_not_told_to_users(
     world: World, receiver: Receiver
 ) -> None:

@@ -15,6 +15,7 @@ from protocol import adapters, config
 from protocol.adapters import BadConfig
 from protocol.databases import open_database
 from protocol.files import open_files
+from protocol.recipients import read_webhooks
 from protocol.signing import load_signer
 from protocol.transports import open_transport
 
@@ -208,6 +209,14 @@ def test_a_public_url_is_an_address_of_the_web(url: str) -> None:
 def test_a_source_is_an_address_that_can_be_fetched(url: str) -> None:
     with pytest.raises(BadConfig, match=r"^ROWMILL_SOURCES: .* is no address that begins with https:// or file:///"):
         config.load(sources=f"https://x/,{url}")
+
+
+def test_an_address_of_the_operators_opens_no_other_of_its_host() -> None:
+    settings = config.load(webhook_url="http://10.0.0.5:8000,http://10.0.0.6/hook", webhook_hosts="http://10.0.0.7")
+    told = ["http://10.0.0.5:8000/", "http://10.0.0.6/hook", "http://10.0.0.7/any"]
+    assert read_webhooks(told, config.trusted(settings))[1] == []
+    others = ["http://10.0.0.5:8000/other", "http://10.0.0.6/", "http://10.0.0.6/hook?all"]
+    assert [fault.code for fault in read_webhooks(others, config.trusted(settings))[1]] == ["bad_webhook"] * 3
 
 
 def test_all_bad_values_are_named_at_once_wherever_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
