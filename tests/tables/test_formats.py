@@ -37,8 +37,11 @@ ROWS: list[list[Any]] = [
 GOOD = [["Süd", "note", str(100 + number), "10", "0.5"] for number in range(40)]
 
 
-def workbook(rows: list[list[Any] | None]) -> bytes:
-    """The smallest that Excel opens: text inline, numbers as numbers; None is a row that is not there."""
+def workbook(rows: list[list[Any] | None], claim: str = "", stray: str = "") -> bytes:
+    """The smallest that Excel opens: text inline, numbers as numbers; None is a row that is not there.
+
+    It may *claim* a dimension, and end with a *stray* row of its own.
+    """
 
     def spelled(text: str) -> str:
         return escape(text, {"\r": "&#13;"})
@@ -58,15 +61,16 @@ def workbook(rows: list[list[Any] | None]) -> bytes:
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" ContentType='
         '"application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" '
-        f'ContentType="{sheet}.sheet.main+xml"/><Override PartName="/xl/s.xml" ContentType="{sheet}.worksheet+xml"/>'
-        "</Types>",
+        f'ContentType="{sheet}.sheet.main+xml"/><Override PartName="/xl/worksheets/s.xml" '
+        f'ContentType="{sheet}.worksheet+xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="a" Type='
         f'"{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="Sales" sheetId="1" '
         'r:id="b"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="b" Type='
-        f'"{office}/worksheet" Target="s.xml"/></Relationships>',
-        "xl/s.xml": f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData></worksheet>',
+        f'"{office}/worksheet" Target="worksheets/s.xml"/></Relationships>',
+        "xl/worksheets/s.xml": f'<worksheet xmlns="{main}">{claim}<sheetData>{"".join(lines)}{stray}</sheetData>'
+        "</worksheet>",
     }
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -243,11 +247,28 @@ def test_a_parquet_file_without_rows_has_a_result(tmp_path: Path) -> None:
     assert ran.finished.report.account.read == 0
 
 
+CLAIM = '<dimension ref="A1:ZZ1048576"/>'
+
+
+@pytest.mark.parametrize("claim", ["", CLAIM])
+def test_a_sheet_with_a_cell_far_out_is_refused_before_it_takes_all_memory(tmp_path: Path, claim: str) -> None:
+    wide = '<row r="99"><c r="ZZ99"><v>1</v></c></row>'
+    data = workbook([HEADER, *ROWS], claim, f'{wide}<row r="1048576"><c r="A1048576" s="1"><v>1</v></c></row>')
+    with pytest.raises(BadTable, match="reaches over 1,048,576 rows and 702 columns; delete") as bad:
+        run(tmp_path, data)
+    assert (bad.value.status, bad.value.faults[0].code) == (413, "too_large")
+
+
+def test_blank_cells_far_out_are_none(tmp_path: Path) -> None:
+    data = workbook([HEADER, *ROWS], CLAIM, '<row r="1048576"><c r="ZZ1048576" s="1"/></row>')
+    assert run(tmp_path, data).finished.report.account.read == len(ROWS)
+
+
 def test_what_is_damaged_is_refused(tmp_path: Path) -> None:
     for data in (as_xlsx(GOOD)[:-30], as_parquet(GOOD)[:-30]):
         assert refused(tmp_path, data) == (422, "damaged")
     whole = bytearray(as_xlsx(GOOD))
-    whole[whole.index(b"xl/s.xml") + 60] ^= 0xFF
+    whole[whole.index(b"xl/worksheets/s.xml") + 60] ^= 0xFF
     assert refused(tmp_path, bytes(whole)) == (422, "damaged")
     assert refused(tmp_path, b'{"a" 1}\n[]\n') == (422, "no_objects")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from functools import lru_cache
+from typing import IO, Any, BinaryIO
 
 from python_calamine import CalamineError, CalamineWorkbook
 
@@ -17,6 +19,11 @@ from protocol.job import Fault, Finding
 
 MOST = 512 * 2**20  # bytes of the workbook's parts, unpacked: a sheet is in memory as a whole
 PARTS = 2_000
+CELLS = 40_000_000  # from a sheet's first to its last: the library holds each, at 32 bytes, however few have anything
+_CLAIM = re.compile(rb'<dimension ref="(?:[A-Z]+[0-9]+:)?([A-Z]+)([0-9]+)"')
+_CELL = re.compile(rb'<c r="([A-Z]+)([0-9]+)"[^>]*(?<!/)>')  # that has anything
+_LONGEST_TAG = 200
+_SHEETS = "xl/worksheets/"
 _WHOLE = 10**15  # up to here a double is a whole number to the last digit
 _PIECE = 2**20
 
@@ -68,8 +75,31 @@ def _check(file: BinaryIO) -> None:
                 with archive.open(part) as inner:
                     while inner.read(_PIECE):
                         pass
+                if part.filename.startswith(_SHEETS):
+                    with archive.open(part) as sheet:
+                        _check_reach(sheet)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as exc:
         raise _bad("damaged", f"The workbook cannot be unpacked: {str(exc)[:200].rstrip('.')}.") from None
+
+
+def _check_reach(sheet: IO[bytes]) -> None:
+    """What the sheet claims counts blank cells too, so only where that is much are the others looked for."""
+    rows, columns, rest = 0, 0, b""
+    while piece := sheet.read(_PIECE):
+        piece, rest = rest + piece, piece[-_LONGEST_TAG:]
+        if (claim := _CLAIM.search(piece)) and int(claim[2]) * _number(claim[1]) <= CELLS:
+            return
+        for column, row in _CELL.findall(piece):
+            rows, columns = max(rows, int(row)), max(columns, _number(column))
+    if rows * columns > CELLS:
+        reach = f"A sheet of the workbook reaches over {rows:,} rows and {columns:,} columns"
+        raise _bad("too_large", f"{reach}; delete what stands far out, or save the sheet as CSV.", 413)
+
+
+@lru_cache(maxsize=1000)
+def _number(column: bytes) -> int:
+    """`AB` is column 28."""
+    return sum((letter - 64) * 26**place for place, letter in enumerate(reversed(column)))
 
 
 def _check_sizes(parts: list[zipfile.ZipInfo]) -> None:
