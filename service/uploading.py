@@ -25,7 +25,8 @@ FIELDS: dict[str, Schema] = {
         "type": "string",
         "contentMediaType": JSON,
         "contentSchema": ref("Reading"),
-        "description": "How to read the table, where looking gets it wrong: a JSON object.",
+        "description": "How to read the table, where looking gets it wrong: a JSON object. "
+        "The `charset` of a media type is not believed; `encoding` here is.",
     },
     **WHO,
 }

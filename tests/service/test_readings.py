@@ -38,6 +38,13 @@ async def test_a_declared_reading_is_the_jobs(house: House, last: bool) -> None:
     assert (await house.consumer.next_job()).reading.columns == COLUMNS
 
 
+async def test_the_charset_of_a_media_type_is_not_believed(house: House) -> None:
+    headers = {"Content-Type": "text/csv; charset=ISO-8859-1"}
+    told = await preview(house, "größe\nß\n".encode(), headers=headers)
+    assert (told["columns"], told["rows"]) == (["größe"], [["ß"]])
+    assert codes(await refused(house, GERMAN, 422, params={"kind": "profile"}, headers=headers)) == ["encoding"]
+
+
 async def test_what_is_not_declared_is_null(house: House) -> None:
     job = await house.submit()
     assert job["reading"] == {"encoding": None, "delimiter": None, "header": None, "quote": None, "columns": {}}
