@@ -264,6 +264,13 @@ def test_blank_cells_far_out_are_none(tmp_path: Path) -> None:
     assert run(tmp_path, data).finished.report.account.read == len(ROWS)
 
 
+@pytest.mark.parametrize("place", [f"ZZ{'9' * 5_000}", f"{'Z' * 5_000}9"])
+def test_places_that_no_sheet_can_have_are_far_out(tmp_path: Path, place: str) -> None:
+    cell = f'<row r="9"><c r="{place}"><v>1</v></c></row>'
+    for claim in ("", f'<dimension ref="A1:{place}"/>'):
+        assert refused(tmp_path, workbook([HEADER, *ROWS], claim, cell)) == (413, "too_large")
+
+
 def test_what_is_damaged_is_refused(tmp_path: Path) -> None:
     for data in (as_xlsx(GOOD)[:-30], as_parquet(GOOD)[:-30]):
         assert refused(tmp_path, data) == (422, "damaged")
