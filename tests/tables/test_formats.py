@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -269,6 +270,14 @@ def test_places_that_no_sheet_can_have_are_far_out(tmp_path: Path, place: str) -
     cell = f'<row r="9"><c r="{place}"><v>1</v></c></row>'
     for claim in ("", f'<dimension ref="A1:{place}"/>'):
         assert refused(tmp_path, workbook([HEADER, *ROWS], claim, cell)) == (413, "too_large")
+
+
+def test_tags_that_never_end_cost_no_more_than_others() -> None:
+    data = workbook([HEADER], stray='<c r="A1" ' * 400_000)
+    began = time.process_time()
+    with pytest.raises(BadTable, match=r"The workbook cannot be read: "):
+        xlsx.open_sheet(io.BytesIO(data))
+    assert time.process_time() - began < 5
 
 
 def test_what_is_damaged_is_refused(tmp_path: Path) -> None:

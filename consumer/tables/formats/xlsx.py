@@ -22,7 +22,7 @@ PARTS = 2_000
 CELLS = 40_000_000  # from a sheet's first to its last: the library holds each, at 32 bytes, however few have anything
 _PLACE = rb"([A-Z]{1,9})[A-Z]*([0-9]{1,9})[0-9]*"  # the last one is XFD1048576; others can be much longer
 _CLAIM = re.compile(rb'<dimension ref="(?:[A-Z]+[0-9]+:)?%s"' % _PLACE)
-_CELL = re.compile(rb'<c r="%s"[^>]*(?<!/)>' % _PLACE)  # that has anything
+_CELL = re.compile(rb'<c r="%s"[^<>]*(?<!/)>' % _PLACE)  # that has anything
 _LONGEST_TAG = 200
 _SHEETS = "xl/worksheets/"
 _WHOLE = 10**15  # up to here a double is a whole number to the last digit
