@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import io
 import json
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -263,6 +264,28 @@ def test_a_sheet_with_a_cell_far_out_is_refused_before_it_takes_all_memory(tmp_p
 def test_blank_cells_far_out_are_none(tmp_path: Path) -> None:
     data = workbook([HEADER, *ROWS], CLAIM, '<row r="1048576"><c r="ZZ1048576" s="1"/></row>')
     assert run(tmp_path, data).finished.report.account.read == len(ROWS)
+
+
+def with_more(near: bytes, far: bytes, *, before: bool) -> bytes:
+    """A workbook with the sheet of another one, too, *before* or behind its own."""
+    own, more = '<sheet name="Sales" sheetId="1" r:id="b"/>', '<sheet name="More" sheetId="2" r:id="c"/>'
+    data = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(near)) as ones, zipfile.ZipFile(data, "w") as archive:
+        for name in ones.namelist():
+            text = ones.read(name).decode().replace(own, more + own if before else own + more)
+            [(whole, relation)] = re.findall(r'(<Relationship Id="b"([^>]*)/>)', text) or [("<none>", "")]
+            there = f'<Relationship Id="c"{relation.replace("s.xml", "more.xml")}/>'
+            archive.writestr(name, text.replace(whole, whole + there))
+        with zipfile.ZipFile(io.BytesIO(far)) as others:
+            archive.writestr("xl/worksheets/more.xml", others.read("xl/worksheets/s.xml"))
+    return data.getvalue()
+
+
+def test_only_the_first_sheet_is_looked_at(tmp_path: Path) -> None:
+    near = workbook([HEADER, *ROWS])
+    far = workbook([HEADER], CLAIM, '<row r="1048576"><c r="ZZ1048576"><v>1</v></c></row>')
+    assert run(tmp_path, with_more(near, far, before=False)).finished.report.account.read == len(ROWS)
+    assert refused(tmp_path, with_more(near, far, before=True)) == (413, "too_large")
 
 
 @pytest.mark.parametrize("place", [f"ZZ{'9' * 5_000}", f"{'Z' * 5_000}9"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import posixpath
 import re
 import zipfile
 import zlib
@@ -24,7 +25,9 @@ _PLACE = rb"([A-Z]{1,9})[A-Z]*([0-9]{1,9})[0-9]*"  # the last one is XFD1048576;
 _CLAIM = re.compile(rb'<dimension ref="(?:[A-Z]+[0-9]+:)?%s"' % _PLACE)
 _CELL = re.compile(rb'<c r="%s"[^<>]*(?<!/)>' % _PLACE)  # that has anything
 _LONGEST_TAG = 200
-_SHEETS = "xl/worksheets/"
+_BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_FIRST, _RELATION = re.compile(rb'<(?:\w+:)?sheet\s[^<>]*:id="([^"<>]+)"'), re.compile(rb"<Relationship\s[^<>]*>")
+_TARGET = re.compile(rb'\sTarget="([^"]+)"')
 _WHOLE = 10**15  # up to here a double is a whole number to the last digit
 _PIECE = 2**20
 
@@ -76,11 +79,22 @@ def _check(file: BinaryIO) -> None:
                 with archive.open(part) as inner:
                     while inner.read(_PIECE):
                         pass
-                if part.filename.startswith(_SHEETS):
-                    with archive.open(part) as sheet:
-                        _check_reach(sheet)
+            if sheet := _find_first(archive):
+                with archive.open(sheet) as inner:
+                    _check_reach(inner)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as exc:
         raise _bad("damaged", f"The workbook cannot be unpacked: {str(exc)[:200].rstrip('.')}.") from None
+
+
+def _find_first(archive: zipfile.ZipFile) -> str | None:
+    """The part that holds the first sheet; None where that is not told as usual."""
+    names = {*archive.namelist()}
+    if not {_BOOK, _RELATIONS} <= names or not (first := _FIRST.search(archive.read(_BOOK))):
+        return None
+    own = (tag for tag in _RELATION.findall(archive.read(_RELATIONS)) if b' Id="%s"' % first[1] in tag)
+    target = _TARGET.search(next(own, b""))
+    part = posixpath.join("xl", target[1].decode(errors="replace")).removeprefix("/") if target else None
+    return part if part in names else None
 
 
 def _check_reach(sheet: IO[bytes]) -> None:
@@ -93,7 +107,7 @@ def _check_reach(sheet: IO[bytes]) -> None:
         for column, row in _CELL.findall(piece):
             rows, columns = max(rows, int(row)), max(columns, _number(column))
     if rows * columns > CELLS:
-        reach = f"A sheet of the workbook reaches over {rows:,} rows and {columns:,} columns"
+        reach = f"The first sheet of the workbook reaches over {rows:,} rows and {columns:,} columns"
         raise _bad("too_large", f"{reach}; delete what stands far out, or save the sheet as CSV.", 413)
 
 
