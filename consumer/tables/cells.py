@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -72,6 +73,8 @@ class Tokeniser(Generic[T]):
         if self.types is None and (columns := split(data, self.delimiter, width)):
             cells = [pa.array(columns[place], self.text) for place in self.wanted]
             return [self.convert(cells)], _Collector().misfits()
+        if data.startswith(BOM_UTF8):  # of a cell, for the file's own mark is no part of its rows
+            data = BOM_UTF8 + data  # pyarrow leaves out the first one
         block = self._block
         while block < len(data):
             try:

@@ -30,10 +30,11 @@ def tables(draw: st.DrawFn) -> dict[str, object]:
     delimiter = draw(st.sampled_from(",;\t|"))
     blanks = draw(st.booleans())
     width = draw(st.integers(2 if blanks else 1, 4))
-    plain = st.text(st.sampled_from("ab5\" é\u00a0'" + "".join(c for c in ",;|" if c != delimiter)), max_size=6).filter(
+    others = "".join(c for c in ",;|" if c != delimiter)
+    plain = st.text(st.sampled_from("ab5\" é\u00a0\ufeff'" + others), max_size=6).filter(
         lambda cell: not cell.lstrip(" ").startswith('"')
     )
-    content = st.text(st.sampled_from('a5 é",;\t|\n\r'), max_size=6)
+    content = st.text(st.sampled_from('a5 é\ufeff",;\t|\n\r'), max_size=6)
     lead = st.sampled_from(["", " ", "  "]) if blanks else st.just("")
     trail = st.sampled_from(["", " ", "  "] if blanks else ["", " ", "x", 'x"y', ' "'])
     quoted = st.builds(lambda b, c, a: b + '"' + c.replace('"', '""') + '"' + a, lead, content, trail)

@@ -67,6 +67,15 @@ def test_text_is_exact(files: BlockingFiles) -> None:
     assert list(batch.frame["a"]) == ["NA", "null", "00123", '5" pipe', "x", 'a"b', "\uff2eaN"]
 
 
+def test_a_byte_order_mark_that_begins_a_cell_is_text_also_where_a_chunk_begins(files: BlockingFiles) -> None:
+    files.write("table", ['a,b\n\ufeffNorth,"1"\n\ufeffSouth,"2"\n\ufeff\n'.encode()])  # as of files put together
+    seen = survey.survey(files, "table", ReadOptions(delimiter=","), name="t.csv", work_prefix="work/")
+    reader = read.Reader(files, seen, [Column("a")], ReadOptions())
+    batches = [reader.read(chunk) for chunk in cut.cut(files, seen, 1)]
+    assert [cell for batch in batches for cell in batch.frame["a"]] == ["\ufeffNorth", "\ufeffSouth"]
+    assert b"".join(batch.rejects_csv() for batch in batches) == "\ufeff,,4,short_row: 1 of 2 cells\n".encode()
+
+
 @pytest.mark.parametrize(
     "cell",
     [
