@@ -19,6 +19,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LONGEST_MARK = 4
+_MARKED = ("utf-16", "utf-32")  # of which a mark tells the order of bytes
 _NO_TEXT = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf_7", "mbcs", "oem"})
 
 
@@ -41,6 +42,9 @@ class Undecodable(Exception):
         detail = f"The byte 0x{self.byte:02X} at offset {self.offset} in line {line} is not {self.encoding.upper()}."
         if self.encoding == UTF8:
             detail += " If the file comes from an older Windows program, declare encoding=cp1252."
+        if self.encoding in _MARKED and not self.offset:
+            named = f"{self.encoding}-le or {self.encoding}-be"
+            detail = f"The file does not begin with a byte order mark: declare {named}."
         return Fault(code="encoding", detail=detail, line=line)
 
 
@@ -89,6 +93,8 @@ class Decoder:
         self.mark, self.encoding = mark, encoding
         self._codec = codecs.getincrementaldecoder(encoding)()
         self._offset = self.skipped
+        if encoding in _MARKED and self._begun and not mark:
+            raise Undecodable(b"", encoding, self._begun[0], 0)
         return self._begun[self.skipped :]
 
     def _decode(self, block: bytes, *, final: bool) -> bytes:

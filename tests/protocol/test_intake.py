@@ -151,6 +151,15 @@ def test_utf16_without_a_mark_is_refused_with_a_hint() -> None:
     assert inspect("a,b\n1,ü\n".encode("utf-16-le"), encoding="utf-16-le").header == ("a", "b")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("block", [1, 100])
+def test_an_encoding_that_needs_a_mark_is_refused_without_it(encoding: str, block: int) -> None:
+    data = "a,b\n1,2\n".encode(f"{encoding}-le")
+    with pytest.raises(BadTable, match=f"declare {encoding}-le or {encoding}-be"):
+        inspect(data, encoding=encoding, block=block)
+    assert refused(data, encoding=encoding) == (422, [("encoding", 1)])
+
+
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n \r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b"\xff\xfe"])
 def test_a_file_without_even_a_header_is_empty(data: bytes) -> None:
     assert refused(data) == (422, [("empty", None)])
