@@ -59,6 +59,12 @@ def test_other_quotes_or_none_are_read_as_declared_with_the_same_lines_however_i
     assert ran.artefact("rejected.csv").splitlines()[1] == b'S,"5"" pipe",x,1,1,3,revenue: not_a_number'
 
 
+def test_an_empty_cell_in_other_quotes_is_a_row_by_itself_as_in_the_usual_ones(tmp_path: Path) -> None:
+    for quote in "\"'":
+        written = f"x\n{quote}{quote}\n\n  \nb\n{quote} {quote}\n".encode()
+        assert run(tmp_path, written, "profile", quote=quote).finished.report.numbers["rows"] == 3
+
+
 def test_the_findings_are_about_the_file_as_it_was_sent(tmp_path: Path) -> None:
     ran = run(tmp_path, "x,y\n1,'ä'\n".encode("cp1252"), "profile", encoding="cp1252", quote="'")
     found = {one.what: (one.value, one.why, one.line) for one in ran.plan.findings}
