@@ -104,8 +104,8 @@ def headline(numbers: Mapping[str, Any]) -> str:
         return "The table has no rows."
     rejected = f", {numbers['rejected']:,} of them rejected" if numbers["rejected"] else ""
     average = "" if numbers["average"] is None else f"; the average is {number(numbers['average'])}"
-    top = numbers["top_group"]
-    largest = "" if top is None else f"; {top} has the largest sum, {number(numbers['top_group_total'])}"
+    top, total = numbers["top_group"], numbers["top_group_total"]  # which may be too large for a number
+    largest = "" if None in {top, total} else f"; {top} has the largest sum, {number(total)}"
     return f"{count(numbers['total_rows'], 'row')}{rejected}{average}{largest}."
 
 

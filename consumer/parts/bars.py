@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from consumer.exact import Sums
 from consumer.parts.sentences import count, number
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -57,7 +60,7 @@ def _labelled(place: int, bar: Bar) -> Bar:
 def _told(others: Sequence[Bar], of: int, what: str) -> str:
     if not others:
         return "" if of else "There is nothing to draw."
-    rest = number(math.fsum(size for _, size in others))
+    rest = number(Sums.of(np.array([size for _, size in others])).value)
     return f"The {MOST_BARS} largest of {of:,}; {what.lower()} of the {count(len(others), 'other')}: {rest}."
 
 

@@ -138,6 +138,7 @@ def test_simulated_work_takes_the_share_of_the_chunk():
     [
         ({}, "5 rows; the average is 27.625; South has the largest sum, 50.25."),
         ({"total_rows": 1, "average": None, "top_group": None}, "1 row."),
+        ({"top_group_total": None}, "5 rows; the average is 27.625."),  # beyond the largest double
         (
             {"total_rows": 1234567, "rejected": 1000, "average": 1234.5},
             "1,234,567 rows, 1,000 of them rejected; the average is 1,234.5; South has the largest sum, 50.25.",

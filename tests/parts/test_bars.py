@@ -29,6 +29,10 @@ def test_what_is_not_drawn_is_told():
     assert spec["title"]["subtitle"] in spec["description"]
 
 
+def test_the_sum_of_what_is_not_drawn_may_be_beyond_any_number():
+    assert chart(list("abcdefghijklmnopqrstuv"), [1e308] * 22)["title"]["subtitle"].endswith("of the 2 others: inf.")
+
+
 def test_nothing_to_draw_is_said():
     assert chart([], [])["title"]["subtitle"] == "There is nothing to draw."
     assert drawn(chart(["a"], [math.inf])) == []
