@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from consumer.tables import write
 from consumer.tables.formats import Row, quoted, spell
@@ -65,7 +67,7 @@ def _parquet(files: BlockingFiles, key: str, options: ReadOptions, layout: Layou
         if not table.rows:  # then the header is all there is
             files.write(to, [write.header(table.columns)])
             return Copy(ReadOptions(delimiter=",", header=True), _named(layout, table.columns, "the file's schema"))
-        _write(files, key, to, table.spell())
+        _write(files, key, to, _marked(table.spell()))
     told = _named(layout, table.columns, "the file's schema")
     return Copy(_headless(table.columns, options), told, table.rows + 1)
 
@@ -73,12 +75,17 @@ def _parquet(files: BlockingFiles, key: str, options: ReadOptions, layout: Layou
 def _jsonl(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout, to: str) -> Copy:
     names = jsonl.columns(blocks(files, key), options.encoding)
     rows = _Followed(jsonl.rows(blocks(files, key), names, options.encoding))
-    _write(files, key, to, spell(rows, rowwise=True))
+    _write(files, key, to, _marked(spell(rows, rowwise=True)))
     return Copy(_headless(names, options), _named(layout, names, "all keys of its objects"), rows.last + 1)
 
 
 def _headless(names: tuple[str, ...], options: ReadOptions) -> ReadOptions:
     return ReadOptions(delimiter=",", header=False, names=names, surplus=options.surplus)
+
+
+def _marked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Behind a byte order mark, so that one in the first cell is not taken for it."""
+    return chain((BOM_UTF8,), pieces)
 
 
 def _named(layout: Layout, names: tuple[str, ...], why: str) -> tuple[Finding, ...]:

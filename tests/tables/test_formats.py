@@ -226,6 +226,12 @@ def test_the_line_of_a_nul_byte_is_that_of_the_file(tmp_path: Path) -> None:
     assert bad.value.status == 415
 
 
+def test_a_byte_order_mark_in_the_first_cell_is_none_of_the_file(tmp_path: Path) -> None:
+    row = ["\ufeffa", "b", "1", "x", "1"]
+    for data in (as_parquet([row]), as_jsonl([row])):
+        assert cells(run(tmp_path, data), "rejected.csv")[1] == [*row, "1", "quantity: not_a_number"]
+
+
 def test_a_sheet_is_read_as_excel_writes_it(tmp_path: Path) -> None:
     rows = [None, HEADER, [5, True, 100.0, 1.0, 0.1], None, ["b", 1e20, "x", 2.5, None]]
     ran = run(tmp_path, workbook(rows))
