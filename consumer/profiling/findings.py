@@ -142,7 +142,10 @@ def plain(value: float | None) -> float | int | None:
     """With the 15 digits that survive, and without a point where there is nothing behind it."""
     if value is None or not math.isfinite(value):
         return None
-    return int(value) if abs(value) < WHOLE and value == int(value) else float(f"{value:.15g}")
+    if abs(value) < WHOLE and value == int(value):
+        return int(value)
+    rounded = float(f"{value:.15g}")
+    return rounded if math.isfinite(rounded) else value  # the largest double has no 15 digits
 
 
 def _moment(seconds: float, *, timed: bool) -> str:

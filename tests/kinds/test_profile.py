@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,11 @@ def test_the_law_holds_where_everything_is_estimated():
     assert "within" in column(report, "size")["quantiles_are"]
     assert report.numbers["duplicates_are"] == "estimated"
     assert report.tables["values"]["value"].tolist() == ["often"]
+
+
+def test_the_largest_double_stays_a_number():
+    largest = column(profile({"x": ["1.7976931348623157e308", "-1.7976931348623157e308"]}), "x")
+    assert (largest["min"], largest["max"]) == (-sys.float_info.max, sys.float_info.max)
 
 
 @QUICK
