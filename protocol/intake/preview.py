@@ -123,6 +123,6 @@ def _rows(data: bytes, options: ReadOptions, layout: Layout, *, whole: bool) -> 
 def _split(text: bytes, layout: Layout, at: int) -> Iterator[tuple[int, bytes]]:
     row, line = scanning.whole_row(layout.delimiter.encode(), blanks=layout.blanks), layout.first_line
     while found := row.match(text, at):
-        if found[0].strip():
+        if layout.delimiter.encode() in found[0] or found[0].decode(errors="replace").strip():
             yield line, found[0]
         at, line = found.end(), line + scanning.line_ends(found[0])

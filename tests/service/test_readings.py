@@ -126,6 +126,12 @@ async def test_a_preview_follows_what_is_declared(house: House) -> None:
     assert told["rows"] == [['"x"', "y"]]
 
 
+async def test_the_rows_of_a_preview_are_those_of_the_job(house: House) -> None:
+    table = "a\tb\n\t\n\u00a0\n  \n\u00a0\t\n".encode()  # two rows without a word, and two blank lines
+    told = await preview(house, form(file=table))
+    assert list(zip(told["lines"], told["rows"], strict=True)) == [(2, ["", ""]), (5, ["\u00a0", ""])]
+
+
 async def test_the_beginning_of_a_longer_table_is_no_fault(house: House) -> None:
     table = TABLE + b'North,"a quoted, long cell",1,1,0\n' * 10_000
     told = await preview(house, form(file=table[:MOST]))
