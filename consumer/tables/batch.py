@@ -80,7 +80,7 @@ class Batch:
         bad = reasons > 0
         if not bad.any():
             return self
-        vocabulary = tuple(f"{failed.column}: {failed.reason}" for failed in failures)
+        vocabulary = tuple(f"{self.explainer.name_of(failed.column)}: {failed.reason}" for failed in failures)
         rejects = self.rejects.add(self.places[bad], reasons[bad] - 1, vocabulary)
         return replace(self, found=self.found.where(~bad), places=self.places[~bad], rejects=rejects)
 

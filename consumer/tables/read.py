@@ -109,6 +109,10 @@ class _Reading:
     def _vocabulary(self) -> tuple[str, ...]:
         return converted.vocabulary([self.layout.header[place] for place in self.wanted])
 
+    def name_of(self, column: str) -> str:
+        places = zip(self.columns, self.wanted, strict=True)
+        return next((self.layout.header[place] for needed, place in places if needed.name == column), column)
+
     def explain(self, cells: Cells) -> pa.Array:
         """Why rows with these cells are rejected, of which one that is needed is bad."""
         wanted = [cells[place] for place in self.wanted]

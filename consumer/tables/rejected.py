@@ -27,6 +27,9 @@ Cells = Sequence[pa.Array]  # one array for each column of the table
 class Explainer(Protocol):
     """Finds out why rows with these cells are rejected."""
 
+    def name_of(self, column: str) -> str:
+        """What a needed column is called in the file."""
+
     def explain(self, cells: Cells) -> pa.Array: ...
 
     def explain_few(self, columns: Sequence[Sequence[str]]) -> list[str]:

@@ -36,11 +36,13 @@ def test_a_header_that_names_no_column_is_one_if_it_is_declared(tmp_path: Path) 
 def test_columns_are_mapped_and_artefacts_carry_the_files_own_names(tmp_path: Path) -> None:
     rows = "".join(f"Nord,{n},10,0\n" for n in (*range(100, 120), 5000))
     columns = {"region": "Gebiet", "revenue": "Umsatz", "quantity": "Menge", "discount": "Rabatt"}
-    ran = run(tmp_path, f"Gebiet,Umsatz,Menge,Rabatt\n{rows}Nord,x,1,1\n".encode(), "sales", columns=columns)
+    table = f"Gebiet,Umsatz,Menge,Rabatt\n{rows}Nord,x,1,1\nNord,1,0,1\n".encode()
+    ran = run(tmp_path, table, "sales", columns=columns)
     assert ran.artefact("anomalies.csv").decode() == (
         "Gebiet,Umsatz,Menge,Rabatt,revenue_per_unit\nNord,5000,10,0,500\n"
     )
-    assert b"Umsatz: not_a_number" in ran.artefact("rejected.csv")
+    reasons = [line.rpartition(b",")[2] for line in ran.artefact("rejected.csv").splitlines()[1:]]
+    assert reasons == [b"Umsatz: not_a_number", b"Menge: zero_quantity"]
     after = milling.run(milling.amend(ran, b"Gebiet,Umsatz,Menge,Rabatt\nS,1,1,1\n", How.APPEND, name="more"))
     assert after.finished.report.numbers["kept"] == 22
 
