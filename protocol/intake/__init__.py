@@ -158,8 +158,8 @@ class Inspector:
 
     def _refuse_nul(self, text: bytes, block: bytes) -> None:
         if (at := text.find(b"\0")) >= 0:
-            hint = ""
-            if block[:64].count(b"\0") * 3 > len(block[:64]):
+            hint, wide = "", str(self._decoder.encoding).startswith(("utf-16", "utf-32"))
+            if not wide and block[:64].count(b"\0") * 3 > len(block[:64]):
                 hint = " It may be UTF-16 without a byte order mark: declare encoding=utf-16-le or utf-16-be."
             raise BadTable(415, (nul_byte(self._line_now(text[:at]), hint),))
 

@@ -149,6 +149,8 @@ def test_utf16_without_a_mark_is_refused_with_a_hint() -> None:
     with pytest.raises(BadTable, match="declare encoding=utf-16-le"):
         inspect("a,b\n1,2\n".encode("utf-16-le"))
     assert inspect("a,b\n1,ü\n".encode("utf-16-le"), encoding="utf-16-le").header == ("a", "b")
+    with pytest.raises(BadTable, match=r"which no text does\.$"):
+        inspect("a,b\n1,\0\n".encode("utf-16-le"), encoding="utf-16-le")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
