@@ -57,7 +57,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "vl_convert": ("consumer/charts.py", "service/vega.py"),
 }
 # Parts of a library that come under a name of their own; at home where it is.
-PARTS = {"aiormq": "aio_pika", "markupsafe": "jinja2", "multidict": "aiohttp", "yarl": "aiohttp"}
+PARTS = {"aiormq": "aio_pika", "markupsafe": "jinja2", "multidict": "aiohttp", "pamqp": "aio_pika", "yarl": "aiohttp"}
 COMES_WITH = {"numpy": "pandas"}
 LONGEST_FILE, LONGEST_BODY, USUAL_BODY, MEDIAN_BODY = 250, 40, 20, 6
 PANDAS_AND_MORE = {"numpy", "pandas", "pyarrow", "vl_convert"}

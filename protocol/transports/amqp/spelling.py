@@ -9,6 +9,7 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq import spec
+from pamqp import encode
 from pydantic import JsonValue
 
 from protocol import envelopes, messages
@@ -19,7 +20,8 @@ SUBMIT = "job.submit"  # the routing key under which other services ask for a jo
 REASON = "x-rowmill-reason"
 REASON_LENGTH = 1000
 PERSISTENT = 2
-HEADERS_KEPT = 32 * 2**10  # bytes, roughly: a frame with larger headers would end the connection
+HEADERS_KEPT = 32 * 2**10  # bytes: a frame with larger headers would end the connection
+DEEPEST = 32  # headers within headers
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
 
 
 def _read_submission(raw: AbstractIncomingMessage) -> SubmitJob:
+    if not _is_shallow(raw.headers):
+        raise BadMessage(f"headers lie within more than {DEEPEST} others")
     return SubmitJob(
         body=raw.body,
         content_type=raw.content_type or "",
@@ -65,6 +69,11 @@ def _read_submission(raw: AbstractIncomingMessage) -> SubmitJob:
         correlation_id=None if raw.correlation_id is None else str(raw.correlation_id),
         sender=raw.user_id,
     )
+
+
+def _is_shallow(value: Any, within: int = DEEPEST) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return within >= 0 and all(_is_shallow(one, within - 1) for one in inner)
 
 
 def _plain(value: Any) -> JsonValue:
@@ -90,8 +99,15 @@ def dead(raw: AbstractIncomingMessage, reason: str) -> Spelled:
 
 
 def _dead(body: bytes, headers: Mapping[str, Any], content_type: str | None, reason: str) -> Spelled:
-    """Without the headers where those are too large."""
-    size = sum(len(name) + len(str(value)) for name, value in headers.items())
-    kept = dict(headers) if size < HEADERS_KEPT else {}
+    """Without the headers where those cannot be sent on."""
+    kept = dict(headers) if _is_sendable(headers) else {}
     told = {**kept, REASON: reason[:REASON_LENGTH]}
     return Spelled(body, spec.Basic.Properties(content_type=content_type, headers=told, delivery_mode=PERSISTENT))
+
+
+def _is_sendable(headers: Mapping[str, Any]) -> bool:
+    """Not where they are too large, or of what the library reads but cannot write, such as a text in Latin-1."""
+    try:
+        return _is_shallow(headers) and len(encode.field_table(dict(headers))) < HEADERS_KEPT
+    except Exception:  # noqa: BLE001 - it has many errors for that
+        return False

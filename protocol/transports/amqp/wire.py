@@ -3,15 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from typing import Any, cast
 
 import aio_pika
 import aiormq
+import pamqp.frame
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq.connection import TransportFactory
 from aiormq.exceptions import AMQPConnectionError
 
 from protocol.transports.amqp.spelling import Spelled
+
+log = logging.getLogger(__name__)
+PARTS = 3  # of a frame, as the library reads it: the type, channel and size, the rest
+DELIVERED, GOT, CONTENT = b"\x01\0\x3c\0\x3c", b"\x01\0\x3c\0\x47", b"\x02\0\x3c\0\0"  # types, how the rest begins
+NAMES = 4 + 8 + 1  # where those of the exchange and the routing key begin, behind the method, the delivery's tag, a bit
+FLAGS = slice(12, 14)  # which properties there are
+INTRICATE = 1 << 13 | 1 << 6 | 1  # headers, a time, still more
+ASCII = bytes(byte if byte < 0x80 else ord("?") for byte in range(0x100))  # noqa: PLR2004
+
+
+class Reader(asyncio.StreamReader):
+    """Passes over what the library cannot read of a message, such as a text that is not UTF-8.
+
+    Instead it would end the connection, and the broker would send the same message again, for ever, and no other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    async def readexactly(self, n: int) -> bytes:
+        data = await super().readexactly(n)
+        self._parts.append(data)
+        if len(self._parts) < PARTS:
+            return data
+        parts, self._parts = self._parts, []
+        kind = parts[0] + data[:4]
+        if kind == CONTENT:
+            return data if _is_readable(parts) else _without_properties(data)
+        if kind == DELIVERED:
+            return _with_plain_names(data, NAMES + 1 + data[4])  # behind the consumer's tag, too
+        return _with_plain_names(data, NAMES) if kind == GOT else data
+
+
+def _is_readable(parts: Sequence[bytes]) -> bool:
+    content = parts[-1]
+    if content[FLAGS.stop : -1].isascii() and not int.from_bytes(content[FLAGS]) & INTRICATE:
+        return True  # found out in no time
+    try:
+        pamqp.frame.unmarshal(b"".join(parts))
+    except Exception as exc:  # noqa: BLE001 - whatever it stumbles over
+        log.warning("a message is taken without its properties, which cannot be read: %s", exc)
+        return False
+    return True
+
+
+def _without_properties(content: bytes) -> bytes:
+    """As long as it was: what no flag speaks of is passed over."""
+    return content[: FLAGS.start] + bytes(2) + content[FLAGS.stop :]
+
+
+def _with_plain_names(delivery: bytes, at: int) -> bytes:
+    plain = bytearray(delivery)
+    for _ in ("exchange", "routing key"):
+        start, end = at + 1, at + 1 + plain[at]
+        plain[start:end] = plain[start:end].translate(ASCII)
+        at = end
+    return bytes(plain)
 
 
 class Wire(asyncio.StreamWriter):
@@ -46,7 +107,7 @@ class Wire(asyncio.StreamWriter):
 
 class Wires(TransportFactory):
     async def create(self, url: Any, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+        loop, reader = asyncio.get_running_loop(), Reader()
         protocol = asyncio.StreamReaderProtocol(reader)
         given = options.pop("ssl_context_provider")
         tls = await given.get_context() if url.scheme == "amqps" else None

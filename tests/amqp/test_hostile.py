@@ -1,0 +1,140 @@
+"""What a peer can send that the AMQP library cannot read or write: it is set aside, and holds up no other message."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import aio_pika
+import pytest
+from aiormq import spec
+from aiormq.connection import FrameReceiver
+from pamqp import frame
+
+from protocol.messages import JOBS, RunJob
+from protocol.transports import open_transport
+from protocol.transports.amqp import topology
+from protocol.transports.amqp.wire import Reader
+from tests.amqp.test_transport import WAIT, dead, published, take
+
+CONTENT_TYPE, HEADERS, CORRELATION, TIMESTAMP = 1 << 15, 1 << 13, 1 << 10, 1 << 6
+PREFETCH = 2
+
+
+class Spelled(spec.Basic.Properties):
+    """Properties as bytes, whatever they say."""
+
+    __slots__ = ("spelling",)
+
+    def marshal(self) -> bytes:
+        return bytes(self.spelling)
+
+
+def properties(flags: int, spelling: bytes) -> Spelled:
+    made = Spelled(content_type="x", message_id="x")
+    made.spelling = struct.pack(">H", CONTENT_TYPE | flags) + short(b"text/csv") + spelling
+    return made
+
+
+def short(text: bytes) -> bytes:
+    return bytes([len(text)]) + text
+
+
+def headers(value: bytes, name: bytes = b"kind") -> bytes:
+    table = short(name) + value
+    return struct.pack(">I", len(table)) + table
+
+
+def long(text: bytes, kind: bytes = b"S") -> bytes:
+    return kind + struct.pack(">I", len(text)) + text
+
+
+def nested(depth: int) -> bytes:
+    value = b"V"
+    for _ in range(depth):
+        value = long(value, b"A")
+    return value
+
+
+UNREADABLE = {
+    "a correlation id in Latin-1": properties(CORRELATION, short(b"caf\xe9")),
+    "a header's name in Latin-1": properties(HEADERS, headers(long(b"x"), b"caf\xe9")),
+    "a time in microseconds": properties(TIMESTAMP, struct.pack(">Q", 1_700_000_000_000_000)),
+    "a header's time after all times": properties(HEADERS, headers(b"T" + struct.pack(">Q", 2**63))),
+    "headers 300 deep": properties(HEADERS, headers(nested(300))),
+    "headers 2000 deep": properties(HEADERS, headers(nested(2000))),
+}
+UNWRITABLE = {
+    "a header in Latin-1": properties(HEADERS, headers(long(b"caf\xe9"))),
+    "a large double": properties(HEADERS, headers(b"d" + struct.pack(">d", 1e300))),
+}
+
+
+@pytest.fixture
+async def transport(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    monkeypatch.setattr(topology, "SETTLED", 0.0)
+    async with open_transport(url) as opened:
+        yield opened
+
+
+async def send(url: str, key: str, forged: Spelled) -> None:
+    async with await aio_pika.connect(url) as connection:
+        channel = await (await connection.channel()).get_underlay_channel()
+        await channel.basic_publish(b"a,b", exchange="rowmill", routing_key=key, properties=forged)
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_what_cannot_be_read_of_a_message_holds_up_no_other(url, transport, new_job, name):
+    deliveries = transport.subscribe(JOBS, prefetch=PREFETCH)
+    await published(transport, RunJob(job=new_job()))
+    await (await take(deliveries)).ack()
+    await send(url, "job.run", UNREADABLE[name])
+    await published(transport, RunJob(job=new_job()))
+    await (await take(deliveries)).ack()
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_of_a_submission_that_cannot_be_read_the_body_is_set_aside(eventually, url, transport, new_job, name):
+    deliveries = transport.subscribe(JOBS, prefetch=PREFETCH)
+    await published(transport, RunJob(job=new_job()))
+    await (await take(deliveries)).ack()
+    await send(url, "job.submit", UNREADABLE[name])
+    await published(transport, RunJob(job=new_job()))
+    first = await take(deliveries)
+    if not isinstance(first.message, RunJob):
+        await first.bury("no content type")
+        await (await take(deliveries)).ack()
+    [message] = await eventually(partial(dead, url), WAIT)
+    assert message.body == b"a,b"
+
+
+@pytest.mark.parametrize("name", UNWRITABLE)
+async def test_what_cannot_be_sent_on_of_a_message_is_left_out(eventually, url, transport, new_job, name):
+    deliveries = transport.subscribe(JOBS, prefetch=PREFETCH)
+    await published(transport, RunJob(job=new_job()))
+    await (await take(deliveries)).ack()
+    for _ in range(2 * PREFETCH):
+        await send(url, "job.submit", UNWRITABLE[name])
+        await (await take(deliveries)).bury("of no use")
+    [message, *_] = await eventually(partial(dead, url), WAIT)
+    assert (message.body, message.headers["x-rowmill-reason"]) == (b"a,b", "of no use")
+
+
+DELIVERIES = [
+    spec.Basic.Deliver("ours", 200, exchange="xx", routing_key="job.xx"),
+    spec.Basic.GetOk(200, redelivered=False, exchange="xx", routing_key="job.xx", message_count=3),
+]
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES, ids=["delivered", "asked for"])
+async def test_names_that_are_no_text_do_not_end_the_connection(delivery):
+    reader, spelled = Reader(), frame.marshal(delivery, 1)
+    reader.feed_data(spelled.replace(b"xx", b"\xe9\xff") + spelled)
+    receiver = FrameReceiver(reader)
+    mended = [(await receiver.get_frame())[2] for _ in range(2)]
+    assert [(one.delivery_tag, one.exchange, one.routing_key) for one in mended] == [
+        (200, "??", "job.??"),
+        (200, "xx", "job.xx"),
+    ]
