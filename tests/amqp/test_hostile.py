@@ -1,4 +1,4 @@
-"""What a peer can send that the AMQP library cannot read or write: it is set aside, and holds up no other message."""
+"""What a hostile or careless peer may send by AMQP: it is set aside, and holds up no other message."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aiormq import spec
 from aiormq.connection import FrameReceiver
 from pamqp import frame
 
+from protocol.envelopes import encode
 from protocol.messages import JOBS, RunJob
 from protocol.transports import open_transport
 from protocol.transports.amqp import topology
@@ -120,6 +121,26 @@ async def test_what_cannot_be_sent_on_of_a_message_is_left_out(eventually, url, 
         await (await take(deliveries)).bury("of no use")
     [message, *_] = await eventually(partial(dead, url), WAIT)
     assert (message.body, message.headers["x-rowmill-reason"]) == (b"a,b", "of no use")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"id": "../" * 4 + "etc"}, {"id": "A" * 32}, {"kind": "k" * 300}, {"traceparent": "00-" + "0" * 200_000}],
+    ids=["a path", "another id", "a long kind", "a long trace"],
+)
+async def test_a_job_that_nobody_made_is_set_aside(eventually, url, transport, new_job, forged):
+    """Its id would be a part of paths, its kind of routing keys, and an event with such a key is never sent."""
+    deliveries = transport.subscribe(JOBS, prefetch=PREFETCH)
+    await published(transport, RunJob(job=new_job()))
+    await (await take(deliveries)).ack()
+    body = encode(RunJob(job=new_job(**forged)))
+    async with await aio_pika.connect(url) as connection:
+        exchange = await (await connection.channel()).get_exchange("rowmill", ensure=False)
+        await exchange.publish(aio_pika.Message(body), "job.run")
+    await published(transport, RunJob(job=(after := new_job())))
+    assert (await take(deliveries)).message.job == after
+    [message] = await eventually(partial(dead, url), WAIT)
+    assert message.body == body
 
 
 DELIVERIES = [

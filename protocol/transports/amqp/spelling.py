@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,8 @@ from aiormq import spec
 from pamqp import encode
 from pydantic import JsonValue
 
-from protocol import envelopes, messages
+from protocol import envelopes, messages, tracing
+from protocol.job import Job
 from protocol.messages import STREAM_OF, BadMessage, Message, Reply, Stream, SubmitJob, Unusable
 
 OURS = "application/cloudevents+json"
@@ -22,6 +24,7 @@ REASON_LENGTH = 1000
 PERSISTENT = 2
 HEADERS_KEPT = 32 * 2**10  # bytes: a frame with larger headers would end the connection
 DEEPEST = 32  # headers within headers
+ID, KIND = re.compile(r"[0-9a-f]{32}"), re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,14 @@ def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
     message = envelopes.decode(raw.body)
     if STREAM_OF[type(message)] is not stream:
         raise BadMessage(f"not a message of ours: {messages.type_of(message)} does not belong here")
+    if (job := messages.job_of(message)) and not _is_ours(job):
+        raise BadMessage("not a message of ours: no job is called that")
     return message
+
+
+def _is_ours(job: Job) -> bool:
+    """Whether all that becomes part of files' keys, routing keys and headers is what it is in every job."""
+    return bool(ID.fullmatch(job.id) and KIND.fullmatch(job.kind) and job.traceparent == tracing.read(job.traceparent))
 
 
 def _read_submission(raw: AbstractIncomingMessage) -> SubmitJob:
