@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from contextlib import AbstractContextManager
 from typing import IO, Literal
 
@@ -30,6 +31,8 @@ def configure(form: Format = "console", level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    if not sys.warnoptions:  # one that quotes a request is no line of ours, and Python would remember each for ever
+        warnings.simplefilter("ignore")
     logging._srcfile = None  # noqa: SLF001 - so the library's manual, where no line tells its place
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in NOISY:  # their every request and reconnect is a line; ours say the same with the job's id

@@ -44,6 +44,11 @@ class Connection(web.RequestHandler):
                 self.transport.abort()
             raise ConnectionError("the client does not read") from None
 
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Not that a body is no such as its headers say: whoever sent it has been told."""
+        if not isinstance(options.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **options)
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -79,7 +79,7 @@ class Keys:
         prefix, _, rest = text.partition("_")
         key_id, _, secret = rest.partition("_")
         key = self._keys.get(key_id)
-        digest = hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
         right = hmac.compare_digest(digest, key.digest if key else NO_DIGEST)
         return key if key and right and prefix == PREFIX and key.live(self._clock()) else None
 

@@ -46,7 +46,7 @@ async def by_key(service: Service, text: str, address: str) -> Caller | None:
         await service.keys.touch(key)
         return Caller(key.name, key.scopes, key=key.id)
     service.failures.check(address)
-    given = text.encode(errors="surrogateescape")
+    given = text.encode(errors="surrogatepass")
     found = [key for key in service.settings.api_keys if hmac.compare_digest(given, key.encode())]
     if found:
         return Caller(OPERATOR, ADMIN, key=mark_of(found[0]))

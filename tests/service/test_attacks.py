@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -175,6 +178,36 @@ async def test_a_name_in_a_header_cannot_break_it(house: House) -> None:
         assert given.count('"') == 2
 
 
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "punycode", "nonsense"])
+async def test_a_login_in_another_alphabet_opens_nothing_and_breaks_nothing(tmp_path: Path, charset: str) -> None:
+    async with locked(tmp_path) as house:
+        headers = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+        async with house.http.post("/login", data=b"key=a%2B2AA-&next=/", headers=headers) as answer:
+            assert answer.status in {400, 401}
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+async def test_a_body_that_is_not_as_its_headers_say_leaves_no_traceback(
+    house: House, coding: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = await answer_to(house, request("POST", "/nothing", {"Content-Encoding": coding}, TABLE))
+    assert head.split()[1] == "404"
+    await house.submit()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_what_a_library_warns_of_in_a_request_is_neither_printed_nor_kept() -> None:
+    script = """if True:
+        import aiohttp.multipart
+        from protocol import log
+        log.configure("json")
+        aiohttp.parse_content_disposition("form-data; filename*=utf-9''%%")
+        print({*vars(aiohttp.multipart)["__warningregistry__"]} - {"version"})
+    """
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("set()\n", "")
+
+
 async def test_a_frame_larger_than_anybody_needs_ends_the_websocket(house: House) -> None:
     async with house.http.ws_connect("/v1/stream") as socket:
         await socket.send_bytes(b"x" * 2**20)
@@ -212,12 +245,12 @@ async def test_every_answer_is_careful_whatever_went_wrong(tmp_path: Path) -> No
             assert "unsafe" not in head
 
 
-def request(method: str, path: str, headers: dict[str, str]) -> bytes:
+def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
     lines = [
         f"{method} {path} HTTP/1.1",
         *(f"{name}: {value}" for name, value in ({"Host": "localhost"} | headers).items()),
     ]
-    return "\r\n".join((*lines, "Content-Length: 0", "", "")).encode()
+    return "\r\n".join((*lines, f"Content-Length: {len(body)}", "", "")).encode() + body
 
 
 async def answer_to(house: House, data: bytes) -> str:
