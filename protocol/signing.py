@@ -12,7 +12,7 @@ from pathlib import Path
 
 from protocol import webhooks
 from protocol.adapters import BadConfig
-from protocol.config import Settings
+from protocol.config import LEAST_SECRET, Settings
 
 FILE = "secret"
 LIFE_OF_LINKS = 30 * 86400  # seconds
@@ -70,9 +70,12 @@ def _keep(path: Path) -> str:
     try:
         if not path.exists():
             _make(path)
-        return path.read_text().strip()
+        secret = path.read_text().strip()
     except OSError as exc:
         raise BadConfig(f"{path}: {exc.strerror}; set ROWMILL_SECRET instead") from None
+    if len(secret) < LEAST_SECRET:  # cut short by a full disk or a loss of power: anybody could guess it
+        raise BadConfig(f"{path}: no secret of {LEAST_SECRET} characters or more; remove it, and another one is made")
+    return secret
 
 
 def _make(path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from protocol.adapters import BadConfig
 from service.limits import Limits
 from tests.service.house import TABLE, House, keep
 from tests.service.keyring import ROOT, ask, locked
@@ -176,6 +177,14 @@ async def test_a_name_in_a_header_cannot_break_it(house: House) -> None:
         assert given.startswith('attachment; filename="')
         assert given.isascii()
         assert given.count('"') == 2
+
+
+@pytest.mark.parametrize("left", ["", "\n", "short"])
+async def test_with_a_secret_that_was_cut_short_nothing_starts(tmp_path: Path, left: str) -> None:
+    (tmp_path / "secret").write_text(left)
+    with pytest.raises(BadConfig, match=r"secret: no secret of 32 characters"):
+        async with locked(tmp_path):
+            pass
 
 
 @pytest.mark.parametrize("charset", ["utf-7", "utf-16", "punycode", "nonsense"])
