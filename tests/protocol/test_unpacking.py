@@ -28,7 +28,7 @@ async def in_blocks(data: bytes, size: int) -> AsyncIterator[bytes]:
 async def unpack(data: bytes, size: int = 65_536) -> bytes:
     unpacker, found = Unpacker(), b""
     async for piece in unpacker.unpack(in_blocks(data, size)):
-        assert len(piece) <= max(PIECE, size)
+        assert len(piece) < max(2 * PIECE, size + 1)
         found += piece
     assert unpacker.received == len(data)
     assert unpacker.compression == compression_of(data)
@@ -53,6 +53,13 @@ async def test_a_compressed_table_comes_out_as_it_is(pack, size: int) -> None:
 @given(pieces=st.lists(st.binary(max_size=50), min_size=1, max_size=4), size=st.integers(1, 30))
 async def test_members_and_frames_one_after_another_are_one_table(pack, pieces: list[bytes], size: int) -> None:
     assert await unpack(b"".join(map(pack, pieces)), size) == b"".join(pieces)
+
+
+@pytest.mark.parametrize("pack", PACK.values(), ids=PACK)
+async def test_tiny_members_come_out_together(pack) -> None:
+    """Else a table of them costs thousands of ways to a thread and back, for a few bytes each."""
+    data = pack(b"x") * 2_000
+    assert [piece async for piece in Unpacker().unpack(in_blocks(data, len(data)))] == [b"x" * 2_000]
 
 
 @given(data=st.binary(max_size=20), size=st.integers(1, 5))
