@@ -28,7 +28,8 @@ from protocol.kept import REJECTED, REJECTED_CSV, How
 from protocol.reading import Reading
 
 END = 2**62  # beyond the last line of any table
-RISKY = tuple("=+-@\t\r")  # what a cell begins with that the download for spreadsheets puts an apostrophe before
+# What a cell begins with that the download for spreadsheets puts an apostrophe before.
+RISKY = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 Spans = tuple[tuple[int, ...], tuple[int, ...]]
 
 
