@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from protocol.kept import BasedOn
 from protocol.notices import Mail, Notify, Webhook
@@ -21,6 +21,7 @@ __all__ = ["FINAL", "MOVES", "Finding", "IllegalMove", "Job", "LogEntry", "Prior
 __all__ += ["Account", "Artefact", "Chart", "Fault", "Mail", "Notify", "Problem", "Reading", "Report", "Table", "Value"]
 
 LOG_LIMIT = 100
+Count = Annotated[int, Field(ge=0, le=2**53)]  # what every reader of JSON knows exactly, and databases can store
 NOT_OURS = re.compile(r"NaN|Infinity|[\r\n]")  # what no job is spelled with here, but in a text, which does no harm
 
 
@@ -64,11 +65,11 @@ class Source(Value):
     """
 
     name: str
-    size: int
+    size: Count
     sha256: str
     media_type: str = "text/csv"
     compression: str | None = None
-    received: int | None = None
+    received: Count | None = None
 
 
 class Progress(Value):
@@ -88,7 +89,7 @@ class Artefact(Value):
 
     name: str
     media_type: str
-    size: int
+    size: Count
     sha256: str
     url: str
     gone: bool = False
@@ -129,8 +130,8 @@ class Finding(Value):
 class LogEntry(Value):
     """One move of the job. The whole log travels with the job, so no lost event can leave a gap in it."""
 
-    version: int
-    at: datetime
+    version: Count
+    at: AwareDatetime
     state: State
     attempt: int
     reason: str
@@ -140,8 +141,8 @@ class Job(Value):
     id: str
     kind: str
     state: State = State.QUEUED
-    version: int = 0
-    attempt: int = 0
+    version: Count = 0
+    attempt: Count = 0
     max_attempts: int = 3
     params: dict[str, JsonValue] = Field(default_factory=dict)
     reading: Reading = Reading()  # what was declared; `findings` tell what was decided
@@ -156,13 +157,13 @@ class Job(Value):
     mail: tuple[Mail, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     submitted_by: str | None = None
-    created_at: datetime
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
     findings: tuple[Finding, ...] = ()
     log: tuple[LogEntry, ...] = ()
     traceparent: str | None = None  # W3C Trace Context of whoever submitted it
-    pruned_at: datetime | None = None  # since when its table and artefacts are gone, while its record is kept
+    pruned_at: AwareDatetime | None = None  # since when its table and artefacts are gone, while its record is kept
 
     @cached_property
     def text(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import AsyncIterator
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from aiormq.connection import FrameReceiver
 from pamqp import frame
 
 from protocol.envelopes import encode
+from protocol.job import Source
 from protocol.messages import JOBS, RunJob
 from protocol.transports import open_transport
 from protocol.transports.amqp import topology
@@ -123,17 +125,24 @@ async def test_what_cannot_be_sent_on_of_a_message_is_left_out(eventually, url, 
     assert (message.body, message.headers["x-rowmill-reason"]) == (b"a,b", "of no use")
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [{"id": "../" * 4 + "etc"}, {"id": "A" * 32}, {"kind": "k" * 300}, {"traceparent": "00-" + "0" * 200_000}],
-    ids=["a path", "another id", "a long kind", "a long trace"],
-)
+FORGED = {
+    "a path for its id": {"id": "../" * 4 + "etc"},
+    "another id": {"id": "A" * 32},
+    "a long kind": {"kind": "k" * 300},
+    "a long trace": {"traceparent": "00-" + "0" * 200_000},
+    "a version that no database can store": {"version": 2**70},
+    "a table of less than nothing": {"source": Source.model_construct(name="a.csv", size=-1, sha256="0" * 64)},
+    "a time of nowhere": {"created_at": datetime(2026, 3, 1)},  # noqa: DTZ001
+}
+
+
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
 async def test_a_job_that_nobody_made_is_set_aside(eventually, url, transport, new_job, forged):
-    """Its id would be a part of paths, its kind of routing keys, and an event with such a key is never sent."""
+    """Its id would be a part of paths; an event that can never be sent or stored would be tried for ever."""
     deliveries = transport.subscribe(JOBS, prefetch=PREFETCH)
     await published(transport, RunJob(job=new_job()))
     await (await take(deliveries)).ack()
-    body = encode(RunJob(job=new_job(**forged)))
+    body = encode(RunJob(job=new_job().model_copy(update=forged)))
     async with await aio_pika.connect(url) as connection:
         exchange = await (await connection.channel()).get_exchange("rowmill", ensure=False)
         await exchange.publish(aio_pika.Message(body), "job.run")
