@@ -23,8 +23,14 @@ import aio_pika
 from tests.leash import Leash
 
 FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/opt/rabbitmq/sbin"), Path("/usr/local/opt/rabbitmq/sbin"))
-# Beside guest: one who may do nothing, and one who may do what `rowmill doctor` advises to grant.
-RIGHTS = {"poor": ("^$", "^$", "^$"), "lean": ("^rowmill", r"^(rowmill|amq\.default)", "^rowmill")}
+# Beside guest: one who may do nothing, one who may do what `rowmill doctor` advises to grant, and another service,
+# which has what the README gives it.
+RIGHTS = {
+    "poor": ("^$", "^$", "^$"),
+    "lean": ("^rowmill", r"^(rowmill|amq\.default)", "^rowmill"),
+    "other": (r"^amq\.gen", r"^(rowmill|amq\.gen.*)$", r"^(rowmill\.events|amq\.gen.*)$"),
+}
+SUBMITTING = r"^job\.submit$"  # all keys under which that one may publish
 HOSTS = 90  # virtual hosts that are there from the start
 TICK = "[{rabbit, [{channel_tick_interval, 1000}]}]."  # so that consumer_timeout is looked at every second
 DEADLINE = 180.0
@@ -102,6 +108,10 @@ class Node:
         definitions = {
             "users": [{"name": user, "password": user, "tags": "administrator"} for user in users],
             "vhosts": [{"name": host} for host in hosts],
+            "topic_permissions": [
+                {"vhost": host, "user": "other", "exchange": "rowmill", "write": SUBMITTING, "read": ""}
+                for host in hosts
+            ],
             "permissions": [
                 {"vhost": host, "user": user, "configure": configure, "write": write, "read": read}
                 for host in hosts

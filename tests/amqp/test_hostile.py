@@ -6,6 +6,7 @@ import struct
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -16,12 +17,14 @@ from pamqp import frame
 
 from protocol.envelopes import encode
 from protocol.job import Source
-from protocol.messages import JOBS, RunJob
+from protocol.messages import JOBS, JobChanged, RunJob, SubmitJob
 from protocol.transports import open_transport
 from protocol.transports.amqp import topology
 from protocol.transports.amqp.wire import Reader
 from tests.amqp.test_transport import WAIT, dead, published, take
+from tests.rabbitmq import RIGHTS, SUBMITTING
 
+ROOT = Path(__file__).parent.parent.parent
 CONTENT_TYPE, HEADERS, CORRELATION, TIMESTAMP = 1 << 15, 1 << 13, 1 << 10, 1 << 6
 PREFETCH = 2
 
@@ -168,3 +171,27 @@ async def test_names_that_are_no_text_do_not_end_the_connection(delivery):
         (200, "??", "job.??"),
         (200, "xx", "job.xx"),
     ]
+
+
+async def test_another_service_with_the_rights_of_the_readme_may_submit_and_follow_and_no_more(url, transport, new_job):
+    deliveries = transport.subscribe(JOBS, prefetch=PREFETCH)
+    await published(transport, RunJob(job=new_job()))
+    await (await take(deliveries)).ack()
+    async with await aio_pika.connect(url.replace("guest:guest", "other:other")) as connection:
+        channel = await connection.channel()
+        heard = await channel.declare_queue(exclusive=True)
+        await heard.bind("rowmill.events", "#")
+        await published(transport, JobChanged(job=new_job()))
+        assert (await heard.get(timeout=WAIT)).type == "rowmill.job.queued.v1"
+        exchange = await channel.get_exchange("rowmill", ensure=False)
+        await exchange.publish(aio_pika.Message(b"a,b"), "job.submit")
+        assert isinstance((await take(deliveries)).message, SubmitJob)
+        with pytest.raises(aio_pika.exceptions.ChannelClosed, match="ACCESS_REFUSED"):
+            await exchange.publish(aio_pika.Message(encode(RunJob(job=new_job()))), "job.run")
+
+
+def test_the_readme_gives_another_service_just_those_rights() -> None:
+    configure, write, read = RIGHTS["other"]
+    told = (ROOT / "README.md").read_text()
+    assert f"rabbitmqctl set_permissions other '{configure}' '{write}' '{read}'" in told
+    assert f"rabbitmqctl set_topic_permissions other rowmill '{SUBMITTING}' ''" in told
