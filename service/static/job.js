@@ -30,20 +30,24 @@ export function startJob(main) {
   });
   const settled = () => !("unsettled" in main.dataset) && Date.now() > expectUntil;
   const link = new Link(`/v1/jobs/${main.dataset.job}/stream`, renew, settled);
-  const expect = () => {
+  const catchUp = () => {
     link.tries = 0;
-    expectUntil = Date.now() + 15_000;
     renew();
     link.connect();
   };
+  const expect = () => {
+    expectUntil = Date.now() + 15_000;
+    catchUp();
+  };
   document.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest("[data-act]") : null;
-    if (button instanceof HTMLButtonElement) act(main.dataset.job ?? "", button, expect);
+    if (button instanceof HTMLButtonElement) act(main.dataset.job ?? "", button, expect, catchUp);
   });
   document.addEventListener("change", (event) => {
     const form = event.target instanceof Element ? event.target.closest("[data-amend]") : null;
     if (form instanceof HTMLFormElement) amend(form);
   });
+  document.addEventListener("visibilitychange", () => document.hidden || catchUp()); // tried again elsewhere, perhaps
   if (settled()) link.say("done", "complete");
   else link.connect();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -61,8 +65,13 @@ function tell(main, before) {
   if (bar?.hasAttribute("value")) announce(`${Math.floor(4 * bar.value) * 25} % done`);
 }
 
-/** @param {string} job @param {HTMLButtonElement} button @param {() => void} expect */
-async function act(job, button, expect) {
+/**
+ * @param {string} job
+ * @param {HTMLButtonElement} button
+ * @param {() => void} expect It was accepted.
+ * @param {() => void} catchUp It was refused: the job is not as it is shown.
+ */
+async function act(job, button, expect, catchUp) {
   const what = button.dataset.act ?? "";
   if (what === "delete" && !(await sure(DELETE))) return;
   button.disabled = true;
@@ -73,7 +82,8 @@ async function act(job, button, expect) {
   if (!answer?.ok) {
     const problem = await answer?.json().catch(() => null);
     byId("act-problem").textContent = problem?.detail ?? "The service cannot be reached.";
-    return void (byId("act-problem").hidden = false);
+    byId("act-problem").hidden = false;
+    return catchUp();
   }
   if (what === "delete") return location.assign("/");
   announce(what === "cancel" ? "Cancelling." : "Queued again.");

@@ -314,6 +314,30 @@ async def test_a_job_is_cancelled_tried_again_and_deleted_from_its_page_and_from
     assert job_id not in guest.jobs()
 
 
+async def test_a_page_left_open_catches_up_with_what_became_of_its_job_elsewhere(visitor: Visitor) -> None:
+    async with visitor() as guest:
+        job_id = await guest.post(VALUES, "two tabs.csv", "summary", value_column="value", simulate_seconds=600)
+
+        async def elsewhere(what: str, until: str) -> None:
+            await guest.page.request.post(f"{guest.server.url}/v1/jobs/{job_id}/{what}")
+            await asyncio.to_thread(guest.server.until, lambda: guest.job(job_id)["state"] == until)
+
+        await elsewhere("cancel", "cancelled")
+        page = await guest.open(f"/jobs/{job_id}")
+        await expect(page.locator("#link")).to_have_attribute("data-link", "done")
+        await elsewhere("retry", "running")
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the tab is looked at again
+        await guest.see_state("running")
+        await elsewhere("cancel", "cancelled")
+        await expect(page.locator("#link")).to_have_attribute("data-link", "done")
+        await elsewhere("retry", "running")
+        await page.click("[data-act=delete]")
+        await page.click("#sure-yes")
+        await expect(page.locator("#act-problem")).to_contain_text("cancel it first")
+        await page.click("[data-act=cancel]")
+        await guest.see_state("cancelled")
+
+
 async def test_downloads_come_as_files_and_for_spreadsheets_with_formulas_escaped(guest: Visit, table: Table) -> None:
     await guest.send(table(SALES.replace("East,B", "East,=1+1")))
     await guest.see_state("succeeded")
