@@ -10,6 +10,7 @@ from typing import Any
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 JSON = "application/json"
+STORING = ("busy", "no_space")  # the problems of calls that store something, when nothing can be stored
 
 
 class Need(StrEnum):

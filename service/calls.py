@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, ref
+from service.call import ID, JSON, STORING, TEXT, WAIT, Call, Need, Parameter, Schema, ref
 from service.key_calls import KEYS
 from service.list_calls import BULK, KIND, LIST, REJECTS, STATE
 from service.tus.calls import TUS
@@ -62,7 +62,7 @@ CALLS: tuple[Call, ...] = (
         "Delete a job",
         "Removes a final job and all its files.",
         {204: ("It is gone.", None, None)},
-        ["no_such_job", "illegal_move", "moved_on"],
+        ["no_such_job", "illegal_move", "moved_on", *STORING],
         (ID, MEANT),
         need=Need.SUBMIT,
     ),
@@ -82,7 +82,7 @@ CALLS: tuple[Call, ...] = (
         "Cancel a job",
         "Asks the consumer; the job's next version is the answer.",
         {202: ("Asked.", JSON, ref("Job"))},
-        ["no_such_job", "illegal_move", "moved_on"],
+        ["no_such_job", "illegal_move", "moved_on", *STORING],
         (ID, MEANT),
         need=Need.SUBMIT,
     ),
@@ -92,7 +92,7 @@ CALLS: tuple[Call, ...] = (
         "Try a job again",
         "Queues a failed or cancelled job again; the answer waits a moment until it is.",
         {202: ("Asked.", JSON, ref("Job"))},
-        ["no_such_job", "illegal_move", "moved_on"],
+        ["no_such_job", "illegal_move", "moved_on", *STORING],
         (ID, MEANT),
         need=Need.SUBMIT,
     ),

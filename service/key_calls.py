@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.call import JSON, TEXT, Call, Need, Parameter, Schema, ref
+from service.call import JSON, STORING, TEXT, Call, Need, Parameter, Schema, ref
 
 NAME = Parameter("name", "path", "The key's name.", TEXT, required=True)
 NAMED: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"}
@@ -29,7 +29,7 @@ KEYS: tuple[Call, ...] = (
         "Its secret is in this answer and nowhere else. Jobs belong to the name that submits them. From the first on, "
         "every call takes one.",
         {201: ("The key.", JSON, ref("NewKey"))},
-        ["malformed", "timeout", "name_taken"],
+        ["malformed", "timeout", "name_taken", *STORING],
         body=body(
             {
                 "type": "object",
@@ -46,7 +46,7 @@ KEYS: tuple[Call, ...] = (
         "Rotate a key",
         "A new key of the same name and scopes; the old one works for the time of grace.",
         {201: ("The new key.", JSON, ref("NewKey"))},
-        ["bad_parameter", "no_such_key"],
+        ["bad_parameter", "no_such_key", *STORING],
         (NAME, Parameter("grace", "query", "How long the old one still works, such as `1d`.", TEXT)),
         group="keys",
         need=Need.ADMIN,
@@ -57,7 +57,7 @@ KEYS: tuple[Call, ...] = (
         "Revoke a key",
         "It stops working at once, with its sessions; its jobs stay.",
         {204: ("It is revoked.", None, None)},
-        ["no_such_key"],
+        ["no_such_key", *STORING],
         (NAME,),
         group="keys",
         need=Need.ADMIN,

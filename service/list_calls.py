@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocol.job import State
 from service.bulk import Action
-from service.call import ID, JSON, TEXT, Call, Need, Parameter, ref
+from service.call import ID, JSON, STORING, TEXT, Call, Need, Parameter, ref
 
 KIND = Parameter("kind", "query", "Only this kind; repeat it or use commas for several.", TEXT, repeats=True)
 STATE = Parameter(
@@ -46,7 +46,7 @@ BULK = Call(
         200: ("With `dry_run=true`: how many it would be done to.", JSON, ref("Bulk")),
         202: ("Done, or asked of the consumer.", JSON, ref("Bulk")),
     },
-    ["bad_parameter"],
+    ["bad_parameter", *STORING],
     (
         Parameter("action", "query", "What to do.", {"type": "string", "enum": [*Action]}, required=True),
         *FILTERS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.call import JSON, TEXT, Call, Need, Parameter, ref
+from service.call import JSON, STORING, TEXT, Call, Need, Parameter, ref
 
 UPKEEP = (
     Call(
@@ -33,7 +33,7 @@ UPKEEP = (
             200: ("With `dry_run=true`: what would be removed.", JSON, ref("Pruning")),
             202: ("What is removed, as soon as a consumer is there.", JSON, ref("Pruning")),
         },
-        ["bad_parameter"],
+        ["bad_parameter", *STORING],
         (
             Parameter("older_than", "query", "Files of jobs that ended so long ago, such as `30d`.", TEXT),
             Parameter("max_size", "query", "The oldest files beyond so many bytes in all, such as `50GiB`.", TEXT),

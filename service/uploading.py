@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocol.job import Priority
-from service.call import ID, JSON, TEXT, WAIT, Call, Need, Parameter, Schema, ref
+from service.call import ID, JSON, STORING, TEXT, WAIT, Call, Need, Parameter, Schema, ref
 
 WHO: dict[str, Schema] = {
     "email": {"type": "array", "items": {"type": "string"}, "maxItems": 20, "description": "One address each."},
@@ -42,7 +42,7 @@ READING: Schema = {
 }
 PROBLEMS = (
     *("malformed", "bad_parameter", "no_file", "timeout", "in_progress", "too_large", "not_a_table"),
-    *("unknown_coding", "invalid", "key_reused", "too_many_uploads", "queue_full", "starting", "busy", "no_space"),
+    *("unknown_coding", "invalid", "key_reused", "too_many_uploads", "queue_full", "starting", *STORING),
 )
 KEY = Parameter("Idempotency-Key", "header", "The same key and content again answer with the same job.", TEXT)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.call import JSON, TEXT, Call, Need, Parameter, Schema, ref
+from service.call import JSON, STORING, TEXT, Call, Need, Parameter, Schema, ref
 from service.tus import headers
 from service.uploading import PROBLEMS, QUERY
 
@@ -102,7 +102,7 @@ TUS = (
         "End an upload",
         "What is there of it goes; the job that was made of it stays.",
         {204: ("It is gone.", None, None)},
-        (*SPEAKING, "locked"),
+        (*SPEAKING, "locked", *STORING),
         (ID, VERSION),
         group=GROUP,
         need=Need.SUBMIT,

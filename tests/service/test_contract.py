@@ -64,6 +64,13 @@ async def test_answers_are_as_the_contract_says(house: House) -> None:
         check((await house.get(path))[1], schema)
 
 
+def test_each_call_that_stores_something_says_what_it_answers_when_nothing_can_be_stored() -> None:
+    for path, calls in document()["paths"].items():
+        for method in calls.keys() - {"get", "head", "options"}:
+            if path not in {"/v1/preview", "/v1/tickets"}:  # which store nothing
+                assert calls[method]["responses"].keys() >= {"503", "507"}, (method, path)
+
+
 def test_each_call_says_what_opens_it() -> None:
     paths = document()["paths"]
     assert paths["/livez"]["get"]["security"] == []
