@@ -11,7 +11,7 @@ from consumer.tables import write
 from consumer.tables.formats import Row, quoted, spell
 from consumer.tables.formats.stored import open_stored
 from protocol.files import BlockingFiles, blocks
-from protocol.intake import jsonl
+from protocol.intake import heading, jsonl
 from protocol.intake.decoding import transcode
 from protocol.intake.layout import QUOTE, BadTable, Format, Layout, ReadOptions
 from protocol.intake.unpacking import FREE, RATIO
@@ -89,7 +89,7 @@ def _marked(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _named(layout: Layout, names: tuple[str, ...], why: str) -> tuple[Finding, ...]:
-    return (*layout.findings, Finding(what="header", value=f"{len(names)} columns", why=why))
+    return (*layout.findings, Finding(what="header", value=heading.width(names), why=why))
 
 
 def _requoted(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout, to: str) -> Copy:

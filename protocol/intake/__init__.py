@@ -152,7 +152,8 @@ class Inspector:
             raise BadTable(415, (Fault(code="binary_content", detail=detail),))
         self._pending.add(quotes.disguise(exc.valid, self._options.mark))
         line = self._line_now()
-        if (seen := self._pending.waiting()).strip():
+        seen = self._pending.waiting()
+        if self._watch or scanning.line_ends(seen.lstrip()):  # a header that breaks off here names no columns
             self._see(seen, final=False)
         self._fail(exc.fault(line))
 

@@ -60,7 +60,7 @@ class Decoder:
         self.encoding: str | None = None
         self.mark = b""
         self.plain = True
-        self._begun, self._offset = b"", 0
+        self._begun, self._offset, self._ended = b"", 0, False
 
     @property
     def skipped(self) -> int:
@@ -73,7 +73,7 @@ class Decoder:
             ignored = f"; the declared {self._declared} does not count" if self._contradicted else ""
             why = f"the file begins with a byte order mark{ignored}"
             return Finding(what="encoding", value=encoding, why=why, line=1)
-        why = "declared" if self._declared else "the whole file is valid UTF-8"
+        why = "declared" if self._declared else f"{'the whole file' if self._ended else 'its beginning'} is valid UTF-8"
         return Finding(what="encoding", value=encoding, why=why)
 
     def feed(self, block: bytes, *, final: bool = False) -> bytes:
@@ -82,7 +82,9 @@ class Decoder:
             if len(self._begun) < _LONGEST_MARK and not final:
                 return b""
             block = self._look()
-        return self._decode(block, final=final)
+        text = self._decode(block, final=final)
+        self._ended = final
+        return text
 
     @property
     def _contradicted(self) -> bool:

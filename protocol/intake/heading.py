@@ -63,8 +63,12 @@ def find(head: bytes, options: ReadOptions) -> Heading | Fault:
         given = _given_names(len(names), options)
         return Heading(given, delimiter, blanks, begin, begin, line, line, (mark, _headless(given, options, line)))
     why = "declared" if options.header else "the first line that is not blank"
-    found = Finding(what="header", value=f"{len(names)} columns", why=why, line=line)
+    found = Finding(what="header", value=width(names), why=why, line=line)
     return Heading(names, delimiter, blanks, begin, end, line, 1 + scanning.line_ends(head[:end]), (mark, found))
+
+
+def width(names: tuple[str, ...]) -> str:
+    return "1 column" if len(names) == 1 else f"{len(names)} columns"
 
 
 def _is_row(cells: tuple[str, ...], options: ReadOptions) -> bool:

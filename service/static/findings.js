@@ -78,6 +78,7 @@ function needRow(need, id, columns) {
 function forgetFindings() {
   for (const radio of document.querySelectorAll("input[data-found]")) /** @type {HTMLInputElement} */ (radio).checked = false;
   for (const why of document.querySelectorAll("#read .help")) why.textContent = "";
+  byId("encoding").selectedIndex = 0; // so that to choose the same one is a change
 }
 
 /** @param {Finding} finding */

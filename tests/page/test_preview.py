@@ -59,10 +59,12 @@ async def test_a_file_in_another_encoding_says_so_at_once_and_is_read_when_it_is
     guest: Visit, table: Table
 ) -> None:
     path = table(SALES, "alt.csv")
-    path.write_bytes(SALES.replace("East", "Köln").encode("cp1252"))
+    path.write_bytes(SALES.replace("product", "Größe").replace("East", "Köln").encode("cp1252"))
     await guest.fill(path, "sales")
     page = guest.page
     await expect(page.locator("#preview-errors")).to_contain_text("not UTF-8")
+    await expect(page.locator("#why-encoding")).to_be_empty()
+    await expect(page.locator("#file-columns")).to_be_hidden()
     await page.select_option("#encoding", "cp1252")
     await expect(page.locator("#preview-rows")).to_contain_text("Köln")
     await expect(page.locator("#preview-errors li")).to_have_count(0)

@@ -60,6 +60,8 @@ def test_a_plain_table_is_accepted_and_told_of() -> None:
     assert (layout.header, layout.delimiter, layout.encoding) == (("region", "revenue"), ",", "utf-8")
     assert (layout.rows_begin, layout.first_line, layout.size, layout.newline) == (17, 2, 25, "\n")
     assert findings(layout) == {"encoding": "utf-8", "delimiter": ",", "header": "2 columns", "quotes": "none"}
+    assert layout.findings[0].why == "the whole file is valid UTF-8"
+    assert findings(inspect(b"region\nNorth\n"))["header"] == "1 column"
 
 
 @pytest.mark.parametrize("size", [1, 5, 511, 10**6])
@@ -198,6 +200,14 @@ def test_a_byte_that_is_not_utf8_is_named_with_its_place_and_a_hint() -> None:
     assert (caught.value.status, fault.code, fault.line) == (422, "encoding", 3)
     assert "0xE9 at offset 15 in line 3" in fault.detail
     assert "encoding=cp1252" in fault.detail
+
+
+def test_a_header_that_breaks_off_at_a_byte_that_is_not_utf8_names_no_columns() -> None:
+    for data, header in ((b"\n \ngr\xf6\xdfe,b\n1,2\n", None), (b"a,b\n1,caf\xe9\n", ("a", "b"))):
+        with pytest.raises(BadTable) as caught:
+            inspect(data)
+        assert [fault.code for fault in caught.value.faults] == ["encoding"]
+        assert (caught.value.layout and caught.value.layout.header) == header
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 5, 100])

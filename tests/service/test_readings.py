@@ -136,6 +136,7 @@ async def test_the_beginning_of_a_longer_table_is_no_fault(house: House) -> None
     table = TABLE + b'North,"a quoted, long cell",1,1,0\n' * 10_000
     told = await preview(house, form(file=table[:MOST]))
     assert (told["errors"], told["whole"], len(told["rows"])) == ([], False, 20)
+    assert told["findings"][0]["why"] == "its beginning is valid UTF-8"
     assert (await preview(house, form(file=table[: MOST + 1]), 413))["type"] == "/problems/too_large"
 
 
