@@ -115,7 +115,7 @@ def check_host(request: web.Request, settings: Settings) -> None:
         return
     name = hostname(f"//{host}")
     if name not in {settings.host.lower(), hostname(settings.public_url)} and not is_local(name):
-        raise Refused("misdirected", "This service does not go by that name; set PUBLIC_URL if it should.")
+        raise Refused("misdirected", "This service does not go by that name; set ROWMILL_PUBLIC_URL if it should.")
 
 
 def hostname(url: str) -> str | None:

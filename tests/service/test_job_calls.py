@@ -348,3 +348,13 @@ async def test_what_cannot_be_stored_now_is_answered_with_when_to_ask_again(
     async with house.http.post(f"/v1/jobs/{job['id']}/cancel") as answer:
         assert (answer.status, (await answer.json())["type"]) == (status, f"/problems/{code}")
         assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_the_pages_say_of_a_job_that_was_taken_that_it_starts(house: House) -> None:
+    job = await house.submit()
+    for said, moved in (("Waiting for a worker", False), ("Starting", True)):
+        if moved:
+            await house.consumer.start(await house.consumer.next_job())
+        for path in ("/", f"/jobs/{job['id']}"):
+            async with house.http.get(path) as answer:
+                assert said in await answer.text()
