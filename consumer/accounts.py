@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consumer.kinds import Kind, Report
+from consumer.origins import sure
 from protocol.job import Account
 
 
@@ -34,7 +35,7 @@ def combine(kind: Kind, parts: Sequence[Counted]) -> Counted:
 
 def settle(total: Counted, report: Report, *, already_there: int = 0) -> Account:
     """The account of the rows behind *report*, or Unaccounted. Used rows that the records have already are skipped."""
-    given = total.read - total.rejected
+    given, report = total.read - total.rejected, sure(report, Report, "its report")
     used = given - report.skipped if report.used is None else int(report.used)
     if min(used, report.skipped) < 0 or used + report.skipped != given:
         raise Unaccounted(f"it was given {given:,} rows; its report says {used:,} used and {report.skipped:,} skipped")

@@ -12,13 +12,9 @@ from pydantic import ValidationError
 from consumer.builds import build_of
 from consumer.errands import results
 from consumer.kinds import BadInput, Column, Kind, Report
-from consumer.origins import origins
+from consumer.origins import origins, sure
 from consumer.steps import Task
 from protocol.kinds import KindInfo, NeededColumn
-
-
-class NoKind(Exception):
-    """A package offers as a kind what is none."""
 
 
 @cache
@@ -26,10 +22,7 @@ def find(name: str) -> Kind:
     """The kind of this name; imports it and no other, so that what is wrong with one concerns no other."""
     if (origin := origins().get(name)) is None:
         raise BadInput(f"There is no kind named {name!r}.", "unknown_kind")
-    kind = origin.load()
-    if not isinstance(kind, Kind):
-        raise NoKind(f"{origin.point.value} is of the type {type(kind).__name__} and not a Kind")
-    return _as_chunks(kind)
+    return _as_chunks(sure(origin.load(), Kind, origin.point.value))
 
 
 def understand(task: Task) -> tuple[Kind, Any]:
@@ -94,7 +87,8 @@ def _needed(kind: Kind) -> Iterator[NeededColumn]:
     except ValidationError:  # it cannot be asked without parameters; the consumer checks the table itself
         return
     for column, other in zip(kind.columns(plain), kind.columns(_renamed(plain)), strict=True):
-        param = other.name.removeprefix("\0") if other.name != column.name else None
+        name = sure(other, Column, "one of its columns").name
+        param = name.removeprefix("\0") if name != column.name else None
         yield _needed_column(column, param)
 
 

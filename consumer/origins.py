@@ -11,12 +11,24 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 GROUP = "rowmill.kinds"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # a part of routing keys, addresses and files
 OURS = Path(__file__).parent / "kinds"
 NO_KINDS = {"testing"}
+Thing = TypeVar("Thing")
+
+
+class NoKind(Exception):
+    """A package offers as a kind what is none, or the kind gives what no kind does. It says itself where it is."""
+
+
+def sure(value: object, wanted: type[Thing], what: str) -> Thing:
+    """*value*, or NoKind where it is not as *wanted*."""
+    if not isinstance(value, wanted):
+        raise NoKind(f"{what} is of the type {type(value).__name__} and not a {wanted.__name__}")
+    return value
 
 
 @dataclass(frozen=True)

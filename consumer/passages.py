@@ -15,6 +15,7 @@ import pandas as pd
 from consumer import accounts
 from consumer.accounts import Counted
 from consumer.kinds import BadInput, Kind, Load
+from consumer.origins import sure
 from consumer.shortlists import Listed, Listing, known
 from consumer.steps import Milled, Selected, Task
 from consumer.tables import pieces, read, survey
@@ -113,7 +114,7 @@ class Passage:
         added: tuple[str, ...] = ()
         rows, selected, loaded = 0, [], []
         for nth, batch in enumerate(self.held or self._listed(listed, total) or self._batches(), 1):
-            frame = self.kind.select(batch.frame, before, total, self.params)
+            frame = sure(self.kind.select(batch.frame, before, total, self.params), pd.DataFrame, "its selection")
             self._check_names(batch, frame)
             added = batch.added(frame)
             if len(frame):

@@ -14,6 +14,7 @@ import pandas as pd
 
 from consumer import kinds
 from consumer.kinds import Kind
+from consumer.origins import sure
 from protocol.job import Chart, Report, Table
 
 SHOWN = 50  # rows of a table that travel with the job
@@ -30,7 +31,7 @@ def show(
     if kind.select is not None:
         numbers[kind.selected] = None
     return Report(
-        headline=kind.headline(numbers),
+        headline=headline(kind, numbers),
         numbers=numbers,
         tables=tuple(table(name, frame) for name, frame in found.tables.items()),
         charts=charts(kind, found, params),
@@ -41,19 +42,23 @@ def show(
 def conclude(kind: Kind, shown: Report, *, selected: int | None, more: Sequence[Table]) -> Report:
     """The final report: with the count of selected rows, where there are any to select, and *more* tables."""
     numbers = shown.numbers | ({} if selected is None else {kind.selected: selected})
-    changes = {"numbers": numbers, "headline": kind.headline(numbers), "tables": (*shown.tables, *more)}
+    changes = {"numbers": numbers, "headline": headline(kind, numbers), "tables": (*shown.tables, *more)}
     return shown.model_copy(update=changes | {"share": 1.0, "final": True})
+
+
+def headline(kind: Kind, numbers: Mapping[str, Any]) -> str:
+    return sure(kind.headline(numbers), str, "its headline")
 
 
 def charts(kind: Kind, found: kinds.Report, params: Any) -> tuple[Chart, ...]:
     if kind.chart is None:
         return ()
-    spec = kind.chart(found, params)
+    spec = sure(kind.chart(found, params), dict, "its chart")
     return (Chart(name=str(spec.get("name", "chart")), spec=_plain(spec)),)
 
 
 def table(name: str, frame: pd.DataFrame) -> Table:
-    columns = tuple(map(str, frame.columns))
+    columns = tuple(map(str, sure(frame, pd.DataFrame, f"its table {name!r}").columns))
     shown = frame if len(frame) <= (room := _room(columns)) else frame.head(room)
     cells = [[_short(_plain(value)) for value in series] for _, series in shown.items()]
     rows = tuple(zip(*cells, strict=True))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import traceback
 
-from consumer.origins import origins
+from consumer.origins import NoKind, origins
 
 MACHINERY = "importlib."
 
 
 def place(error: BaseException, kind: str) -> str:
     """`rowmill_weather/kind.py:12`: the last line of the kind's own code, else of any; or nothing."""
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError | NoKind):
         return ""  # it says itself where it is
     lines = [
         (str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename, line)

@@ -54,6 +54,10 @@ class Column:
     type: Literal["text", "number", "category"] = "text"
     required: bool = True
 
+    def __post_init__(self) -> None:
+        if self.type not in {"text", "number", "category"}:
+            raise TypeError(f"the type of the column {self.name!r} is {self.type!r}; there are text, number, category")
+
 
 @dataclass(frozen=True)
 class Failed:
@@ -109,7 +113,7 @@ class Shortlist:
 
 
 def _not_given(*_: Any) -> Any:
-    raise TypeError("a kind has chunk, combine and finalize, or frame, or each")
+    raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +174,12 @@ class Kind:
     surplus: Literal["reject", "ignore"] = "reject"  # cells beyond the header's
     names: tuple[str, ...] = ()  # of the columns of a table without header, in their order; none: it needs a header
     commutative: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frame is None and self.each is None and _not_given in {self.chunk, self.combine, self.finalize}:
+            raise TypeError("a kind has chunk, combine and finalize, or frame, or each")
+        if not issubclass(self.params, Params):
+            raise TypeError(f"params is a class made from consumer.kinds.Params, as {self.params.__name__} is not")
 
     @property
     def merges(self) -> bool:

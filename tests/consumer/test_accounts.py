@@ -10,6 +10,7 @@ import pytest
 from consumer import catalogue, work
 from consumer.accounts import Counted, Unaccounted, settle
 from consumer.kinds import Report
+from consumer.origins import NoKind
 from consumer.steps import Run, Task
 from protocol.files import open_blocking
 from protocol.job import Account
@@ -63,6 +64,11 @@ def test_the_kinds_that_ship_account_for_every_row_of_the_chunks_so_far(
             rejected=sum(milled[run.start].rejected for run in some),
         )
     assert work.show(task, runs, 1.0, {})[1].account == Account(read=5, used=USED[kind], rejected=5 - USED[kind])
+
+
+def test_what_finalize_returns_is_a_report() -> None:
+    with pytest.raises(NoKind, match=r"^its report is of the type NoneType and not a Report$"):
+        settle(Counted(1, 0, None), None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", sorted(TABLES))

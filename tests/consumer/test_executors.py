@@ -76,7 +76,7 @@ class Acts(Params):
         ACTS[self.act](self.path)
         return self
 
-KIND = Kind(title="Acting", params=Acts, columns=lambda _: [], headline=lambda _: "")
+KIND = Kind(title="Acting", params=Acts, columns=lambda _: [], headline=lambda _: "", frame=len)
 '''
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -16,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer import kinds, reporting
+from consumer.executors.blame import place
 from consumer.kinds import Kind
+from consumer.origins import NoKind
 from consumer.reporting import CELLS, LONGEST, SHOWN
 from protocol.envelopes import decode, encode
 from protocol.job import Report, Table
@@ -31,8 +34,8 @@ def draw(report: kinds.Report, _params: Any) -> dict[str, Any]:
     return {"name": "bars", "data": {"values": [{"x": value} for value in report.numbers.values()]}}
 
 
-PLAIN = Kind(title="Plain", columns=lambda _: [], headline=say)
-FULL = Kind(title="Full", columns=lambda _: [], headline=say, select=lambda f, *_: f, selected="odd", chart=draw)
+PLAIN = Kind(title="Plain", columns=lambda _: [], headline=say, frame=lambda *_: FOUND)
+FULL = replace(PLAIN, select=lambda frame, *_: frame, selected="odd", chart=draw)
 FOUND = kinds.Report(
     numbers={"rows": np.int64(3), "mean": np.float64("nan")}, tables={"summary": pd.DataFrame({"x": [1]})}
 )
@@ -188,3 +191,17 @@ def test_what_is_shown_survives_the_wire(new_job: Any) -> None:
     message = JobChanged(job=new_job(report=shown))
     assert decode(encode(message)) == message
     assert isinstance(shown, Report)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "said"),
+    [
+        (PLAIN, {"tables": {"sums": pd.Series([1])}}, "its table 'sums' is of the type Series and not a DataFrame"),
+        (replace(PLAIN, headline=lambda _: None), {}, "its headline is of the type NoneType and not a str"),
+        (replace(PLAIN, chart=lambda *_: []), {}, "its chart is of the type list and not a dict"),
+    ],
+)
+def test_what_a_kind_gives_is_named_where_it_is_of_another_type(kind: Kind, found: dict[str, Any], said: str) -> None:
+    with pytest.raises(NoKind, match=f"^{said}$") as caught:
+        reporting.show(kind, kinds.Report(numbers={"rows": 1}, **found), None, share=1.0)
+    assert place(caught.value, "plain") == ""

@@ -26,6 +26,10 @@ BROKEN = {
     "dies": ("import os\nos._exit(3)\n", "the process that loaded it died, 3 times"),
     "Bad-Name": ("", "a kind's name is a small letter"),
     "sales": ("", "that is the name of a kind that ships"),
+    "texts": (GOOD.replace('Column("n", "number")', '"n"'), "one of its columns is of the type str and not a Column"),
+    "floats": (GOOD.replace('"number"', '"float"'), "'n' is 'float'; there are text, number, category (floats.py:14)"),
+    "halfway": (GOOD.replace("    combine=sum,\n", ""), "combine and finalize, or frame, or each (halfway.py:12)"),
+    "loose": (GOOD.replace('"Good"', '"Good", params=dict'), "Params, as dict is not (loose.py:12)"),
     "asks": (GOOD.replace("lambda _params: [", "lambda params: [params.nobody, "), "has no attribute 'nobody'"),
 }  # fmt: skip
 
