@@ -211,7 +211,7 @@ def _check(wanted: Submission, verdict: Layout | BadTable | None) -> None:
     layout = verdict.layout if isinstance(verdict, BadTable) else verdict
     columns = wanted.missing(layout)
     rest = verdict.faults if isinstance(verdict, BadTable) else ()
-    source = check_source(wanted.kind, wanted.params, sent=verdict is not None)
+    source = check_source(wanted.kind, wanted.params, sent=verdict is not None, field="source")
     if faults := (*wanted.faults, *source, *columns, *rest):
         raise _refuse_table(verdict, faults) if isinstance(verdict, BadTable) else refuse(faults)
 

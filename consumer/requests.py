@@ -126,7 +126,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _read_json(asked: Mapping[str, Any]) -> Request:
-    fields = Fields()
+    fields = Fields(table="source")
     for name, value in asked.items():
         if name != "source":
             for one in _values(name, value):

@@ -9,8 +9,8 @@ from protocol.job import Fault
 from protocol.kinds import KindInfo
 
 
-def check_source(kind: KindInfo | None, params: Mapping[str, Any], *, sent: bool) -> list[Fault]:
-    """What is wrong with a submission for *kind*, for which a table was *sent* or not."""
+def check_source(kind: KindInfo | None, params: Mapping[str, Any], *, sent: bool, field: str = "file") -> list[Fault]:
+    """What is wrong with a submission for *kind*, for which a table was *sent* in its *field* or not."""
     names = kind.stands_in if kind else ()
     given = bool(names) and all(params.get(name) is not None for name in names)
     says = " and ".join(names)
@@ -19,5 +19,5 @@ def check_source(kind: KindInfo | None, params: Mapping[str, Any], *, sent: bool
         return [Fault(code="two_sources", detail=detail, pointer=f"/params/{names[0]}")]
     if not sent and not given:
         detail = f"Send a table, or give {says}." if names else "Send a table."
-        return [Fault(code="no_file", detail=detail, pointer="/file")]
+        return [Fault(code="no_file", detail=detail, pointer=f"/{field}")]
     return []

@@ -51,9 +51,10 @@ NAME_BYTES = 255
 
 @dataclass
 class Fields:
-    """The raw fields, as they come in."""
+    """The raw fields, as they come in; beside them the table, in a field of its own."""
 
     values: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    table: str = "file"
 
     def add(self, name: str, value: str) -> None:
         self.values[name].append(value)
@@ -197,8 +198,9 @@ BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # th
 
 
 def find_strays(fields: Fields, known: Sequence[str] = FIELDS) -> list[Fault]:
+    there = ", ".join((fields.table, *known))
     unknown = [
-        _fault("unknown_field", f"There is no field {shorten(name)}; there are file, {', '.join(known)}.", f"/{name}")
+        _fault("unknown_field", f"There is no field {shorten(name)}; there are {there}.", f"/{name}")
         for name in fields.values
         if name not in known
     ]

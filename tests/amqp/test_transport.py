@@ -178,13 +178,14 @@ async def test_garbage_is_set_aside_with_a_reason_and_blocks_nobody(eventually, 
     deliveries = transport.subscribe(JOBS, prefetch=1)
     await published(transport, RunJob(job=new_job()))
     await (await take(deliveries)).ack()
-    await send(url, GARBAGE[name], content_type="application/cloudevents+json", headers={"colour": "red"})
+    said = {"content_type": "application/cloudevents+json", "headers": {"colour": "red"}}
+    await send(url, GARBAGE[name], **said)
     await published(transport, RunJob(job=new_job()))
     await (await take(deliveries)).ack()
     [message] = await eventually(partial(dead, url), WAIT)
     assert message.body == GARBAGE[name]
     assert message.headers["colour"] == "red"
-    assert "not a message of ours" in message.headers["x-rowmill-reason"]
+    assert "(others submit under job.submit): not a message of ours" in message.headers["x-rowmill-reason"]
 
 
 async def test_other_poison_is_set_aside_too(eventually, url, transport, new_job):

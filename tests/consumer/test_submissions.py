@@ -120,6 +120,17 @@ async def test_a_webhook_that_may_not_be_called_is_refused_with_its_message(desk
     assert await desk.replies() == [("me", "invalid")]
 
 
+@pytest.mark.parametrize(
+    ("body", "pointer"), [(b'{"kind": "sales"}', "/source"), (b'{"file": "x", "source": {"text": "a,b"}}', "/file")]
+)
+async def test_a_refusal_speaks_of_the_fields_that_a_message_has(desk: Desk, body: bytes, pointer: str) -> None:
+    await desk.send(body, content_type="application/json", reply_to="me")
+    [reply] = await desk.sent(Reply)
+    [fault] = [fault for fault in reply.data.errors if fault.code in {"no_file", "unknown_field"}]
+    assert fault.pointer == pointer
+    assert "there are file" not in fault.detail
+
+
 async def test_who_asks_again_is_answered_where_they_are_now(desk: Desk) -> None:
     await desk.send(message_id="one", reply_to="before", correlation_id="1")
     await desk.send(message_id="one", reply_to="now", correlation_id="2")

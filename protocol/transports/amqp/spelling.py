@@ -54,7 +54,11 @@ def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
     """The message in *raw*, or BadMessage with the reason."""
     if raw.routing_key == SUBMIT:
         return _read_submission(raw)
-    message = envelopes.decode(raw.body)
+    try:
+        message = envelopes.decode(raw.body)
+    except BadMessage as exc:
+        where = f"{raw.routing_key} is for Rowmill's own messages (others submit under {SUBMIT})"
+        raise BadMessage(f"{where}: {exc}") from None
     if STREAM_OF[type(message)] is not stream:
         raise BadMessage(f"not a message of ours: {messages.type_of(message)} does not belong here")
     if (job := messages.job_of(message)) and not _is_ours(job):
