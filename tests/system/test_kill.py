@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -59,6 +60,23 @@ async def test_a_killed_process_loses_nothing_and_repeats_no_finished_chunk(star
     if moment is half_way:
         assert chunks_done_before(job) >= 20
     assert [name for name in rowmill.files() if "work/" in name] == []
+
+
+async def test_a_copy_of_the_folder_goes_on_elsewhere_and_has_what_had_ended(start, sales):
+    table = sales(3000 * KIB)
+    expected = await reference(start, table)
+    rowmill = await start(CHUNK_SIZE="32KiB")
+    ended = await rowmill.finished((await rowmill.submit(table, kind="sales"))["id"])
+    job = await rowmill.submit(table, kind="sales")
+    await rowmill.watch(job["id"], half_way)
+    await rowmill.kill()
+    copy = rowmill.data.with_name("copy")
+    shutil.copytree(rowmill.data, copy)
+    shutil.rmtree(rowmill.data)
+    rowmill.data = copy
+    await rowmill.start()
+    for one in (ended, job):
+        assert await results(rowmill, await rowmill.finished(one["id"])) == expected
 
 
 async def test_ten_kills_in_a_row_are_survived(start, sales):
