@@ -12,7 +12,7 @@ import { byId, element } from "./elements.js";
 /** @param {HTMLFormElement} form */
 export function clearProblem(form) {
   byId("problem").hidden = true;
-  for (const control of form.querySelectorAll("[data-pointer] [aria-invalid]")) unmark(control);
+  for (const control of form.querySelectorAll("[data-pointer] [aria-invalid]:not([data-need])")) unmark(control);
 }
 
 /** Say it above the form, and beside each field meant. @param {HTMLFormElement} form @param {Problem} problem */
@@ -29,9 +29,10 @@ export function showProblem(form, problem) {
 function showFault(form, fault, at) {
   const place = [fault.line ? `Line ${fault.line}` : "", fault.column ?? ""].filter(Boolean).join(", ");
   const words = place ? `${place}: ${fault.detail}` : fault.detail;
-  const control = controlAt(form, fault.pointer ?? "");
+  const asked = controlAt(form, fault.pointer ?? "");
+  if (asked) mark(asked, words, `fault-${at}`);
+  const control = asked ?? chooserOf(form, fault.column ?? ""); // which is marked where it is shown
   if (!control) return words;
-  mark(control, words, `fault-${at}`);
   control.closest("details")?.setAttribute("open", "");
   const link = element("a", { href: `#${control.id}` }, words);
   link.addEventListener("click", (event) => (event.preventDefault(), control.focus()));
@@ -56,6 +57,11 @@ export function unmark(control) {
 
 /** @param {Element} control */
 const describing = (control) => (control.getAttribute("aria-describedby") ?? "").split(" ").filter(Boolean);
+
+/** Where the file's own column is chosen for a needed one. @param {HTMLFormElement} form @param {string} column */
+function chooserOf(form, column) {
+  return /** @type {HTMLElement|null} */ (form.querySelector(`[data-need="${CSS.escape(column)}"]`));
+}
 
 /** What a pointer such as /params/sigma or /email/1 means. @param {HTMLFormElement} form @param {string} pointer */
 function controlAt(form, pointer) {

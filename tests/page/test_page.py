@@ -224,6 +224,9 @@ async def test_a_table_without_the_columns_says_so_before_and_after_it_is_sent(v
         await guest.page.click("#start")
         await expect(guest.page.locator("#problem-list li")).to_have_count(2)
         await expect(guest.page.locator("#problem-list")).to_contain_text("discount")
+        await expect(guest.page.locator("[data-need][aria-invalid]")).to_have_count(2)  # still marked
+        await guest.page.click("#problem-list a >> text=discount")
+        await expect(guest.page.locator("[data-need=discount]")).to_be_focused()
 
 
 async def test_start_without_a_file_asks_for_one(guest: Visit) -> None:
