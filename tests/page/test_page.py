@@ -407,6 +407,17 @@ async def test_a_phone_never_scrolls_sideways(visitor: Visitor, table: Table) ->
         assert widths == [320] * 4
 
 
+@pytest.mark.parametrize("width", [641, 960, 1100, 1200])
+async def test_no_width_of_a_window_has_the_list_scroll_sideways(visitor: Visitor, width: int) -> None:
+    for scripts in (True, False):
+        async with visitor(viewport={"width": width, "height": 600}, java_script_enabled=scripts) as guest:
+            page = await guest.open()
+            [whole, *parts] = [await one.bounding_box() for one in await page.locator("#find, #find > :visible").all()]
+            assert len(parts) == 4
+            assert all(part["x"] + part["width"] <= whole["x"] + whole["width"] + 1 for part in parts)
+            assert all(part["height"] < 60 for part in parts)  # no word of theirs is broken
+
+
 SHAPE = """() => {
   const svg = document.querySelector(".plot svg"), [,, width, height] = svg.getAttribute("viewBox").split(" ");
   const box = svg.getBoundingClientRect();
