@@ -63,8 +63,10 @@ def type_of(schema: Mapping[str, Any]) -> str:
     """A schema in a few words; the name of a model is one that the page explains."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(type_of(option) for option in schema["anyOf"]))
+    if options := schema.get("anyOf", schema.get("oneOf")):
+        return " or ".join(dict.fromkeys(map(type_of, options)))
+    if "properties" in schema:
+        return f"{{{', '.join(schema['properties'])}}}"
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":

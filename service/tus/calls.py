@@ -40,7 +40,7 @@ TUS = (
         "post",
         "/v1/uploads",
         "Begin an upload that can be resumed",
-        "The protocol is [tus 1.0](https://tus.io/protocols/resumable-upload), so any of its clients will do. What is "
+        "The protocol is tus 1.0 (https://tus.io/protocols/resumable-upload), so any of its clients will do. What is "
         "wrong with the fields is said now, with the table as soon as it shows. When the last byte is here, the job "
         "is made as by `POST /v1/jobs`, and `Rowmill-Job` leads to it.",
         {201: ("It is at `Location`.", None, None)},

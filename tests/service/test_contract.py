@@ -94,6 +94,7 @@ async def test_the_contract_is_served_and_shown_without_anything_from_elsewhere(
     for place in ("src=", "href="):
         loaded = [part[1:].partition('"')[0] for part in page.split(place)[1:]]
         assert all(one.startswith(("/", "#", "https://www.rfc-editor.org")) for one in loaded), loaded
+    assert "`" not in page
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/kinds", "/livez", "/openapi.json"])
