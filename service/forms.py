@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from protocol.job import Value
 from protocol.kinds import KindInfo
-from service.wording import spelled
+from service.wording import number, spelled
 
 READING = frozenset({"encoding", "delimiter", "decimal"})  # what every kind asks about reading the file
 
@@ -126,5 +126,5 @@ def _limits(schema: Schema) -> str:
 
 def _bound(schema: Schema, closed: str, inside: str, opened: str, beyond: str) -> str:
     if closed in schema:
-        return inside.format(f"{schema[closed]:g}")
-    return beyond.format(f"{schema[opened]:g}") if opened in schema else ""
+        return inside.format(number(schema[closed]))
+    return beyond.format(number(schema[opened])) if opened in schema else ""

@@ -50,7 +50,10 @@ class FetchParams(Params):
         100, ge=1, le=10_000, title="Pages", description="How many pages of one item are read at most."
     )
     fields: tuple[str, ...] = Field(
-        (), max_length=7, title="Fields", description="Where a column is, if it is not found: first_name=name.first"
+        (),
+        max_length=7,
+        title="Fields",
+        description="Where a column is, if it is not found, such as first_name=name.first.",
     )
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ class Params(BaseModel):
     encoding: str | None = Field(None, title="Encoding")
     delimiter: Literal[",", "\t"] | None = None
     sigma: float = Field(2.0, ge=0, lt=10, title="Sigma", description="How far.")
-    count: Annotated[int, Field(gt=1)] | None = None
+    count: Annotated[int, Field(gt=1, le=10**12)] | None = None
     speed: Speed = Speed.FAST
     deep: bool = True
     urls: list[str] = ["a", "b"]
@@ -56,7 +56,7 @@ def test_a_control_shows_title_description_limits_and_default() -> None:
     sigma = FIELDS["sigma"]
     assert (sigma.label, sigma.help, sigma.limits, sigma.value) == ("Sigma", "How far.", "from 0, less than 10", "2.0")
     assert (FIELDS["urls"].value, FIELDS["deep"].value, FIELDS["encoding"].value) == ("a\nb", "true", "")
-    assert FIELDS["count"].limits == "more than 1"
+    assert FIELDS["count"].limits == "more than 1, up to 1,000,000,000,000"
 
 
 def test_only_what_may_be_null_is_optional() -> None:
@@ -74,7 +74,7 @@ def test_a_parameter_that_names_a_column_is_known_as_such() -> None:
 
 def test_the_page_is_told_what_it_can_check_and_that_alone() -> None:
     assert json.loads(FIELDS["sigma"].rules) == {"type": "number", "minimum": 0, "exclusiveMaximum": 10}
-    assert json.loads(FIELDS["count"].rules) == {"type": "integer", "exclusiveMinimum": 1}
+    assert json.loads(FIELDS["count"].rules) == {"type": "integer", "exclusiveMinimum": 1, "maximum": 10**12}
 
 
 def test_what_has_to_be_answered_is_known_as_such() -> None:
