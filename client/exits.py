@@ -95,6 +95,8 @@ def complain(exc: BaseException) -> Exit:
 
 def sentences(exc: BaseException) -> list[str]:
     match exc:
+        case Refused(problem=Problem(status=401) as problem):
+            return [*describe(problem), "--key-file FILE, or ROWMILL_KEY_FILE, says where a key of the server lies."]
         case Refused(problem=problem):
             return describe(problem)
         case KeyboardInterrupt() | asyncio.CancelledError():

@@ -168,10 +168,10 @@ def test_a_table_that_is_too_large_is_refused(keyed: tuple[str, ...], tmp_path: 
     assert "too large" in ended.err
 
 
-def test_without_its_key_a_server_refuses(strict: Server, tmp_path: Path) -> None:
+def test_without_its_key_a_server_refuses_and_the_command_says_how_to_give_it(strict: Server, tmp_path: Path) -> None:
     ended = run("kinds", "--server", strict.url, cwd=tmp_path)
     assert ended.code == 3
-    assert "key" in ended.err
+    assert "--key-file FILE" in ended.err
 
 
 def test_the_environment_may_name_the_server_and_the_key(strict: Server, tmp_path: Path) -> None:
