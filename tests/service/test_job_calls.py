@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from protocol.databases import NoSpace, Unwritable
-from protocol.job import Job, State
+from protocol.job import Job, Progress, State
 from protocol.messages import CancelJob, ForgetJob, RetryJob
 from service import waiting
 from service.store import Store
@@ -358,3 +358,14 @@ async def test_the_pages_say_of_a_job_that_was_taken_that_it_starts(house: House
         for path in ("/", f"/jobs/{job['id']}"):
             async with house.http.get(path) as answer:
                 assert said in await answer.text()
+
+
+async def test_the_pages_say_nothing_of_a_table_that_there_is_not(house: House) -> None:
+    job = Job.model_validate(await house.submit())
+    without = {"source": job.source.model_copy(update={"size": 0}), "progress": Progress()}
+    await house.consumer.start((await house.consumer.next_job()).model_copy(update=without))
+    for path in ("/", f"/jobs/{job.id}"):
+        async with house.http.get(path) as answer:
+            page = await answer.text()
+        assert "0 bytes" not in page
+        assert job.source.sha256 not in page
