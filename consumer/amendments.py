@@ -24,12 +24,10 @@ from consumer.tables.survey import Survey
 from protocol.files import BlockingFiles, blocks
 from protocol.intake import BadTable, Layout, ReadOptions, repaired
 from protocol.job import Finding
-from protocol.kept import REJECTED, REJECTED_CSV, How
+from protocol.kept import REJECTED, REJECTED_CSV, RISKY, How
 from protocol.reading import Reading
 
 END = 2**62  # beyond the last line of any table
-# What a cell begins with that the download for spreadsheets puts an apostrophe before.
-RISKY = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 Spans = tuple[tuple[int, ...], tuple[int, ...]]
 
 

@@ -13,6 +13,9 @@ from protocol.value import Value
 FORMAT = 1  # grows when an older state cannot be gone on from any more
 REJECTED = ("rejected_line", "rejected_reason")  # what rejected.csv adds to the columns of the table
 REJECTED_CSV = "rejected.csv"
+# What a cell begins with that the download for spreadsheets puts an apostrophe before, and a repair takes it from; the
+# last are = + - @ of Asian keyboards.
+RISKY = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 STATE = "state"
 
 

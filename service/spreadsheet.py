@@ -9,9 +9,11 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 
+from protocol.kept import RISKY
+
 # A quoted cell (with whatever stands behind its quote, if somebody wrote that), or a plain one.
 CELL = re.compile(rb'("[^"]*+(?:""[^"]*+)*+"(?:[^",\r\n][^,\r\n]*+)?|(?!")[^,\r\n]*+)([,\r\n])')
-RISKY = tuple(sign.encode() for sign in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last are = + - @ of Asian keyboards
+SIGNS = tuple(sign.encode() for sign in RISKY)
 NUMBER = re.compile(rb"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 BLOCK = 64 * 2**10
 
@@ -38,6 +40,6 @@ def escape_cells(block: bytes) -> tuple[bytes, bytes]:
 def _escape(cell: bytes) -> bytes:
     quoted = cell.startswith(b'"')
     content = cell[1:-1] if quoted else cell
-    if not content.startswith(RISKY) or NUMBER.fullmatch(content):
+    if not content.startswith(SIGNS) or NUMBER.fullmatch(content):
         return cell
     return b"\"'" + cell[1:] if quoted else b"'" + cell
