@@ -98,10 +98,10 @@ def _open(staged: str) -> io.FileIO:
 
 def write_whole(path: str, pieces: Iterable[bytes]) -> None:
     with whole(path) as file:
-        write_all(file, pieces)
+        _write_all(file, pieces)
 
 
-def write_all(file: io.FileIO, pieces: Iterable[bytes]) -> None:
+def _write_all(file: io.FileIO, pieces: Iterable[bytes]) -> None:
     for piece in pieces:
         left = memoryview(piece)
         while left:

@@ -75,13 +75,13 @@ def _check(file: BinaryIO) -> None:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
             _check_sizes(parts)
+            first = _find_first(archive)
             for part in parts:
                 with archive.open(part) as inner:
+                    if part.filename == first:
+                        _check_reach(inner)
                     while inner.read(_PIECE):
                         pass
-            if sheet := _find_first(archive):
-                with archive.open(sheet) as inner:
-                    _check_reach(inner)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as exc:
         raise _bad("damaged", f"The workbook cannot be unpacked: {str(exc)[:200].rstrip('.')}.") from None
 
