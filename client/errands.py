@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter
 
 from client import api, exits, screen, uploads
 from client.exits import Usage
-from protocol.job import Job
+from protocol.job import ID, Job
 from protocol.kinds import KindInfo
 
 
@@ -134,7 +133,7 @@ async def save(there: api.Api, job: Job, folder: Path) -> None:
 
 
 def check_id(job_id: str) -> None:
-    if not re.fullmatch(r"[0-9a-f]{32}", job_id):
+    if not ID.fullmatch(job_id):
         raise Usage(f"{job_id} is no job id: that is 32 hexadecimal digits")
 
 

@@ -6,15 +6,15 @@ A package offers a kind by an entry point of the group `rowmill.kinds`. What is 
 from __future__ import annotations
 
 import pkgutil
-import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+from protocol.kinds import NAME
+
 GROUP = "rowmill.kinds"
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # a part of routing keys, addresses and files
 OURS = Path(__file__).parent / "kinds"
 NO_KINDS = {"testing"}
 Thing = TypeVar("Thing")

@@ -21,6 +21,7 @@ __all__ = ["FINAL", "MOVES", "Finding", "IllegalMove", "Job", "LogEntry", "Prior
 __all__ += ["Account", "Artefact", "Chart", "Fault", "Mail", "Notify", "Problem", "Reading", "Report", "Table", "Value"]
 
 LOG_LIMIT = 100
+ID = re.compile(r"[0-9a-f]{32}")  # a part of keys, addresses and headers
 Count = Annotated[int, Field(ge=0, le=2**53)]  # what every reader of JSON knows exactly, and databases can store
 NOT_OURS = re.compile(r"NaN|Infinity|[\r\n]")  # what no job is spelled with here, but in a text, which does no harm
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import Field
 
 from protocol.job import Value
 from protocol.records import RecordTable
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a kind: a part of routing keys, addresses and files
 
 
 class NeededColumn(Value):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from protocol import kept
-from protocol.job import FINAL, MOVES, Job, State
+from protocol.job import FINAL, ID, MOVES, Job, State
 from protocol.messages import CancelJob, RetryJob
 from service import listing, waiting
 from service.caller import CALLER
@@ -23,7 +22,6 @@ from service.stored import Stored
 from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)
-JOB_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def answer_json(text: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -60,7 +58,7 @@ async def find(service: Service, request: web.Request) -> Stored:
 
 async def pick(service: Service, request: web.Request, job_id: str) -> Stored:
     """A job; one that the caller may not see is as good as none."""
-    stored = await service.store.get(job_id) if JOB_ID.fullmatch(job_id) else None
+    stored = await service.store.get(job_id) if ID.fullmatch(job_id) else None
     if stored is None or not request[CALLER].sees(stored.owner, job_id):
         raise Refused("no_such_job", "There is no job with this id; it may have been deleted.")
     return stored

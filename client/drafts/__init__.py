@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +9,8 @@ from string import Template
 
 from client import screen
 from client.exits import Exit, Usage
+from protocol.kinds import NAME
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 FILES = {"kind": "{module}.py", "test": "test_{module}.py", "project": "pyproject.toml"}
 
 

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from protocol import submission
 from protocol.intake import BadTable, Inspector, ReadOptions
+from protocol.job import ID
 from protocol.value import Value
 from service import submissions, uploads
-from service.api import JOB_ID
 from service.caller import CALLER
 from service.problems import Refused, refuse_faults
 from service.reception import Known
@@ -102,7 +102,7 @@ def _check_kind_of_file(name: str) -> None:
 async def find(service: Service, request: web.Request) -> Parcel:
     """The upload that is asked for; one of somebody else is as good as none."""
     parcel_id = request.match_info["id"]
-    parcel = await service.parcels.find(parcel_id) if JOB_ID.fullmatch(parcel_id) else None
+    parcel = await service.parcels.find(parcel_id) if ID.fullmatch(parcel_id) else None
     if parcel is None or not request[CALLER].sees(parcel.owner, parcel_id):
         raise Refused("no_such_upload", "There is no upload with this id; it may have ended, or its time was up.")
     return parcel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,8 @@ from pamqp import encode
 from pydantic import JsonValue
 
 from protocol import envelopes, messages, tracing
-from protocol.job import Job
+from protocol.job import ID, Job
+from protocol.kinds import NAME
 from protocol.messages import STREAM_OF, BadMessage, Message, Reply, Stream, SubmitJob, Unusable
 
 OURS = "application/cloudevents+json"
@@ -24,7 +24,6 @@ REASON_LENGTH = 1000
 PERSISTENT = 2
 HEADERS_KEPT = 32 * 2**10  # bytes: a frame with larger headers would end the connection
 DEEPEST = 32  # headers within headers
-ID, KIND = re.compile(r"[0-9a-f]{32}"), re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def read(raw: AbstractIncomingMessage, stream: Stream[Any]) -> Message:
 
 def _is_ours(job: Job) -> bool:
     """Whether all that becomes part of files' keys, routing keys and headers is what it is in every job."""
-    return bool(ID.fullmatch(job.id) and KIND.fullmatch(job.kind) and job.traceparent == tracing.read(job.traceparent))
+    return bool(ID.fullmatch(job.id) and NAME.fullmatch(job.kind) and job.traceparent == tracing.read(job.traceparent))
 
 
 def _read_submission(raw: AbstractIncomingMessage) -> SubmitJob:
