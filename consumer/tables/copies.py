@@ -80,7 +80,7 @@ def _jsonl(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout,
 
 
 def _headless(names: tuple[str, ...], options: ReadOptions) -> ReadOptions:
-    return ReadOptions(delimiter=",", header=False, names=names, surplus=options.surplus)
+    return ReadOptions(delimiter=",", header=False, names=heading.strip(names), surplus=options.surplus)
 
 
 def _marked(pieces: Iterable[bytes]) -> Iterator[bytes]:

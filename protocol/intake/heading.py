@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from protocol.intake import quotes, scanning
 from protocol.intake.layout import CANDIDATES, MAX_COLUMNS, MAX_HEADER, ReadOptions
@@ -50,6 +51,10 @@ def find(head: bytes, options: ReadOptions) -> Heading | Fault:
         return Fault(code="empty", detail="The file is empty: there is not even a header.")
     delimiter, why = (declared, "declared") if declared else _delimiter(head[begin:])
     blanks = _skips_blanks(head[begin:], delimiter)
+    mark = Finding(what="delimiter", value=delimiter, why=why, line=line)
+    bare = Heading((), delimiter, blanks, begin, begin, line, line, (mark,))
+    if options.header is False and options.names and not options.columns:  # then the first row may be any
+        return _headless(bare, options.names, options)
     end = _end(head, begin, delimiter, blanks=blanks)
     if opened := _unclosed(head[:end], delimiter, blanks=blanks):
         detail = f"The quote that opens a cell in line {opened} of the header is never closed."
@@ -57,14 +62,17 @@ def find(head: bytes, options: ReadOptions) -> Heading | Fault:
     if end - begin > MAX_HEADER:
         return Fault(code="header_too_long", detail="The header is longer than 256 KiB.", line=line)
     cells = scanning.cells(head[begin:end], delimiter, blanks=blanks)
-    names = tuple(quotes.reveal(cell, options.mark).decode(errors="replace").strip() for cell in cells)
-    mark = Finding(what="delimiter", value=delimiter, why=why, line=line)
+    names = strip(quotes.reveal(cell, options.mark).decode(errors="replace") for cell in cells)
     if _is_row(names, options):
-        given = _given_names(len(names), options)
-        return Heading(given, delimiter, blanks, begin, begin, line, line, (mark, _headless(given, options, line)))
+        return _headless(bare, _given_names(len(names), options), options)
     why = "declared" if options.header else "the first line that is not blank"
     found = Finding(what="header", value=width(names), why=why, line=line)
     return Heading(names, delimiter, blanks, begin, end, line, 1 + scanning.line_ends(head[:end]), (mark, found))
+
+
+def strip(names: Iterable[str]) -> tuple[str, ...]:
+    """Names as columns have them."""
+    return tuple(name.strip() for name in names)
 
 
 def width(names: tuple[str, ...]) -> str:
@@ -88,11 +96,11 @@ def _name_of(place: int) -> str:
     return f"column_{place}"
 
 
-def _headless(names: tuple[str, ...], options: ReadOptions, line: int) -> Finding:
+def _headless(bare: Heading, names: tuple[str, ...], options: ReadOptions) -> Heading:
     why = "declared" if options.header is not None else "the first line names no column"
-    return Finding(
-        what="header", value="none", why=f"{why}; in their order they are taken for {_some([*names])}", line=line
-    )
+    why = f"{why}; in their order they are taken for {_some([*names])}"
+    told = Finding(what="header", value="none", why=why, line=bare.line)
+    return replace(bare, names=names, findings=(*bare.findings, told))
 
 
 def name_columns(cells: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:

@@ -6,7 +6,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from protocol.intake import BadTable, Inspector, Layout, ReadOptions, check_columns, jsonl, quotes, scanning
+from protocol.intake import (
+    BadTable,
+    Inspector,
+    Layout,
+    ReadOptions,
+    check_columns,
+    heading,
+    jsonl,
+    quotes,
+    scanning,
+)
 from protocol.intake.decoding import decoded
 from protocol.intake.layout import Format
 from protocol.job import Fault, Finding
@@ -89,10 +99,10 @@ def _of_objects(data: bytes, options: ReadOptions, layout: Layout, names: Names,
         return Preview(findings=layout.findings, errors=bad.faults, whole=whole)
     return Preview(
         findings=layout.findings,
-        columns=keys,
+        columns=heading.strip(keys),
         rows=tuple(tuple(cells) for _, cells in rows),
         lines=tuple(line for line, _ in rows),
-        needed=_needs(names, options, keys) if keys else (),
+        needed=_needs(names, options, heading.strip(keys)) if keys else (),
         whole=whole,
     )
 

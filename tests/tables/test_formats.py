@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consumer.tables.formats import xlsx
+from consumer.tables.formats.parquet import open_table
 from protocol.intake import BadTable
 from protocol.kept import How
 from protocol.reading import Reading
@@ -173,6 +174,47 @@ def test_numbers_survive_from_parquet_in_all_their_digits(tmp_path: Path) -> Non
     assert whole.finished.report.account.read == 2
     key = ran.plan and f"{ran.task.kept_prefix}table"
     assert b"a,1000000000000000001,1.10,0.1,5,2026-01-02 03:04:00.000000" in ran.files.read(key, 0, ran.files.size(key))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([[2**62], None], pa.list_(pa.timestamp("us"))),  # the year 146,138
+        pa.StructArray.from_arrays([pa.array([1, 2]), pa.array([3, 4])], names=["a", "a"]),
+        pa.array([b"\xff", None]),
+        pa.array([b"\xff", None]).view(pa.string()),
+        pa.array([[b"\xff"], None]).cast(pa.list_(pa.binary())).view(pa.list_(pa.string())),
+    ],
+    ids=["beyond-dates", "same-names", "binary", "no-utf8", "nested-no-utf8"],
+)
+def test_values_of_parquet_that_are_no_text_are_refused_with_their_column(tmp_path: Path, values: pa.Array) -> None:
+    with pytest.raises(BadTable, match=r"The column .odd. has values of the type .* that cannot be written") as bad:
+        run(tmp_path, parquet({"a": ["x", "y"], "odd": values}), "profile")
+    assert (bad.value.status, bad.value.faults[0].code) == (422, "not_text")
+
+
+def test_a_wide_parquet_file_is_read_few_rows_at_a_time() -> None:
+    data = parquet({f"c{number}": ["x" * 20] * 4_000 for number in range(500)})
+    pieces = [len(piece) for piece in open_table(io.BytesIO(data)).spell()]
+    assert sum(pieces) == 4_000 * 500 * 21
+    assert max(pieces) < 5_000_000
+
+
+@pytest.mark.parametrize("write", [as_parquet, as_jsonl])
+def test_the_first_row_behind_no_header_may_be_long(tmp_path: Path, write: Any) -> None:
+    ran = run(tmp_path, write([["North", "x" * 600_000, "1", "x", "1"], ROWS[0]]))
+    assert cells(ran, "rejected.csv")[1][2:] == ["1", "x", "1", str(FORMATS["jsonl"][1] + 1), "quantity: not_a_number"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_blanks_around_the_names_of_columns_are_none_of_them(tmp_path: Path, form: str) -> None:
+    named = [" region", "note ", "\u00a0revenue", "quantity\t", "discount"]
+    data = {
+        "xlsx": workbook([named, *GOOD]),
+        "parquet": parquet(dict(zip(named, map(list, zip(*GOOD, strict=True)), strict=True))),
+        "jsonl": "".join(json.dumps(dict(zip(named, row, strict=True))) + "\n" for row in GOOD).encode(),
+    }[form]
+    assert run(tmp_path, data).finished.report.numbers["kept"] == len(GOOD)
 
 
 def test_json_lines_keep_numbers_as_written_and_turn_down_what_is_no_object(tmp_path: Path) -> None:

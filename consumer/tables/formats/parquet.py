@@ -16,7 +16,8 @@ from consumer.tables import write
 from protocol.intake.layout import BadTable
 from protocol.job import Fault
 
-_ROWS = 20_000  # at once
+_ROWS, _CELLS = 20_000, 200_000  # at once
+_BUFFER = 2**16  # bytes of a column: else all of it that is in a row group is in memory
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Table:
 
     def spell(self) -> Iterator[bytes]:
         """The rows as CSV, some at a time."""
+        size = min(_ROWS, max(1, _CELLS // max(1, len(self.columns))))
         try:
-            for batch in self.file.iter_batches(batch_size=_ROWS, use_threads=False):
+            for batch in self.file.iter_batches(batch_size=size, use_threads=False):
                 yield write.lines([_texts(column, name) for column, name in zip(batch, self.columns, strict=True)])
         except (pa.ArrowException, OSError) as exc:
             raise _bad(exc) from None
@@ -43,24 +45,28 @@ class Table:
 def open_table(file: BinaryIO) -> Table:
     """The table in *file*, or BadTable."""
     try:
-        return Table(pq.ParquetFile(pa.PythonFile(file, mode="r"), memory_map=False, pre_buffer=False))
+        whole = pa.PythonFile(file, mode="r")
+        return Table(pq.ParquetFile(whole, memory_map=False, pre_buffer=False, buffer_size=_BUFFER))
     except (pa.ArrowException, OSError) as exc:
         raise _bad(exc) from None
 
 
 def _texts(column: pa.Array, name: str) -> pa.Array:
+    try:
+        column.validate(full=True)  # text may be no UTF-8
+        return pc.fill_null(_spelled(column), "")
+    except (pa.ArrowException, ValueError, OverflowError):  # the last two where Python has no such value
+        detail = f"The column {name!r} has values of the type {column.type} that cannot be written as text."
+        raise BadTable(422, (Fault(code="not_text", detail=detail, column=name),)) from None
+
+
+def _spelled(column: pa.Array) -> pa.Array:
     """Each value as text; a missing one, and no number, as nothing."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_nested(column.type):
-        column = pa.array([None if one is None else _nested(one) for one in column.to_pylist()], pa.string())
-    if pa.types.is_floating(column.type):
-        column = _numbers(column)
-    try:
-        return pc.fill_null(column.cast(pa.string()), "")
-    except pa.ArrowException:
-        detail = f"The column {name!r} holds {column.type}, which cannot be written as text."
-        raise BadTable(422, (Fault(code="not_text", detail=detail, column=name),)) from None
+        return pa.array([None if one is None else _nested(one) for one in column.to_pylist()], pa.string())
+    return (_numbers(column) if pa.types.is_floating(column.type) else column).cast(pa.string())
 
 
 def _nested(value: Any) -> str:
