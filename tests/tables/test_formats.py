@@ -275,11 +275,11 @@ def test_a_byte_order_mark_in_the_first_cell_is_none_of_the_file(tmp_path: Path)
 
 
 def test_a_sheet_is_read_as_excel_writes_it(tmp_path: Path) -> None:
-    rows = [None, HEADER, [5, True, 100.0, 1.0, 0.1], None, ["b", 1e20, "x", 2.5, None]]
+    rows = [None, HEADER, [2**53 - 1, True, 100.0, 1.0, 0.1], None, ["b", 1e20, "x", 2.5, None]]
     ran = run(tmp_path, workbook(rows))
     assert cells(ran, "rejected.csv")[1] == ["b", "1e+20", "x", "2.5", "", "5", "revenue: not_a_number"]
     key = f"{ran.task.kept_prefix}table"
-    assert ran.files.read(key, 0, ran.files.size(key)).splitlines()[2] == b"5,TRUE,100,1,0.1"
+    assert ran.files.read(key, 0, ran.files.size(key)).splitlines()[2] == b"9007199254740991,TRUE,100,1,0.1"
     found = {one.what: (one.value, one.line) for one in ran.plan.findings}
     assert found == {"format": ("xlsx", None), "sheet": ("Sales", None), "header": ("5 columns", 2)}
 
@@ -312,6 +312,29 @@ def test_a_sheet_with_a_cell_far_out_is_refused_before_it_takes_all_memory(tmp_p
 def test_blank_cells_far_out_are_none(tmp_path: Path) -> None:
     data = workbook([HEADER, *ROWS], CLAIM, '<row r="1048576"><c r="ZZ1048576" s="1"/></row>')
     assert run(tmp_path, data).finished.report.account.read == len(ROWS)
+
+
+DURATIONS = '<numFmts count="1"><numFmt numFmtId="164" formatCode="[h]:mm:ss"/></numFmts>'
+STYLED = f"""<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{DURATIONS}
+<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="164" applyNumberFormat="1"/></cellXfs></styleSheet>"""
+
+
+def durations(days: list[str]) -> bytes:
+    """A workbook with one column of them."""
+    cells_of = [f'<row r="{n}"><c r="A{n}" s="1"><v>{one}</v></c></row>' for n, one in enumerate(days, 2)]
+    data = io.BytesIO(workbook([["took"]], stray="".join(cells_of)))
+    with zipfile.ZipFile(data, "a") as archive:
+        archive.writestr("xl/styles.xml", STYLED)
+    return data.getvalue()
+
+
+def test_a_duration_is_in_hours_and_one_that_is_none_is_refused_with_its_row() -> None:
+    _, rows = xlsx.open_sheet(io.BytesIO(durations(["1.25", "-0.5", "0"])))
+    assert [*rows] == [(1, ["took"]), (2, ["30:00:00"]), (3, ["-12:00:00"]), (4, ["0:00:00"])]
+    _, rows = xlsx.open_sheet(io.BytesIO(durations(["1", "1e300"])))
+    with pytest.raises(BadTable, match="A cell in row 3 is shown as a time, and too large a number for one") as bad:
+        list(rows)
+    assert (bad.value.status, bad.value.faults[0].code) == (422, "no_time")
 
 
 def with_more(near: bytes, far: bytes, *, before: bool) -> bytes:

@@ -28,7 +28,7 @@ _LONGEST_TAG = 200
 _BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _FIRST, _RELATION = re.compile(rb'<(?:\w+:)?sheet\s[^<>]*:id="([^"<>]+)"'), re.compile(rb"<Relationship\s[^<>]*>")
 _TARGET = re.compile(rb'\sTarget="([^"]+)"')
-_WHOLE = 10**15  # up to here a double is a whole number to the last digit
+_WHOLE = 2**53  # up to here a double is a whole number to the last digit
 _PIECE = 2**20
 
 
@@ -47,26 +47,36 @@ def open_sheet(file: BinaryIO) -> tuple[Finding, Iterator[Row]]:
 
 
 def _rows(sheet: Any) -> Iterator[Row]:
-    for line, row in enumerate(sheet.iter_rows(), 1):
-        cells = [_cell(value) for value in row]
-        if any(cells):
-            yield line, cells
+    line = 0
+    try:
+        for line, row in enumerate(sheet.iter_rows(), 1):
+            cells = [_cell(value) for value in row]
+            if any(cells):
+                yield line, cells
+    except OverflowError:  # from the library, on its way to the next row
+        raise _bad("no_time", f"A cell in row {line + 1} is shown as a time, and too large a number for one.") from None
 
 
 def _cell(value: Any) -> str:
     match value:
         case bool():
             return "TRUE" if value else "FALSE"
-        case float() if value.is_integer() and abs(value) < _WHOLE:
-            return str(int(value))
         case float():
-            return repr(value)
+            return str(int(value)) if value.is_integer() and abs(value) < _WHOLE else repr(value)
         case dt.datetime():
             return value.isoformat(sep=" ")
         case dt.date() | dt.time():
             return value.isoformat()
+        case dt.timedelta():
+            return _duration(value)
         case _:
             return str(value)
+
+
+def _duration(value: dt.timedelta) -> str:
+    """In hours, however many: `30:00:00`."""
+    hours, rest = divmod(abs(value), dt.timedelta(hours=1))
+    return f"{'-' if value < dt.timedelta() else ''}{hours}{str(rest).removeprefix('0')}"
 
 
 def _check(file: BinaryIO) -> None:
