@@ -20,7 +20,8 @@ PIECE = 256 * 1024
 RATIO, FREE = 200, 16 * 2**20  # so many times its size a table may grow, and so many bytes in any case
 _WINDOW = 25  # what a zstd frame may ask for: 2**25 bytes of memory
 GZIP, ZSTD = "gzip", "zstd"
-_MAGIC = {GZIP: b"\x1f\x8b", ZSTD: b"\x28\xb5\x2f\xfd"}
+_SKIPPABLE = tuple(b"%c*M\x18" % first for first in range(0x50, 0x60))  # frames of zstd that hold no table
+_MAGIC = {GZIP: (b"\x1f\x8b",), ZSTD: (b"\x28\xb5\x2f\xfd", *_SKIPPABLE)}
 _SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
 _LONGEST = 4
 
@@ -129,9 +130,9 @@ class Unpacker:
         if self.compression == GZIP and self.given:
             rest = rest.lstrip(b"\0")
         magic = _MAGIC[str(self.compression)]
-        if rest and magic.startswith(rest):
-            self._rest, rest = (rest, b"") if len(rest) < len(magic) else (b"", rest)
-        elif rest and not rest.startswith(magic):
+        if any(len(rest) < len(one) and one.startswith(rest) for one in magic):
+            self._rest, rest = rest, b""
+        elif not rest.startswith(magic):
             raise self._bad("trailing_bytes", f"Something follows the {self.compression} data that is none.")
         return rest
 

@@ -68,6 +68,17 @@ async def test_what_is_not_compressed_stays_as_it_is(data: bytes, size: int) -> 
         assert await unpack(data, size) == data
 
 
+@pytest.mark.parametrize("size", [1, 65_536])
+async def test_frames_of_zstd_that_are_to_be_skipped_hold_nothing_of_the_table(size: int) -> None:
+    """`pzstd` begins with one, and files that can be sought in end with one."""
+    skipped = b"\x5a\x2a\x4d\x18\x05\x00\x00\x00a,b,c"
+    begun, rest = zstd.compress(b"a,b\n"), zstd.compress(b"1,2\n")
+    assert await unpack(skipped + begun + skipped + skipped + rest + skipped, size) == b"a,b\n1,2\n"
+    assert Unpacker().unpack_some(skipped + begun, 3) == b"a,b"
+    assert await refusal(begun + skipped[:-1]) == (422, "cut_off")
+    assert await refusal(begun + skipped[:3]) == (422, "cut_off")
+
+
 async def test_zeros_after_gzip_are_padding() -> None:
     assert await unpack(gzip.compress(TABLE) + bytes(1_000)) == TABLE
 
