@@ -83,7 +83,7 @@ class Mailer:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._lanes.acquire()
-                mail = await self._box.due(self._database, self._taken, LANES)
+                mail = await self._box.due(self._database, self._taken, LANES, max(self._delays))
                 self._taken.add(mail)
                 with lines.about(job=mail.job):
                     group.create_task(self._deliver(mail)).add_done_callback(partial(self._release, mail))

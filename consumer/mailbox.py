@@ -157,13 +157,16 @@ class Mailbox:
         tx.execute(REPEAT if repeat else GIVE_UP)
         return [row["job"] for row in cut_off]
 
-    async def due(self, database: Database, taken: set[Due], room: int) -> Due:
-        """The next mail that nobody has *taken*, once it is due. At most *room* are taken at a time."""
+    async def due(self, database: Database, taken: set[Due], room: int, longest: float) -> Due:
+        """The next mail that nobody has *taken*, once it is due. At most *room* are taken at a time.
+
+        None waits for more than the *longest* time.
+        """
 
         async def pending() -> list[Due]:
             return [Due(**row) for row in await database.read(PENDING, limit=room + 1)]
 
-        return await turns.next_due(pending, taken, self.news, self.clock)
+        return await turns.next_due(pending, taken, self.news, self.clock, longest)
 
 
 def distinct(addresses: Iterable[str]) -> list[str]:

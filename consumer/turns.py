@@ -23,12 +23,15 @@ async def next_due(
     taken: Collection[T],
     news: asyncio.Event,
     clock: Callable[[], float],
+    longest: float,
 ) -> T:
-    """The first of *pending* that nobody has *taken*, once it is due. *news* is set when that may be another one."""
+    """The first of *pending* that nobody has *taken*, once it is due. *news* is set when that may be another one.
+
+    What seems due in more than the *longest* time that any waits is due: the clock was set back.
+    """
     while True:
         news.clear()
         first = next((one for one in await pending() if one not in taken), None)
-        wait = None if first is None else first.due - clock()
-        if first is not None and first.due <= clock():
+        if first is not None and not 0 < first.due - clock() <= longest:
             return first
-        await nap(news, wait)
+        await nap(news, None if first is None else first.due - clock())

@@ -149,14 +149,19 @@ class Box:
         tx.execute(GONE, url=url, at=self.clock())
         return waiting
 
-    async def due(self, database: Database, taken: set[Due], busy: Callable[[], Collection[str]]) -> Due:
-        """The next call that nobody has *taken*, once it is due; to none of the addresses that are *busy*."""
+    async def due(
+        self, database: Database, taken: set[Due], busy: Callable[[], Collection[str]], longest: float
+    ) -> Due:
+        """The next call that nobody has *taken*, once it is due; to none of the addresses that are *busy*.
+
+        None waits for more than the *longest* time.
+        """
 
         async def pending() -> list[Due]:
             rows = await database.read(PENDING, busy=json.dumps(sorted(busy())), limit=len(taken) + 1)
             return [Due(**row) for row in rows]
 
-        return await turns.next_due(pending, taken, self.news, self.clock)
+        return await turns.next_due(pending, taken, self.news, self.clock, longest)
 
 
 async def snapshot(database: Database, hook: Due) -> str | None:

@@ -107,7 +107,7 @@ class Caller:
                     hook = await self._next()
 
     async def _next(self) -> Due:
-        hook = await self._box.due(self._database, self._taken, self._busy)
+        hook = await self._box.due(self._database, self._taken, self._busy, LONGEST_DELAY)
         self._taken.add(hook)
         self._calling[hook.url] += 1
         return hook

@@ -250,14 +250,14 @@ async def test_a_waiting_mail_about_an_earlier_end_is_old_news(world: World, ser
 
 async def test_a_mail_in_hand_is_not_given_out_again(world: World) -> None:
     await world.finish(ended("a@x.org", "b@x.org"))
-    first = await world.box.due(world.database, set(), 4)
-    second = await world.box.due(world.database, {first}, 4)
+    first = await world.box.due(world.database, set(), 4, 1.0)
+    second = await world.box.due(world.database, {first}, 4, 1.0)
     assert (first.recipient, second.recipient) == ("a@x.org", "b@x.org")
 
 
 async def test_an_attempt_that_is_out_of_date_cannot_begin(world: World) -> None:
     await world.finish(ended("a@x.org"))
-    stale = await world.box.due(world.database, set(), 4)
+    stale = await world.box.due(world.database, set(), 4, 1.0)
     assert await world.database.write(lambda tx: world.box.begin(tx, stale))
     later = Verdict(Fate.PENDING, "450 later")
     assert await world.database.write(lambda tx: world.box.settle(tx, stale, later))
@@ -450,6 +450,15 @@ async def test_a_second_attempt_waits_for_its_time(world: World, server: Post) -
         await world.finish(job)
         await world.until(job, "sent")
     assert server.attempts[1] - server.attempts[0] >= 0.3
+
+
+async def test_a_mail_does_not_wait_for_a_clock_that_was_set_back(world: World, server: Post, clock: Any) -> None:
+    world.box.clock, job = clock, ended("a@x.org")
+    clock.pass_by(3 * 3600)
+    await world.finish(job)
+    clock.pass_by(-3 * 3600)
+    async with world.mailing(smtp(server), delays=(600.0, 7200.0)):
+        await world.until(job, "sent")
 
 
 async def test_after_the_last_delay_a_mail_has_failed(world: World, server: Post) -> None:

@@ -21,7 +21,7 @@ from standardwebhooks import WebhookVerificationError
 from consumer import browsing
 from consumer.webhooks import box
 from consumer.webhooks.box import Box, Fate
-from consumer.webhooks.calling import DELAYS, Answered, Caller, Forbidden, Unreached, judge
+from consumer.webhooks.calling import DELAYS, LONGEST_DELAY, Answered, Caller, Forbidden, Unreached, judge
 from protocol import webhooks
 from protocol.config import Settings
 from protocol.databases import Database, NoSpace, Transaction, open_database
@@ -240,6 +240,15 @@ async def test_calls_that_wait_for_a_gone_address_end_too(world: World, receiver
         await world.finish(jobs[1])
         await world.until(jobs[1], "disabled")
         await world.until(jobs[0], "disabled")
+
+
+async def test_a_call_does_not_wait_for_a_clock_that_was_set_back(world: World, receiver: Receiver, clock: Any) -> None:
+    world.box.clock, job = clock, ended(f"{receiver.url}/hook")
+    clock.pass_by(2 * LONGEST_DELAY)
+    await world.finish(job)
+    clock.pass_by(-2 * LONGEST_DELAY)
+    async with world.calling(receiver.url):
+        await world.until(job, "delivered")
 
 
 async def test_one_that_hangs_holds_up_no_other(world: World, receiver: Receiver) -> None:
