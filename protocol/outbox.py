@@ -31,12 +31,13 @@ MIGRATIONS = (
 )
 ADD = "INSERT INTO outbox (owner, stream, due, body) VALUES (:owner, :stream, :due, :body) RETURNING number"
 DUE = """SELECT number, body FROM outbox
-    WHERE owner = :owner AND stream = :stream AND due <= :now ORDER BY number LIMIT :room"""
+    WHERE owner = :owner AND stream = :stream AND (due <= :now OR due > :now + :longest) ORDER BY number LIMIT :room"""
 NEXT = "SELECT MIN(due) AS due FROM outbox WHERE owner = :owner AND stream = :stream AND due > :now"
 REMOVE = "DELETE FROM outbox WHERE number IN (SELECT value FROM json_each(:numbers))"
 WINDOW = 64
 FRESH = 256  # messages of a stream that were just written, and need not be read again
 LONGEST = 5.0  # seconds between two looks, whatever happens
+LONGEST_WAIT = 600.0  # seconds; what seems due later is due: the clock was set back
 PAUSE = 0.5  # seconds after a message could not be sent
 GATHER = 0.05  # seconds in which what was sent gathers, to be removed by one commit
 NOW = 0.0
@@ -122,10 +123,10 @@ class Outbox:
     async def prepare(self) -> None:
         await self._database.migrate("outbox", MIGRATIONS)
 
-    def put(self, tx: Transaction, message: Message, *, due: float = 0.0) -> None:
+    def put(self, tx: Transaction, message: Message, *, due: float = NOW) -> None:
         """Save *message* with the change it announces; the relay sends it at *due* (epoch seconds) or soon after."""
         stream, body = STREAM_OF[type(message)].name, envelopes.encode(message)
-        [row] = tx.rows(ADD, owner=self._owner, stream=stream, due=due, body=body)
+        [row] = tx.rows(ADD, owner=self._owner, stream=stream, due=due or self._clock(), body=body)
         letter = Letter(row["number"], body, message)
         tx.on_commit(lambda: self._flows[stream].announce(letter, due, self._clock()))
 
@@ -161,13 +162,14 @@ class Outbox:
 
     async def _due(self, flow: Flow) -> Sequence[Letter]:
         """In the order of writing, as many as there is room for."""
-        return await self._look(flow) if flow.room and self._clock() >= flow.look_at else flow.take_fresh()
+        later = 0 < flow.look_at - self._clock() <= LONGEST  # it is even later where the clock was set back
+        return await self._look(flow) if flow.room and not later else flow.take_fresh()
 
     async def _look(self, flow: Flow) -> list[Letter]:
         now, under_way = self._clock(), frozenset(flow.sending)  # some may end while the table is read
         flow.look_at = now + LONGEST
         where = {"owner": self._owner, "stream": flow.stream, "now": now}
-        rows = await self._database.read(DUE, **where, room=WINDOW)
+        rows = await self._database.read(DUE, **where, longest=LONGEST_WAIT, room=WINDOW)
         [later] = await self._database.read(NEXT, **where)
         flow.look_at = NOW if len(rows) == WINDOW else min(flow.look_at, later["due"] or flow.look_at)
         return flow.take_read([row for row in rows if row["number"] not in under_way])

@@ -179,6 +179,19 @@ async def test_a_message_is_sent_when_it_is_due_and_not_before(
             assert kinds_of(gauge) == expected
 
 
+async def test_a_message_that_waits_when_the_clock_is_set_back_does_not_wait_for_it(
+    database: Database, outbox: Outbox, clock: Any, new_job: NewJob, eventually: Waits
+) -> None:
+    gauge = Gauge()
+    await put(database, outbox, RunJob(job=new_job(kind="late")), due=clock() + 30)
+    async with relaying(outbox, gauge):
+        await look_again(database, outbox, new_job, gauge, eventually)
+        assert kinds_of(gauge) == []
+        clock.pass_by(-3 * 3600)
+        await look_again(database, outbox, new_job, gauge, eventually)
+        assert kinds_of(gauge) == ["late"]
+
+
 async def look_again(database: Database, outbox: Outbox, new_job: NewJob, gauge: Gauge, eventually: Waits) -> None:
     """A message that is due makes the relay look; when it has gone, what else is due has at least been tried.
 
@@ -349,6 +362,8 @@ async def test_the_oldest_message_is_the_one_that_has_been_due_longest(
     database: Database, outbox: Outbox, clock: Any, new_job: NewJob
 ) -> None:
     assert await outbox.oldest() is None
+    await put(database, outbox, RunJob(job=new_job()))
+    assert await outbox.oldest() == clock()
     await put(database, outbox, RunJob(job=new_job()), due=clock() - 10)
     await put(database, outbox, RunJob(job=new_job()), due=clock() - 20)
     await put(database, outbox, RunJob(job=new_job()), due=clock() + 20)
