@@ -9,7 +9,7 @@ import re
 import ssl
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
-from client.exits import Refused, Unreachable
+from client.exits import Refused, Unreachable, Usage
 from client.uploads import PIECE, Upload
 from protocol.envelopes import decode
 from protocol.job import Artefact, Job, Problem
@@ -47,12 +47,20 @@ class _Kinds(BaseModel):
 @asynccontextmanager
 async def connect(server: str, key: str | None = None) -> AsyncIterator[Api]:
     """Talk to the server at this address; *key* is one of its API keys, where it wants one."""
-    if not re.match(r"https?://[^/]", server):
-        server = f"http://{server}"
+    address = address_of(server)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-        yield Api(session, server.rstrip("/"))
+        yield Api(session, address)
+
+
+def address_of(server: str) -> str:
+    """The server's, with its scheme, which may be left out; Usage where it can be none."""
+    address = server if "://" in server else f"http://{server}"
+    with suppress(ValueError):
+        if (url := URL(address)).scheme in {"http", "https"} and url.host:
+            return address.rstrip("/")
+    raise Usage(f"{server!r} is no address of a server, such as http://127.0.0.1:8080.")
 
 
 class Api:

@@ -50,7 +50,7 @@ class Place:
 async def reach(server: str | None, key_file: Path | None) -> AsyncIterator[Administration]:
     """The server, with the key that is given; at this machine's own, reading its secret is as good as a key."""
     settings = config.load()
-    address = server or own_address(settings)
+    address = api.address_of(server or own_address(settings))
     key = key_in(key_file)
     if key is None and config.is_loopback(urlsplit(address).hostname or ""):
         key = prove(settings)

@@ -214,6 +214,16 @@ def test_what_cannot_be_done_is_said_in_a_sentence(  # noqa: PLR0917 - a row of 
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("server", ["ftp://x", "http://[", "http://", "http://x:99999"])
+def test_what_can_be_no_server_is_wrong_usage(tmp_path: Path, server: str) -> None:
+    for words in (["kinds"], ["prune", "--dry-run", "--older-than", "1d"]):
+        ended = run(*words, "--server", server, cwd=tmp_path)
+        assert (ended.code, ended.err.strip()) == (
+            2,
+            f"{server!r} is no address of a server, such as http://127.0.0.1:8080.",
+        )
+
+
 @pytest.mark.parametrize("words", [("kinds",), ("watch", "0" * 32), ("submit", "sales.csv")])
 def test_no_server_ends_with_4_and_names_it(words: tuple[str, ...], sales: Path, tmp_path: Path) -> None:
     ended = run(*words, "--server", NOBODY, cwd=tmp_path)
