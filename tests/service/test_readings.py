@@ -153,7 +153,7 @@ async def test_a_preview_with_wrong_fields_or_none_is_refused(house: House) -> N
 
 
 async def test_a_preview_of_json_lines_shows_the_keys_of_its_first_objects(house: House) -> None:
-    objects = b'{"region": "N", "revenue": 1.50, "more": {"a": null}}\n\nno object\n{"quantity": true}'
+    objects = b'{"region": "N", " revenue": 1.50, "more": {"a": null}}\n\nno object\n{"quantity": true}'
     told = await preview(house, form(kind="sales", file=objects, filename="sales.jsonl"))
     assert told["columns"] == ["region", "revenue", "more", "quantity"]
     assert told["rows"] == [["N", "1.50", '{"a": null}', ""], ["no object"], ["", "", "", "true"]]

@@ -1,4 +1,7 @@
-"""Excel workbooks: the first sheet, as Excel itself would write it as CSV. A row's line is its row in the sheet."""
+"""Excel workbooks: the first sheet, as Excel itself would write it as CSV. A row's line is its row in the sheet.
+
+Errors such as #N/A, and formulas whose result nobody stored, are nothing: the library gives no more of them.
+"""
 
 from __future__ import annotations
 
