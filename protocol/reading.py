@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from protocol.value import Value
 
@@ -15,6 +15,8 @@ class Reading(Value):
     A byte order mark wins over the encoding. Without a header the columns are column_1, column_2 and so on, but where
     the kind has names for them. With the quote `none` a quote is a character like any other.
     """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)  # the contracts show what to send, too
 
     encoding: str | None = None
     delimiter: Literal[",", ";", "\t", "|"] | None = None

@@ -55,9 +55,14 @@ def _body(fields: Mapping[str, Schema], file: str, *, required: bool = True) -> 
 
 def _query(fields: Mapping[str, Schema]) -> tuple[Parameter, ...]:
     return tuple(
-        Parameter(name, "query", f"As the form's field {name}.", schema.get("items", schema), repeats="items" in schema)
+        Parameter(name, "query", f"As the form's field {name}.", _bare(schema), repeats="items" in schema)
         for name, schema in fields.items()
     )
+
+
+def _bare(schema: Schema) -> Schema:
+    """Without its default, which generated clients send: a field that the form has too would be there twice."""
+    return {name: value for name, value in schema.get("items", schema).items() if name != "default"}
 
 
 QUERY = _query(FIELDS)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
+from service import asyncapi
 from service.app import ROUTES
 from service.openapi import document
 from service.problems import PROBLEMS
-from tests.service.house import House
+from tests.service.house import TABLE, House
 
 
 def test_every_call_is_in_the_contract_and_nothing_else() -> None:
@@ -69,6 +71,25 @@ def test_each_call_that_stores_something_says_what_it_answers_when_nothing_can_b
         for method in calls.keys() - {"get", "head", "options"}:
             if path not in {"/v1/preview", "/v1/tickets"}:  # which store nothing
                 assert calls[method]["responses"].keys() >= {"503", "507"}, (method, path)
+
+
+async def test_who_sends_every_default_of_the_contract_says_no_field_twice(house: House) -> None:
+    """As generated clients do, in the address and in the form."""
+    call = document()["paths"]["/v1/jobs"]["post"]
+    fields = call["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    form = aiohttp.FormData({name: field["default"] for name, field in fields.items() if "default" in field})
+    form.add_field("file", TABLE, filename="sales.csv")
+    sent = {one["name"]: one["schema"]["default"] for one in call["parameters"] if "default" in one["schema"]}
+    async with house.http.post("/v1/jobs", params=sent, data=form) as answer:
+        assert answer.status == 202, await answer.text()
+
+
+@pytest.mark.parametrize("contract", [document(), asyncapi.document()], ids=["HTTP", "messages"])
+def test_what_is_sent_has_all_fields_and_what_is_read_needs_none(contract: Any) -> None:
+    schemas = contract["components"]["schemas"]
+    for name in ("Job", "Source", "Progress", "Report", "Artefact", "Problem", "Fault"):
+        assert schemas[name]["required"] == [*schemas[name]["properties"]], name
+    assert "required" not in schemas["Reading"]
 
 
 def test_each_call_says_what_opens_it() -> None:
