@@ -34,7 +34,12 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer; whoever does not read it is let go."""
+        """Send the answer; whoever does not read it is let go. One that comes before all of the request is the last.
+
+        Else a proxy that gives up the rest may send the next request, somebody else's, in its place.
+        """
+        if not request.content.is_eof():
+            resp.force_close()
         try:
             async with asyncio.timeout(self._service.limits.answer):
                 return await super().finish_response(request, resp, start_time)

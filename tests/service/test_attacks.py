@@ -254,6 +254,14 @@ async def test_every_answer_is_careful_whatever_went_wrong(tmp_path: Path) -> No
             assert "unsafe" not in head
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs?no=such", "/nothing"])
+async def test_no_request_follows_one_that_was_answered_before_it_had_all_come(house: House, path: str) -> None:
+    """A proxy that drops the rest of it would have somebody else's read as that."""
+    whole = request("POST", path, {"Content-Type": "text/csv"}, b"x" * 1000)
+    assert "\r\nconnection: close\r\n" in (await answer_to(house, whole[:-1])).lower()
+    assert "\r\nconnection: close\r\n" not in (await answer_to(house, whole)).lower()
+
+
 def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
     lines = [
         f"{method} {path} HTTP/1.1",
