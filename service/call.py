@@ -34,7 +34,7 @@ class Parameter:
 
 
 ID = Parameter("id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, required=True)
-WAIT = Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, after N seconds at the latest.", TEXT)
+WAIT = Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, or after N seconds, at most 45.", TEXT)
 
 
 @dataclass(frozen=True)

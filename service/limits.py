@@ -18,7 +18,7 @@ class Limits:
     send: float = 10.0  # one write to a client
     answer: float = 300.0  # a whole answer that is no stream and no download
     heartbeat: float = 20.0  # between two pings on a websocket
-    wait: float = 60.0  # the longest `Prefer: wait`
+    wait: float = 45.0  # the longest `Prefer: wait`: proxies give up after 50 or 60, if nobody told them otherwise
     silence: float = 60.0  # a consumer that said nothing for so long is gone
     stop: float = 5.0  # requests under way when the service stops
     look: float = 5.0  # between two looks for jobs that stand still

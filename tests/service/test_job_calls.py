@@ -133,7 +133,7 @@ async def test_nobody_waits_longer_than_the_limit(house: House) -> None:
     job = await house.submit()
     await house.consumer.finish(await house.consumer.next_job())
     _, _, headers = await house.get(f"/v1/jobs/{job['id']}", headers={"Prefer": "wait=99999"})
-    assert headers["Preference-Applied"] == "wait=60"
+    assert headers["Preference-Applied"] == "wait=45"
 
 
 async def test_those_who_wait_do_not_hold_up_the_end(tmp_path: Path) -> None:
