@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import count
@@ -13,7 +14,7 @@ from consumer.executors import Done, Overdue, WorkerLost
 from consumer.loading import wait
 from consumer.mill import Mill
 from consumer.outcome import Missing
-from consumer.steps import Task
+from consumer.steps import Plan, Task
 from consumer.store import ConsumerStore
 from protocol.job import Job, State
 
@@ -90,3 +91,27 @@ class Calls:
         if isinstance(answer, Done):
             return answer.value
         raise outcome.from_answer(answer, self._task.kind, what)
+
+
+class Checkpoints:
+    """What the finished pieces of a job's work came to, by the steps that did them."""
+
+    def __init__(self, store: ConsumerStore, calls: Calls, standing: Standing) -> None:
+        self._store, self._calls, self._standing = store, calls, standing
+        self._job = standing.job.id
+
+    async def plan(self) -> Plan | None:
+        """The plan that was kept. Where the kind's code is another since, all is dropped: partials would not fit."""
+        plan: Plan | None = (await self.kept("plan")).get(0)
+        if plan is None or plan.terms or plan.build == await self._calls.call("build", "looking at its code"):
+            return plan  # errands that have ended are not run again, whatever the code
+        await self._standing.note("the kind's code has changed: its chunks are done anew")
+        await self._store.drop_checkpoints(self._job)
+        return None
+
+    async def kept(self, step: str) -> dict[int, Any]:
+        kept = await self._store.checkpoints(self._job, step)
+        return {number: pickle.loads(body) for number, body in kept.items()}  # noqa: S301 - our own
+
+    async def keep(self, step: str, number: int, value: object) -> None:
+        await self._store.checkpoint(self._job, step, number, pickle.dumps(value))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from consumer import outcome
-from consumer.calls import Calls, Standing
+from consumer.calls import Calls, Checkpoints, Standing
 from consumer.errands import Terms
 from consumer.errands.rounds import Hooks, Round
 from consumer.errands.tally import Tally, as_partial, total
@@ -37,6 +36,7 @@ class Execution:
         self._task = Task.of(job, mill.files_url, mill.chunk_size, mill.records_url)
         self._standing = Standing(mill.store, job)
         self._calls = Calls(mill, self._task, self._standing)
+        self._checkpoints = Checkpoints(mill.store, self._calls, self._standing)
         self._lane = Lane(job.id, mill.store)
         self._tally = Tally()
         self._told = self._shown = 0.0
@@ -84,13 +84,11 @@ class Execution:
         return await self._succeed(whole.finished)
 
     async def _plan(self) -> Plan:
-        kept = await self._mill.store.checkpoints(self.job.id, "plan")
-        if kept:
-            plan: Plan = pickle.loads(kept[0])  # noqa: S301 - our own
-        else:
+        plan = await self._checkpoints.plan()
+        if plan is None:
             await self._tell(force=True)
             plan = await self._calls.call("plan", "looking at the table")
-            await self._mill.store.checkpoint(self.job.id, "plan", 0, pickle.dumps(plan))
+            await self._checkpoints.keep("plan", 0, plan)
         await self._standing.revise(findings=plan.findings)
         return plan
 
@@ -113,14 +111,12 @@ class Execution:
         """Have an errand run for each row; those that have ended in an earlier attempt or life are not run again."""
         results = await self._take_up("mill", plan)
         self._tally = total(milled.tally for milled in results.values())
-        hooks, office = Hooks(self._calls.call, self._keep, self._lane.offer, self._count_errand), self._mill.office
+        keep = partial(self._checkpoints.keep, "mill")
+        hooks, office = Hooks(self._calls.call, keep, self._lane.offer, self._count_errand), self._mill.office
         async with office.hands(self._task, terms) as hands:
             errands = Round(plan, terms, office.ledger(self.job.id), hands, hooks, results)
             await self._gather([errands.run(), *([self._load(plan, results)] if plan.loads else [])])
         return [results[index] for index in range(len(plan.mill))]
-
-    async def _keep(self, index: int, milled: Milled) -> None:
-        await self._mill.store.checkpoint(self.job.id, "mill", index, pickle.dumps(milled))
 
     async def _count_errand(self, size: int, tally: Tally) -> None:
         self._meter.add(size=size, rows=tally.read, rejected=tally.rejected)
@@ -129,8 +125,7 @@ class Execution:
         await self._tell()
 
     async def _take_up(self, step: str, plan: Plan) -> dict[int, Any]:
-        kept = await self._mill.store.checkpoints(self.job.id, step)
-        results = {index: pickle.loads(body) for index, body in kept.items()}  # noqa: S301 - our own
+        results = await self._checkpoints.kept(step)
         if results:
             await self._standing.note(f"{len(results)} of {len(plan.stretch(step))} chunks were done before ({step})")
         self._start(step, plan, results)
@@ -158,7 +153,7 @@ class Execution:
             arguments = plan.survey, stretch.chunks[index], *given(index)
             result = await self._calls.call(step, stretch.name(index), *arguments, lent=lent)
             self._meter.leave(index)
-            await self._mill.store.checkpoint(self.job.id, step, index, pickle.dumps(result))
+            await self._checkpoints.keep(step, index, result)
             results[index] = result
             self._lane.offer()
             await self._count(plan, index, result)

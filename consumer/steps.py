@@ -169,6 +169,7 @@ class Plan:
     earlier: Earlier | None = None
     terms: Terms | None = None  # of a kind of errands
     lists: bool = False  # what the second pass may do with, instead of the table
+    build: str = ""  # of the kind (see builds.py)
 
     @property
     def select(self) -> Stretch:

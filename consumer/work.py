@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from consumer import accounts, amendments, artefacts, catalogue, keeping, kinds, planning, reporting
 from consumer.accounts import Counted
+from consumer.builds import build_of
 from consumer.errands import Outcome, results
 from consumer.errands import tally as tallies
 from consumer.executors import weight
@@ -41,9 +43,14 @@ def peak() -> int:
 
 def plan(task: Task) -> Plan:
     """Look at the table and cut it, and say what the columns of its rejected rows will be."""
-    made = planning.plan(task)
+    made = replace(planning.plan(task), build=build_of(task.kind))
     task.files.write(rejects.header(task.prefix), [write.rejects_header(overlay.load(made.survey).layout)])
     return made
+
+
+def build(task: Task) -> str:
+    """Which build of its kind the job would have now."""
+    return build_of(task.kind)
 
 
 def mill(task: Task, found: bytes, chunk: bytes) -> Milled:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from plugins import GOOD, install
+from system_support import log_reasons
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "rowmill-weather"
 BROKEN = {
@@ -121,3 +122,26 @@ def install_with_pip(package, folder):
     """Without a network: what builds it is there already."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "--target", folder, package], check=True, capture_output=True, text=True)
+
+
+async def test_when_a_kind_is_mended_a_failed_job_s_retry_has_no_chunk_of_the_old_code(start, tmp_path, monkeypatch):
+    install(tmp_path / "plugins", "good", {"good": "good:KIND"}, good=GOOD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugins"))
+    rowmill = await start(CHUNK_SIZE="4", MAX_ATTEMPTS="1", WORKERS="1")
+    job = await rowmill.finished((await rowmill.submit(b"n\n1\n2\n3\n4\n13\n", kind="good"))["id"])
+    assert job["state"] == "failed"
+    await rowmill.stop()
+    mended = GOOD.replace("== 13", "== 14").replace("return len(frame)", "return 10 * len(frame)")
+    mended = mended.replace("used=total", "used=total // 10")
+    (tmp_path / "plugins" / "good.py").write_text(mended)
+    await rowmill.start()
+    async with rowmill.session.post(f"{rowmill.url}/v1/jobs/{job['id']}/retry") as answer:
+        assert answer.status == 202
+
+    async def succeeded() -> bool:
+        return (await rowmill.job(job["id"]))["state"] == "succeeded"
+
+    await rowmill.until(succeeded, "succeeded")
+    job = await rowmill.job(job["id"])
+    assert job["report"]["numbers"] == {"rows": 50}
+    assert "the kind's code has changed: its chunks are done anew" in log_reasons(job)
