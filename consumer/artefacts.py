@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from consumer import reporting
+from consumer.origins import NoKind
 from protocol.files import PIECE, BlockingFiles
 from protocol.job import Artefact, Table
 
@@ -29,6 +30,8 @@ class Artefacts:
     def add(self, name: str, data: Iterable[bytes]) -> Artefact:
         """Store *data* as the artefact *name*."""
         name = re.sub(r"[^a-z0-9_.-]", "_", name.lower())
+        if name in self._heads:
+            raise NoKind(f"two of its tables would be {name}")
         hashed, head, size = hashlib.sha256(), b"", 0
 
         def passing() -> Iterator[bytes]:

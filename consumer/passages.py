@@ -15,7 +15,7 @@ import pandas as pd
 from consumer import accounts
 from consumer.accounts import Counted
 from consumer.kinds import BadInput, Kind, Load
-from consumer.origins import sure
+from consumer.origins import NoKind, sure
 from consumer.shortlists import Listed, Listing, known
 from consumer.steps import Milled, Selected, Task
 from consumer.tables import pieces, read, survey
@@ -111,12 +111,14 @@ class Passage:
         """
         if self.kind.select is None:
             raise TypeError(f"{self.task.kind} selects nothing")
-        added: tuple[str, ...] = ()
+        added, numeric = tuple[str, ...](), tuple[str, ...]()
         rows, selected, loaded = 0, [], []
         for nth, batch in enumerate(self.held or self._listed(listed, total) or self._batches(), 1):
-            frame = sure(self.kind.select(batch.frame, before, total, self.params), pd.DataFrame, "its selection")
+            given = batch.frame.copy(deep=False)  # the kind may add to it
+            frame = sure(self.kind.select(given, before, total, self.params), pd.DataFrame, "its selection")
             self._check_names(batch, frame)
             added = batch.added(frame)
+            numeric = tuple(name for name in added if pd.api.types.is_numeric_dtype(frame[name]))
             if len(frame):
                 rows += len(frame)
                 selected.append(batch.carried_csv(frame))
@@ -126,7 +128,7 @@ class Passage:
                 before = self._after(before, batch.frame)
         self._write("selected", selected)
         self.set_aside(loaded)
-        return Selected(rows, added)
+        return Selected(rows, added, numeric)
 
     def _listed(self, listed: Listed | None, total: Any) -> Sequence[read.Batch]:
         if not (listed and self.kind.shortlist and listed.suffices(self.kind.shortlist, total, self.params)):
@@ -136,9 +138,15 @@ class Passage:
         return (self._judged(self._reader.again(self.part.chunk, data), len(data)),)
 
     def _check_names(self, batch: read.Batch, frame: pd.DataFrame) -> None:
-        """Where all columns were delivered, one that is not as it was is lost, or the kind's own of that name is."""
-        if self.kind.columns is None and (name := batch.taken(frame)):
+        """A column that was delivered and is not as it was is lost, or belongs to other rows."""
+        if (name := batch.taken(frame)) is None:
+            return
+        if self.kind.columns is None:
             raise BadInput(f"The table already has a column {name!r}, which this kind adds; rename it.", "column_taken")
+        raise NoKind(
+            f"its selection has other values in {name!r} than those rows have: select keeps the index of its rows, "
+            "which merge does not, and what it changes has another name"
+        )
 
     def whole(self) -> read.Batch:
         """All rows at once, without those that the kind turns down."""

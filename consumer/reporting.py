@@ -57,8 +57,17 @@ def charts(kind: Kind, found: kinds.Report, params: Any) -> tuple[Chart, ...]:
     return (Chart(name=str(spec.get("name", "chart")), spec=_plain(spec)),)
 
 
-def table(name: str, frame: pd.DataFrame) -> Table:
-    columns = tuple(map(str, sure(frame, pd.DataFrame, f"its table {name!r}").columns))
+def flat(frame: pd.DataFrame) -> pd.DataFrame:
+    """*frame* with the keys of its index as its first columns, as `groupby` leaves them; row numbers are no keys."""
+    names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
+    named = frame.set_axis(names, axis=1)
+    keyed = frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index)
+    return named.reset_index(drop=not keyed, allow_duplicates=True)
+
+
+def table(name: str, found: pd.DataFrame) -> Table:
+    frame = flat(sure(found, pd.DataFrame, f"its table {name!r}"))
+    columns = tuple(map(str, frame.columns))
     shown = frame if len(frame) <= (room := _room(columns)) else frame.head(room)
     cells = [[_short(_plain(value)) for value in series] for _, series in shown.items()]
     rows = tuple(zip(*cells, strict=True))
@@ -111,14 +120,14 @@ def _plain(value: Any) -> Any:
     """The JSON value of what pandas and numpy hand out; what is no number is null."""
     if type(value) in _JSON:
         return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if value is pd.NA or value is pd.NaT:
         return None
-    if hasattr(value, "item"):
-        value = value.item()
     if isinstance(value, float):
         return _finite(value)
     return value if isinstance(value, str | int | bool) else str(value)

@@ -202,10 +202,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Selected:
-    """How many rows a chunk gave to the selected artefact, and the columns that the kind added."""
+    """How many rows a chunk gave to the selected artefact, and the columns that the kind added; some are numbers."""
 
     rows: int
     added: tuple[str, ...]
+    numeric: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     layout = overlay.load(plan.survey).layout
     result, shown = _report(task, total, 1.0, passes.counted)
     store = _artefacts(task)
-    made = [store.add(f"{name}.csv", [write.table_csv(frame)]) for name, frame in result.tables.items()]
+    made = [store.add(f"{name}.csv", [write.table_csv(reporting.flat(frame))]) for name, frame in result.tables.items()]
     made += [store.add(f"{chart.name}.vl.json", [artefacts.as_json(chart.spec)]) for chart in shown.charts]
     tables: list[Table] = []
     if kind.each is not None:
@@ -177,7 +177,8 @@ def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     if (chosen := passes.selected) is not None:
         parts = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
         made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), parts))
-        tables.append(store.preview(kind.selected, numbers=chosen[0].added))
+        numbers = {name for piece in chosen if piece.rows for name in piece.numeric}
+        tables.append(store.preview(kind.selected, numbers=numbers))
     made.append(_rejected(task, plan, store, passes.rejected))
     if made[-1].size > len(write.rejects_header(layout)):
         tables.append(store.preview("rejected"))

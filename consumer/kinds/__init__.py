@@ -72,6 +72,7 @@ class Failed:
 class Report:
     """What a kind has found. Each table becomes an artefact `{name}.csv` and, shortened, part of the job.
 
+    The keys that a table has in its index, as `groupby` leaves them, are its first columns.
     `numbers` are JSON values; NaN is written as null. `used` and `skipped` account for the rows that the kind was
     given, so rejected ones do not count: skipped are those that are right and yet without effect, such as repeats.
     A kind that counts the used ones has that checked; one that does not uses all that it does not skip.

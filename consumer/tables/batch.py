@@ -123,7 +123,7 @@ class Batch:
     def taken(self, frame: pd.DataFrame) -> str | None:
         """A column of this one's frame that *frame* has otherwise."""
         both = (name for name in frame.columns if name in self.frame.columns)
-        return next((name for name in both if not frame[name].equals(self.frame[name].loc[frame.index])), None)
+        return next((name for name in both if not _same(frame[name], self.frame[name].reindex(frame.index))), None)
 
     def _carried(self, frame: pd.DataFrame) -> Iterator[bytes]:
         names = write.carried(self.originals.layout, added := self.added(frame))
@@ -144,6 +144,11 @@ class Batch:
         columns = dict(zip(self.originals.layout.header, stripped, strict=True))
         columns |= {name: write.column(series) for name, series in made.items()}
         return write.lines([columns[name] for name in names])
+
+
+def _same(cells: pd.Series[Any], others: pd.Series[Any]) -> bool:
+    """Also where categories became text, as by a merge."""
+    return cells.equals(others) or (cells.dtype != others.dtype and cells.astype(object).equals(others.astype(object)))
 
 
 def _whole(pieces: Iterator[bytes]) -> bytes:

@@ -54,6 +54,9 @@ PLAIN_VALUES = [
     (2**70, 2**70),
     (date(2026, 3, 1), "2026-03-01"),
     ((1, [np.nan]), [1, [None]]),
+    (np.array([0.5, math.nan]), [0.5, None]),
+    (pd.Series([1, 2]), [1, 2]),
+    (np.datetime64("2026-03-01"), "2026-03-01"),
     ({1: {"deep": np.inf}}, {"1": {"deep": None}}),
 ]
 
@@ -108,6 +111,27 @@ def test_a_table_is_shown_in_its_order_with_json_values() -> None:
     assert table.columns == ("region", "sum", "n")
     assert table.rows == (("b", 1.5, 1), ("a", None, 2), (None, None, 3))
     assert not table.truncated
+
+
+SALES = pd.DataFrame({"region": ["b", "a"], "sum": [1.5, 2.5]})
+
+
+@pytest.mark.parametrize(
+    ("frame", "columns", "first"),
+    [
+        (SALES.groupby("region").sum(), ("region", "sum"), ("a", 2.5)),
+        (SALES.groupby(["region", "sum"]).agg(rows=("sum", "size")), ("region", "sum", "rows"), ("a", 2.5, 1)),
+        (SALES.groupby("region").agg({"sum": ["min", "max"]}), ("region", "sum min", "sum max"), ("a", 2.5, 2.5)),
+        (SALES.describe(), ("index", "sum"), ("count", 2.0)),
+        (SALES.set_index("region", drop=False), ("region", "region", "sum"), ("b", "b", 1.5)),
+        (SALES.sort_values("region"), ("region", "sum"), ("a", 2.5)),
+    ],
+)
+def test_keys_in_a_table_s_index_are_columns_and_numbers_of_rows_are_not(
+    frame: pd.DataFrame, columns: tuple[str, ...], first: tuple[Any, ...]
+) -> None:
+    table = reporting.table("summary", frame)
+    assert (table.columns, table.rows[0]) == (columns, first)
 
 
 @pytest.mark.parametrize(("rows", "shown"), [(0, 0), (SHOWN, SHOWN), (SHOWN + 1, SHOWN), (5 * SHOWN, SHOWN)])
