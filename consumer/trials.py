@@ -105,7 +105,8 @@ class Bench:
         frame = self.rows(*ranges)
         given = frame.copy()
         partial = self.kind.chunk(frame, self.params)
-        assert_frame_equal(frame, given, obj="the frame after chunk", check_exact=True)
+        if self.kind.frame is None:
+            assert_frame_equal(frame, given, obj="the frame after chunk", check_exact=True)
         rejected = given.attrs["rejected"]
         return _travelled(Counted(len(given) + rejected, rejected, partial))
 
@@ -138,10 +139,12 @@ class Bench:
     def _select(self, frame: pd.DataFrame, before: Counted | None, total: Counted, start: int) -> pd.DataFrame:
         if self.kind.select is None:
             raise TypeError("a kind without select selects nothing")
-        selected = self.kind.select(frame, before and before.partial, total.partial, self.params)
-        hold(selected.index.isin(frame.index).all(), "select returns rows of its frame, with their index")
+        given = frame.reset_index(drop=True)  # as in a job, where only chunk sees lines
+        selected = self.kind.select(given, before and before.partial, total.partial, self.params)
+        hold(selected.index.isin(range(len(frame))).all(), "select returns rows of its frame, with their index")
         hold(selected.index.is_monotonic_increasing, "select keeps the order of rows")
-        return selected.set_index(selected.index + start)
+        places = frame.index[selected.index]
+        return selected.set_index(places if self.kind.columns is None else places + start)
 
 
 def _as_one_chunk(kind: Kind) -> Kind:

@@ -129,7 +129,8 @@ class Kind:
     check(frame, params)                  rows to reject beyond what the reader rejects
     chunk(frame, params) -> partial       for some megabytes of the table at a time, rows in file order. In
                                           `frame.attrs`, "rejected" is how many rows of that part were rejected,
-                                          "share" which share of the table it is; the index is the row's position
+                                          "share" which share of the table it is; the index is the row's position.
+                                          It leaves the frame as it is
     combine(partials) -> partial          associative; the partials come in file order
     finalize(partial, params) -> Report   for any non-empty subset of the chunks
     select(frame, before, total, params)  a second pass: a frame of rows (index kept) and added columns, written to

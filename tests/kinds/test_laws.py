@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from consumer.kinds import Column, Failed, Kind, Report
+from consumer.kinds.mailing import KIND as MAILING
 from consumer.kinds.summary import KIND as SUMMARY
 from consumer.kinds.testing import check_laws, check_restarts, read, select
 
@@ -78,8 +79,31 @@ def test_a_partial_that_does_not_pickle_is_found():
 
 
 def test_numbers_that_are_no_json_are_found():
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^'total' is of the type int64: make it an int, a float or a text$"):
         check_laws(replace(LAWFUL, finalize=lambda total, _: Report(numbers={"total": np.int64(total)})), FRAME)
+
+
+def test_a_kind_of_every_column_may_select_and_one_that_turns_rows_down_may_merge():
+    every = replace(LAWFUL, columns=None, check=None, chunk=lambda frame, _: len(frame))
+    check_laws(replace(every, select=lambda frame, *_: frame[frame["y"] != "a"].assign(z=1)), TABLE)
+    halves = pd.DataFrame({"x": FRAME["x"].unique(), "half": FRAME["x"].unique() / 2})
+    check_laws(replace(LAWFUL, select=lambda frame, *_: frame.merge(halves, on="x", how="left")), FRAME)
+
+
+def test_where_the_largest_rows_stood_is_no_part_of_the_result():
+    largest = replace(
+        LAWFUL,
+        chunk=lambda frame, _: frame.nlargest(2, "x"),
+        combine=lambda parts: pd.concat(parts).nlargest(2, "x"),
+        finalize=lambda top, _: Report(numbers={"total": 2}, tables={"top": top}),
+        select=None,
+    )
+    check_laws(largest, FRAME)
+
+
+def test_a_kind_of_errands_is_told_what_tests_it():
+    with pytest.raises(TypeError, match="try_each"):
+        check_laws(MAILING, "email,subject,message\n")
 
 
 TABLE = "x,y\n1.5,a\nabc,b\n 7 ,c\n0.2,d\n9\n"
@@ -115,8 +139,14 @@ WHOLE = Kind(
 )
 
 
+def doubles(frame, _):
+    frame["x"] *= 2
+    return Report(numbers={"total": float(frame["x"].sum())})
+
+
 def test_a_kind_of_the_whole_table_is_never_cut_but_accounts_for_its_rows():
     assert check_laws(WHOLE, TABLE).numbers == {"total": 8.7}
+    check_laws(replace(WHOLE, frame=doubles), TABLE)
     with pytest.raises(AssertionError, match="accounts for every row"):
         check_laws(replace(WHOLE, frame=lambda _frame, _: Report(numbers={"total": 0}, used=0)), TABLE)
 
