@@ -19,6 +19,7 @@ from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)
 PATIENCE = 3.0  # seconds for one part to answer
+PROBE = "ready"  # a file that is there for a moment
 QUEUES: tuple[Stream[Any], ...] = (JOBS, CONTROL, EVENTS, DEAD)
 Check = Callable[[Service], Awaitable[str | None]]
 
@@ -62,6 +63,8 @@ async def check_files(service: Service) -> str | None:
     free = await service.files.free_space()
     if free is not None and free < service.limits.space_floor:
         return "too little space left"
+    await service.files.put(PROBE, b"")  # else a disk gone read-only, or a store out of reach, would pass for ready
+    await service.files.remove(PROBE)
     return None
 
 

@@ -160,6 +160,17 @@ async def test_ready_names_each_part_and_says_when_no_consumer_is_there(tmp_path
         assert (status, body["status"]) == (200, "ok")
 
 
+async def test_a_file_store_that_cannot_be_written_is_not_ready(house: House) -> None:
+    away = house.folder.rename(house.folder.with_name("away"))
+    house.folder.touch()
+    status, body, _ = await house.get("/readyz")
+    assert (status, body["parts"]["files"]) == (503, "it failed; the log has the reason")
+    house.folder.unlink()
+    away.rename(house.folder)
+    assert (await house.get("/readyz"))[0] == 200
+    assert list(house.folder.rglob("*")) == []
+
+
 async def test_a_silent_consumer_is_not_ready_but_its_kinds_stay_known(tmp_path: Path) -> None:
     async with keep(tmp_path) as house:
         assert (await house.get("/readyz"))[0] == 200
