@@ -74,6 +74,12 @@ class Slot:
         raise WorkerLost
 
     async def _start(self) -> ProcessPoolExecutor:
+        try:
+            return await self._fork()
+        except OSError as exc:  # a BrokenPipeError, too, which elsewhere means that our reader has gone
+            raise WorkerLost(f"no worker process can be started: {exc}") from exc
+
+    async def _fork(self) -> ProcessPoolExecutor:
         pool = ProcessPoolExecutor(1, self._context, initializer=child.prepare, initargs=(self._memory,))
         try:
             # In a thread: to fork, the parent waits for the fork server, and the loop must not.

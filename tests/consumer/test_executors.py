@@ -7,6 +7,7 @@ the first thing that every step does.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from consumer.executors import Done, Overdue, Raised, Refused, Slot, WorkerLost, open_slots
+from consumer.executors import Done, Overdue, Raised, Refused, Slot, WorkerLost, open_slots, processes
 from consumer.steps import Task
 from protocol.adapters import BadConfig
 from protocol.kinds import KindInfo
@@ -439,3 +440,16 @@ def knows_of_its_death(slot: Any) -> bool:
 
 def workers() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+async def test_where_no_process_can_be_started_that_is_said_and_not_that_a_reader_has_gone(monkeypatch):
+    def broken(*_: Any, **__: Any) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", broken)
+    with pytest.raises(WorkerLost, match=r"^no worker process can be started: .*Broken pipe"):
+        async with open_slots("processes://1"):
+            pass
+    async with open_slots("processes://1?lazy=1") as [slot]:
+        with pytest.raises(WorkerLost):
+            await slot.run("describe", "summary", limit=LONG)
