@@ -21,7 +21,7 @@ async def together(work: Iterable[Awaitable[None]]) -> None:
         await end(*tasks)
 
 
-async def end(*tasks: asyncio.Future[None]) -> None:
+async def end(*tasks: asyncio.Future[Any]) -> None:
     """Cancel those that still run, and see them go."""
     pending = [task for task in tasks if not task.done()]
     for task in pending:

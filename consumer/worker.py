@@ -15,7 +15,7 @@ from consumer.commands import Commands
 from consumer.execution import Execution
 from consumer.mill import Mill
 from consumer.outcome import Failed, Outcome, Succeeded, TryAgain
-from consumer.running import Running
+from consumer.running import Running, end
 from consumer.store import ConsumerStore, Superseded
 from consumer.submissions import Submissions
 from consumer.submitted import Asked
@@ -24,6 +24,7 @@ from protocol import log as lines
 from protocol.databases import Unwritable
 from protocol.files import Files
 from protocol.job import Job, State
+from protocol.kinds import KindInfo
 from protocol.messages import (
     JOBS,
     RetryJob,
@@ -73,7 +74,8 @@ class Worker:
         """Work until stopped. Unfinished runs of an earlier life go on first."""
         orphans = await self._store.orphans()
         await self._tidying.catch_up()
-        kinds = await announcing.load_kinds(self._mill)
+        if (kinds := await self._load_kinds()) is None:
+            return
         await self._submissions.prepare(kinds)
         async with asyncio.TaskGroup() as group:
             for job in orphans:
@@ -90,6 +92,16 @@ class Worker:
                 task.cancel()
             log.info("stopping", extra={"action": "stop", "running": self.in_hand})
             await self._running.wind_up(self._limits.grace)
+
+    async def _load_kinds(self) -> tuple[KindInfo, ...] | None:
+        """None where it is stopped meanwhile: a kind that hangs must not hold that up."""
+        loading = asyncio.create_task(announcing.load_kinds(self._mill))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return loading.result() if loading.done() else None
+        finally:
+            await end(loading, stopping)
 
     def stop(self) -> None:
         """Take no more; let what runs finish within the grace period, else leave it to its checkpoints."""

@@ -16,6 +16,8 @@ import pytest
 from plugins import GOOD, install
 from system_support import log_reasons
 
+from consumer.announcing import PATIENCE
+
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "rowmill-weather"
 BROKEN = {
     "missing": ("import nothing_here\n", "ModuleNotFoundError: No module named 'nothing_here' (missing.py:1)"),
@@ -145,3 +147,13 @@ async def test_when_a_kind_is_mended_a_failed_job_s_retry_has_no_chunk_of_the_ol
     job = await rowmill.job(job["id"])
     assert job["report"]["numbers"] == {"rows": 50}
     assert "the kind's code has changed: its chunks are done anew" in log_reasons(job)
+
+
+async def test_a_kind_that_hangs_while_it_is_loaded_does_not_hold_up_the_end(start, tmp_path, monkeypatch):
+    rowmill = await start()
+    await rowmill.stop()
+    install(tmp_path / "plugins", "hangs", {"hangs": "hangs:KIND"}, hangs="import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugins"))
+    await rowmill.start()
+    async with asyncio.timeout(PATIENCE / 2):
+        assert await rowmill.stop() == 0
