@@ -44,8 +44,9 @@ def check_unsubscribing(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_webhooks(words: tuple[str, ...]) -> tuple[str, ...]:
     """Each with a path, so that none can be taken for its whole origin."""
-    if bad := [word for word in words if webhooks.origin_of(word) is None]:
-        raise ValueError(f"{bad[0]!r} is no address that begins with https:// or http://")
+    if bad := [place for place, word in enumerate(words, 1) if webhooks.origin_of(word) is None]:
+        # Not the address itself: what lets others write to a channel is often a part of it.
+        raise ValueError(f"number {bad[0]} is no address that begins with https:// or http://")
     return tuple(parts._replace(path=parts.path or "/").geturl() for parts in map(urlsplit, words))
 
 

@@ -229,8 +229,9 @@ def test_all_bad_values_are_named_at_once_wherever_they_are(monkeypatch: pytest.
     assert named == {"ROWMILL_WORKERS", "ROWMILL_CHARTS", "ROWMILL_PORT", "ROWMILL_MAX_UPLOAD"}
 
 
-def test_a_bad_value_is_not_repeated_for_it_may_be_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROWMILL_PORT", "hunter2")
+@pytest.mark.parametrize("name", ["PORT", "WEBHOOK_URL", "SECRET", "WEBHOOK_SECRET"])
+def test_a_bad_value_is_not_repeated_for_it_may_be_a_secret(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"ROWMILL_{name}", "htps://x/hunter2")
     with pytest.raises(BadConfig) as caught:
         config.load()
     assert "hunter2" not in str(caught.value)
