@@ -113,7 +113,7 @@ def _number(text: str) -> Any:
 
 
 def _numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in numbers.items()}
+    return {str(name): _plain(value) for name, value in numbers.items()}
 
 
 def _plain(value: Any) -> Any:

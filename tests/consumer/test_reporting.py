@@ -68,6 +68,11 @@ def test_every_number_is_a_json_value_or_null(value: Any, shown: Any) -> None:
     assert type(report.numbers["rows"]) is type(shown)
 
 
+def test_numbers_may_be_called_by_numbers() -> None:
+    report = reporting.show(PLAIN, kinds.Report(numbers={"rows": 1, 7: 2}), None, share=1.0)  # type: ignore[dict-item]
+    assert report.numbers == {"rows": 1, "7": 2}
+
+
 def test_numbers_keep_every_digit() -> None:
     exact = 22.857142857142858
     report = reporting.show(PLAIN, kinds.Report(numbers={"rows": np.float64(exact)}), None, share=1.0)
