@@ -31,6 +31,11 @@ def sure(value: object, wanted: type[Thing], what: str) -> Thing:
     return value
 
 
+def whole(text: str) -> str:
+    """*text* without halves of characters: a job that has one cannot be stored, and would be tried for ever."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 @dataclass(frozen=True)
 class Unfit:
     """An offer that cannot be taken, and why; `trace` is for the log."""

@@ -14,12 +14,12 @@ import pandas as pd
 
 from consumer import kinds
 from consumer.kinds import Kind
-from consumer.origins import sure
+from consumer.origins import sure, whole
 from protocol.job import Chart, Report, Table
 
 SHOWN = 50  # rows of a table that travel with the job
 CELLS = 5000  # and cells, where the table is wide
-_JSON = {str, int, bool, type(None)}  # as they are
+_JSON = {int, bool, type(None)}  # as they are
 LONGEST = 200  # characters of a cell that travel with the job; the artefact has all of them
 
 
@@ -47,14 +47,14 @@ def conclude(kind: Kind, shown: Report, *, selected: int | None, more: Sequence[
 
 
 def headline(kind: Kind, numbers: Mapping[str, Any]) -> str:
-    return sure(kind.headline(numbers), str, "its headline")
+    return whole(sure(kind.headline(numbers), str, "its headline"))
 
 
 def charts(kind: Kind, found: kinds.Report, params: Any) -> tuple[Chart, ...]:
     if kind.chart is None:
         return ()
     spec = sure(kind.chart(found, params), dict, "its chart")
-    return (Chart(name=str(spec.get("name", "chart")), spec=_plain(spec)),)
+    return (Chart(name=whole(str(spec.get("name", "chart"))), spec=_plain(spec)),)
 
 
 def flat(frame: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 def table(name: str, found: pd.DataFrame) -> Table:
     frame = flat(sure(found, pd.DataFrame, f"its table {name!r}"))
-    columns = tuple(map(str, frame.columns))
+    columns = tuple(map(whole, frame.columns))
     shown = frame if len(frame) <= (room := _room(columns)) else frame.head(room)
     cells = [[_short(_plain(value)) for value in series] for _, series in shown.items()]
     rows = tuple(zip(*cells, strict=True))
@@ -113,7 +113,7 @@ def _number(text: str) -> Any:
 
 
 def _numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(name): _plain(value) for name, value in numbers.items()}
+    return {whole(str(name)): _plain(value) for name, value in numbers.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -123,14 +123,14 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {whole(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, float):
         return _finite(value)
-    return value if isinstance(value, str | int | bool) else str(value)
+    return value if isinstance(value, int) else whole(str(value))
 
 
 def _finite(value: float) -> float | None:

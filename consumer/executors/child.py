@@ -14,6 +14,7 @@ import traceback
 from typing import Any
 
 from consumer.executors import Answer, Done, NotNow, Raised, Refused, blame
+from consumer.origins import whole
 from consumer.steps import Task
 from protocol.intake.layout import BadTable
 from protocol.job import Fault
@@ -92,4 +93,4 @@ def explain(error: BaseException, kind: str) -> Answer:
         return Refused(422, (Fault(code=error.code, detail=error.detail, line=error.line),))
     short = isinstance(error, MemoryError)
     sentence = "it needed more memory than WORKER_MEMORY allows" if short else f"{type(error).__name__}: {error}"
-    return Raised(sentence[:500], blame.place(error, kind), "".join(traceback.format_exception(error)))
+    return Raised(whole(sentence[:500]), blame.place(error, kind), "".join(traceback.format_exception(error)))

@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer import kinds, reporting
+from consumer.executors import Raised
 from consumer.executors.blame import place
+from consumer.executors.child import explain
 from consumer.kinds import Kind
 from consumer.origins import NoKind
 from consumer.reporting import CELLS, LONGEST, SHOWN
@@ -66,6 +68,18 @@ def test_every_number_is_a_json_value_or_null(value: Any, shown: Any) -> None:
     report = reporting.show(PLAIN, kinds.Report(numbers={"rows": value}), None, share=1.0)
     assert report.numbers == {"rows": shown}
     assert type(report.numbers["rows"]) is type(shown)
+
+
+def test_half_a_character_anywhere_is_a_question_mark_so_that_the_job_can_be_stored(new_job: Any) -> None:
+    half = "\ud800"
+    kind = replace(PLAIN, headline=lambda _: half, chart=lambda *_: {"name": half, "x": {half: half}})
+    tables = {"t": pd.DataFrame({"x": pd.Series([half], dtype=object)})}
+    shown = reporting.show(kind, kinds.Report(numbers={half: half}, tables=tables), None, share=1.0)
+    raised = explain(ValueError(half), "plain")
+    assert (shown.headline, shown.numbers, shown.tables[0].rows) == ("?", {"?": "?"}, (("?",),))
+    assert isinstance(raised, Raised)
+    assert raised.error == "ValueError: ?"
+    encode(JobChanged(job=new_job(report=shown)))
 
 
 def test_numbers_may_be_called_by_numbers() -> None:
