@@ -23,8 +23,18 @@ function morphAttributes(now, next) {
   }
 }
 
-/** What has an id is found again by it, the rest by its place. @param {Element} now @param {Element} next */
+/**
+ * What has an id is found again by it, the rest by its place. What goes, goes first: what stays need not be moved then,
+ * and whoever is typing there, or has the focus, keeps it.
+ * @param {Element} now @param {Element} next
+ */
 function morphChildren(now, next) {
+  const stay = new Set([...next.children].map(({ id }) => id));
+  for (const child of [...now.children]) {
+    if (!child.id || stay.has(child.id)) continue;
+    if (child.nextSibling instanceof Text) child.nextSibling.remove(); // the blank that sets it apart
+    child.remove();
+  }
   let at = now.firstChild;
   for (const wanted of [...next.childNodes]) {
     const found = counterpart(now, at, wanted);

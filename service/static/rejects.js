@@ -1,7 +1,7 @@
 // @ts-check
 /** The rows left out, searched and turned page by page where they stand; without scripts they have a page of their own. */
 
-import { byId } from "./elements.js";
+import { announce, byId } from "./elements.js";
 import { paced } from "./link.js";
 
 export function startRejects() {
@@ -37,4 +37,5 @@ async function take(address) {
   if (!answer.ok || !fresh) return;
   fresh.setAttribute("data-keep", ""); // what the live page brings has the first rows only
   byId("reject-rows").replaceWith(document.adoptNode(fresh));
+  announce(`Rows shown: ${fresh.querySelectorAll("tbody tr:not(:has(.none))").length}`);
 }

@@ -115,6 +115,16 @@ async def test_without_scripts_the_list_is_found_through_as_well(guest: Visit, v
         await expect(page.locator(f"#job-{job_id}")).to_be_visible()
 
 
+async def test_a_job_that_leaves_the_list_takes_the_focus_from_no_other(guest: Visit) -> None:
+    below, above = [await guest.post(SMALL, f"focus {which}.csv", "summary") for which in ("below", "above")]
+    page = await guest.open("/?q=focus")
+    await expect(page.locator(".job[data-state=succeeded]")).to_have_count(2)
+    await page.focus(f"#job-{below} a")
+    await page.request.delete(f"{guest.server.url}/v1/jobs/{above}")
+    await expect(page.locator(".job")).to_have_count(1)
+    await expect(page.locator(f"#job-{below} a")).to_be_focused()
+
+
 async def test_two_hundred_jobs_come_and_go_in_the_list_and_none_is_lost(guest: Visit) -> None:
     page = await guest.open("/?q=swarm")
     await expect(page.locator("#link")).to_have_attribute("data-link", "live")

@@ -54,6 +54,32 @@ async def test_rows_left_out_are_listed_and_searched_while_the_job_runs(guest: V
     await page.wait_for_url(re.compile(r"/$"))
 
 
+async def test_whoever_types_as_the_job_ends_goes_on_typing(guest: Visit) -> None:
+    head, _, rest = VALUES.partition("\n")
+    text = f"{head}\nWest,bad\nWest,worse\n{rest}"
+    job_id = await guest.post(text, "typed.csv", "summary", value_column="value", simulate_seconds=9)
+    await guest.open(f"/jobs/{job_id}")
+    page = guest.page
+    await guest.see("#reject-rows")
+    await page.type("form[data-rejects] [name=q]", "wor")
+    await page.evaluate("document.activeElement.mine = true")
+    await guest.see_state("succeeded")
+    await page.keyboard.type("se")
+    await expect(page.locator("form[data-rejects] [name=q]")).to_have_value("worse")
+    await expect(page.locator("#reject-rows tbody tr")).to_have_count(1)
+    assert await page.evaluate("document.activeElement.mine")
+
+
+async def test_rows_that_come_are_not_read_aloud_but_how_many_were_found_is(guest: Visit) -> None:
+    await guest.open(f"/jobs/{await guest.post(DIRTY, 'spoken.csv', 'sales')}")
+    await guest.see_state("succeeded")
+    assert await guest.page.locator("main [aria-live]").count() == 0
+    await guest.page.fill("form[data-rejects] [name=q]", "BAD29")
+    await expect(guest.page.locator("#announce")).to_have_text("Rows shown: 11")
+    await guest.page.fill("form[data-rejects] [name=q]", "nowhere")
+    await expect(guest.page.locator("#announce")).to_have_text("Rows shown: 0")
+
+
 async def test_without_scripts_rows_left_out_have_a_page_of_their_own(guest: Visit, visitor: Visitor) -> None:
     job_id = await guest.post(DIRTY, "dirty.csv", "sales")
     async with visitor(java_script_enabled=False) as other:
