@@ -24,6 +24,7 @@ function addEmail() {
   const [first] = byId("emails").children;
   const another = /** @type {HTMLInputElement} */ (first.cloneNode());
   Object.assign(another, { value: "", id: `email-${byId("emails").children.length}` });
+  for (const name of ["aria-invalid", "aria-describedby"]) another.removeAttribute(name); // what was said of the first
   another.setAttribute("aria-label", "Another e-mail address");
   byId("emails").append(another);
   another.focus();
@@ -32,6 +33,7 @@ function addEmail() {
 /** The whole page takes a dropped file. @param {HTMLInputElement} file */
 function startDrop(file) {
   const over = (/** @type {DragEvent} */ event, /** @type {boolean} */ is) => {
+    if (!event.dataTransfer?.types.includes("Files")) return; // words, on their way into a field
     event.preventDefault();
     byId("drop").classList.toggle("over", is);
   };

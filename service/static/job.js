@@ -1,10 +1,11 @@
 // @ts-check
 /** The page of one job. */
 
-import { CSRF, NO_ANSWER, newKey } from "./calls.js";
+import { CSRF, newKey } from "./calls.js";
 import { drawCharts, forgetCharts } from "./charts.js";
 import { sure } from "./dialogs.js";
 import { announce, byId, element } from "./elements.js";
+import { whyBroken } from "./file.js";
 import { Link, paced, renewPart } from "./link.js";
 
 /** @typedef {import("./calls.js").Problem} Problem */
@@ -107,7 +108,7 @@ async function amend(form) {
   input.disabled = false;
   input.value = ""; // so that the same file, put right, can be chosen again
   /** @type {Problem} */
-  const { detail, errors = [] } = found?.title ? found : NO_ANSWER;
+  const { detail, errors = [] } = found?.title ? found : await whyBroken(file);
   problem.querySelector("p").textContent = errors.length ? "" : detail;
   problem.querySelector("ul").replaceChildren(...errors.map((fault) => element("li", {}, fault.detail)));
   problem.hidden = false;

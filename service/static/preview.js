@@ -53,6 +53,6 @@ async function ask(form, file, params) {
   body.set("params", JSON.stringify(params));
   body.set("reading", JSON.stringify(reading(needed(form))));
   body.set("file", file.slice(0, MOST), file.name);
-  const answer = await fetch("/v1/preview", { method: "POST", body, headers: CSRF });
-  return answer.ok ? answer.json() : null;
+  const answer = await fetch("/v1/preview", { method: "POST", body, headers: CSRF }).catch(() => null);
+  return answer?.ok ? answer.json() : null;
 }

@@ -5,6 +5,7 @@
  */
 
 import { CSRF, NO_ANSWER } from "./calls.js";
+import { isReadable } from "./file.js";
 import { recall, remember } from "./memory.js";
 
 /**
@@ -13,7 +14,7 @@ import { recall, remember } from "./memory.js";
  *   onProgress: (done: number, total: number) => void,
  *   onWait: (seconds: number) => void,
  *   onJob: (path: string) => void,
- *   onProblem: (problem: Problem) => void,
+ *   onProblem: (problem: Problem|null) => void,
  * }} Told
  */
 
@@ -43,7 +44,7 @@ export function sendInParts(data, file, told) {
     (failure) => {
       if (stop.signal.aborted) return;
       if (failure instanceof Refused) forget();
-      told.onProblem(failure instanceof Refused ? failure.problem : NO_ANSWER);
+      told.onProblem(failure instanceof Refused ? failure.problem : null);
     },
   );
   return { abort: () => (stop.abort(), discard(mark)) };
@@ -75,6 +76,7 @@ async function keepOn(mark, data, file, told, signal) {
       return place.job ?? (await send(place.url, file, place.offset, moved, signal));
     } catch (failure) {
       if (signal.aborted || failure instanceof Refused || tries + 1 >= WAITS.length) throw failure;
+      if (!(await isReadable(file))) throw failure;
       const seconds = WAITS[tries + 1];
       if (seconds) told.onWait(seconds);
       await new Promise((then) => setTimeout(then, seconds * 1000));

@@ -4,9 +4,12 @@
 import { standIn, submission } from "./answers.js";
 import { CSRF, NO_ANSWER, newKey } from "./calls.js";
 import { announce, byId } from "./elements.js";
+import { whyBroken } from "./file.js";
 import { clearProblem, showProblem } from "./problems.js";
 import { LARGE, sendInParts } from "./resumable.js";
 import { duration, size } from "./words.js";
+
+/** @typedef {import("./calls.js").Problem} Problem */
 
 /** @param {HTMLFormElement} form */
 export function startUpload(form) {
@@ -15,12 +18,18 @@ export function startUpload(form) {
   /** @type {{abort: () => void}|null} */
   let parts = null;
   let key = newKey(); // the same for as long as the same is asked, so that a lost answer starts nothing twice
-  const end = (/** @type {() => void} */ then) => () => {
+  const release = () => {
     if (request?.status) key = newKey();
     request = parts = null;
     byId("upload").hidden = true;
     byId("start").disabled = false;
-    then();
+  };
+  const end = (/** @type {() => void} */ then) => () => (release(), then());
+  const leave = (/** @type {string} */ path) => {
+    request = parts = null; // to leave breaks nothing off
+    key = newKey();
+    addEventListener("pagehide", release, { once: true }); // until then a click would send the table again
+    location.assign(path);
   };
   form.addEventListener("input", () => (key = newKey()));
   form.addEventListener("submit", (event) => {
@@ -29,12 +38,12 @@ export function startUpload(form) {
     if (!byId("file").files.length && !standIn(form)) return showProblem(form, NO_FILE);
     const [file] = byId("file").files;
     if (file?.size >= LARGE) {
-      parts = startParts(form, file, end);
+      parts = startParts(form, file, leave, end);
       return undefined;
     }
     const sent = (request = send(submission(form), key));
-    sent.onload = end(() => settle(form, sent));
-    sent.onerror = end(() => showProblem(form, NO_ANSWER));
+    sent.onload = () => settle(sent, leave, (problem) => end(() => showProblem(form, problem))());
+    sent.onerror = end(() => complain(form, file));
     sent.onabort = end(CANCELLED);
     return undefined;
   });
@@ -50,8 +59,8 @@ const NO_FILE = {
 };
 
 /** Send a table that is worth it so that it can go on. @param {HTMLFormElement} form @param {File} file
- * @param {(then: () => void) => () => void} end @returns {{abort: () => void}} */
-function startParts(form, file, end) {
+ * @param {(path: string) => void} leave @param {(then: () => void) => () => void} end @returns {{abort: () => void}} */
+function startParts(form, file, leave, end) {
   const began = performance.now();
   /** @type {number|null} */
   let first = null;
@@ -59,8 +68,8 @@ function startParts(form, file, end) {
   return sendInParts(submission(form), file, {
     onProgress: (done, total) => showUpload(done, total, (performance.now() - began) / 1000, (first ??= done)),
     onWait: (seconds) => (byId("upload-says").textContent = `The link is lost; trying again in ${seconds} s`),
-    onJob: (path) => end(() => location.assign(path.replace("/v1", "")))(),
-    onProblem: (problem) => end(() => showProblem(form, problem))(),
+    onJob: (path) => leave(path.replace("/v1", "")),
+    onProblem: (problem) => end(() => (problem ? showProblem(form, problem) : complain(form, file)))(),
   });
 }
 
@@ -93,8 +102,18 @@ function showUpload(done, total, seconds, first = 0) {
   if (total) announce(`${Math.floor((4 * done) / total) * 25} % sent`);
 }
 
-/** @param {HTMLFormElement} form @param {XMLHttpRequest} sent */
-function settle(form, { status, response }) {
-  if (status < 300 && response?.id) location.assign(`/jobs/${response.id}`);
-  else showProblem(form, response?.title ? response : NO_ANSWER);
+/** @param {XMLHttpRequest} sent @param {(path: string) => void} leave @param {(problem: Problem) => void} refused */
+function settle({ status, response }, leave, refused) {
+  if (status < 300 && response?.id) leave(`/jobs/${response.id}`);
+  else refused(response?.title ? response : NO_ANSWER);
+}
+
+/** Say why there was no answer. @param {HTMLFormElement} form @param {File|undefined} file */
+async function complain(form, file) {
+  const problem = await whyBroken(file);
+  if (problem !== NO_ANSWER) {
+    byId("file").value = ""; // else to choose the same one is no change
+    byId("file").dispatchEvent(new Event("change"));
+  }
+  showProblem(form, problem);
 }
