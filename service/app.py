@@ -144,7 +144,7 @@ def stay_private(service: Service) -> None:
 
 
 def build(service: Service) -> web.Application:
-    app = web.Application(middlewares=[counted(service.metrics), explain, guard.guard])
+    app = web.Application(middlewares=[counted(service.metrics), pages.tell_people, explain, guard.guard])
     app[SERVICE] = service
     app.on_response_prepare.append(guard.harden_answer)
     app.add_routes(ROUTES)

@@ -81,7 +81,8 @@ def need_of(request: web.Request) -> Need:
 def check_caller(request: web.Request, caller: Caller | None, need: Need) -> None:
     if caller is None:
         challenge = {"WWW-Authenticate": 'Bearer realm="rowmill"'}
-        raise Refused("unauthorized", "Send an API key as a bearer token.", headers=challenge)
+        detail = "Log in again, or send an API key as a bearer token."
+        raise Refused("unauthorized", detail, headers=challenge)
     if need is not Need.KEY and not caller.may(need):
         challenge = {"WWW-Authenticate": f'Bearer realm="rowmill", error="insufficient_scope", scope="{need}"'}
         raise Refused("forbidden", f"This key may not do that; it takes the scope {need}.", headers=challenge)
@@ -98,14 +99,15 @@ def check_token(request: web.Request, right: str) -> None:
 
 
 def wants_page(request: web.Request) -> bool:
-    return "text/html" in request.headers.get("Accept", "") and request.method == "GET"
+    return "text/html" in request.headers.get("Accept", "") and request.method in {"GET", "POST"}
 
 
 def show_the_door(request: web.Request) -> web.Response:
     """Where to log in. A link from elsewhere comes without the session that there may be, so it is followed anew."""
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         return web.Response(text=ANEW, content_type="text/html", headers={"Cache-Control": "no-store"})
-    raise web.HTTPSeeOther(f"/login?next={quote(request.path_qs, safe='')}")
+    following = request.path_qs if request.method == "GET" else "/"
+    raise web.HTTPSeeOther(f"/login?next={quote(following, safe='')}")
 
 
 def check_host(request: web.Request, settings: Settings) -> None:

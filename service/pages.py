@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from protocol.job import Job, Problem
@@ -18,10 +19,11 @@ from protocol.submission import DEFAULT_KIND
 from service import amendments, rejects, submissions, wording
 from service.api import find
 from service.assets import Assets, add_assets
-from service.caller import CALLER
+from service.caller import CALLER, NOBODY
 from service.filters import PERIODS, STATES, read_filters
 from service.forms import Form, form_of
-from service.problems import Refused
+from service.guard import wants_page
+from service.problems import MEDIA_TYPE, Refused
 from service.recognition import keep_link
 from service.rejects import Wanted
 from service.wiring import SERVICE, Service
@@ -41,7 +43,8 @@ class Pages:
     assets: Assets
 
     def answer(self, request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
-        text = self.templates.get_template(template).render(vega=self.assets.vega, caller=request[CALLER], **values)
+        caller = request.get(CALLER, NOBODY)  # nobody where the guard turned the request away
+        text = self.templates.get_template(template).render(vega=self.assets.vega, caller=caller, **values)
         return web.Response(text=text, status=status, content_type="text/html", headers=NEVER)
 
     def refuse(self, request: web.Request, problem: Problem) -> web.Response:
@@ -60,6 +63,17 @@ def add_pages(app: web.Application) -> None:
     app.router.add_post("/jobs", take_form)
     app.router.add_get("/jobs/{id}", show_job)
     app.router.add_post("/jobs/{id}/{what:repairs|additions}", take_rows)
+
+
+@web.middleware
+async def tell_people(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A problem that a browser would show as JSON becomes a page; whoever calls the API gets it as it is."""
+    response = await handler(request)
+    if not isinstance(response, web.Response) or response.content_type != MEDIA_TYPE:
+        return response
+    if request.path.startswith("/v1/") or not wants_page(request):
+        return response
+    return request.app[PAGES].refuse(request, Problem.model_validate_json(response.text or ""))
 
 
 def load_templates(assets: Assets) -> Environment:

@@ -76,5 +76,7 @@ def hand_over(response: web.StreamResponse, token: str, *, secure: bool) -> None
 
 
 def take_back(response: web.StreamResponse) -> None:
+    """Also what the browser has stored of private answers: going back must not show them."""
+    response.headers["Clear-Site-Data"] = '"cache"'
     response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
     response.del_cookie(SECURE_COOKIE, path="/", httponly=True, secure=True, samesite="Strict")

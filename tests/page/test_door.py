@@ -62,6 +62,45 @@ async def test_a_key_opens_the_page_and_a_mailed_link_one_job(
         assert [one for one in guest.trouble if "401" not in one] == []  # the browser itself writes each of those
 
 
+async def test_whoever_has_left_sees_nothing_by_going_back_or_in_another_tab(
+    browser: Browser, service: Server, table: Callable[..., Path]
+) -> None:
+    async with visiting(browser, service) as guest:
+        page = await guest.open()
+        await page.fill("#key", KEY)
+        await page.keyboard.press("Enter")
+        await guest.see("#new")
+        job_id = await guest.send(table())
+        await guest.open(f"/v1/jobs/{job_id}")
+        other = await page.context.new_page()
+        await other.goto(service.url)
+        await guest.open()
+        await page.get_by_role("button", name="Log out").click()
+        await page.wait_for_url("**/login")
+        await page.go_back()
+        await page.go_back()
+        await page.wait_for_url(f"**/login?next=/v1/jobs/{job_id}")
+        await other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it is looked at again
+        await other.wait_for_url(DOOR)
+
+
+async def test_a_key_with_a_long_name_leaves_a_phones_page_as_wide_as_the_phone(
+    browser: Browser, service: Server
+) -> None:
+    async with visiting(browser, service, viewport={"width": 320, "height": 568}) as guest:
+        page = guest.page
+        made = await page.request.post(
+            f"{service.url}/v1/keys",
+            data={"name": "n" * 63, "scopes": ["read"]},
+            headers={"Authorization": f"Bearer {KEY}"},
+        )
+        await guest.open()
+        await page.fill("#key", (await made.json())["key"])
+        await page.keyboard.press("Enter")
+        await guest.see("#new")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
 def mailed_link(service: Server) -> str:
     """Where the mail's first link leads on this machine."""
     [path] = (service.files.parent / "outbox").rglob("*.eml")

@@ -1,4 +1,4 @@
-"""An impatient visitor: clicks again, saves the file once more, drops all files at once, and works while the page loads."""
+"""An impatient visitor: clicks again, saves the file once more, drops all files at once."""
 
 from __future__ import annotations
 

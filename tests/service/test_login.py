@@ -166,6 +166,35 @@ async def test_whoever_logs_out_is_out(tmp_path: Path) -> None:
         assert (await ask(house, "GET", "/v1/jobs", kept))[0] == 401
 
 
+async def test_whoever_logs_out_leaves_no_private_answer_in_the_browser(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await log_in(browser, ROOT_KEY)
+        async with browser.post(f"/logout?csrf={await token_of(browser)}", allow_redirects=False) as answer:
+            assert answer.headers["Clear-Site-Data"] == '"cache"'
+
+
+@pytest.mark.parametrize("path", ["/logout", "/jobs", f"/jobs/{'0' * 32}/repairs"])
+async def test_a_form_that_is_sent_when_the_session_is_over_leads_to_the_door(tmp_path: Path, path: str) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        assert await say(browser, "POST", path, headers=PAGE) == (303, "/login?next=/")
+        assert "/problems/unauthorized" in (await say(browser, "POST", path))[1]
+
+
+async def test_whoever_looks_with_a_browser_is_told_of_a_problem_on_a_page(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await log_in(browser, (await make_key(house, "ann"))["Authorization"].split()[1])
+        for path, status, words in (
+            ("/records/users", 403, "it takes the scope admin"),
+            ("/nowhere", 404, "There is nothing at /nowhere."),
+            ("/jobs", 405, "GET is not possible"),
+        ):
+            told, page = await say(browser, "GET", path, headers=PAGE)
+            assert (told, words in page, "<h1>" in page) == (status, True, True)
+        stale, page = await say(browser, "POST", "/logout?csrf=old", headers=PAGE)
+        assert (stale, "load it again" in page, "<h1>" in page) == (403, True, True)
+        assert "/problems/not_found" in (await say(browser, "GET", "/v1/nowhere", headers=PAGE))[1]
+
+
 async def test_a_session_ends_with_its_time_and_with_its_key(tmp_path: Path) -> None:
     async with locked(tmp_path) as house, browsing(house) as browser:
         key = (await make_key(house, "ann"))["Authorization"].split()[1]
