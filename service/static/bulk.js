@@ -39,7 +39,7 @@ async function act(action, asked) {
   const address = `/v1/bulk?action=${action}${asked && `&${asked}`}`;
   const { matching, until } = await post(`${address}&dry_run=true`);
   if (!matching) throw new Error("There is no such job among these.");
-  const title = `${words.ask} ${matching.toLocaleString()} ${matching === 1 ? "job" : "jobs"}?`;
+  const title = `${words.ask} ${matching.toLocaleString("en")} ${matching === 1 ? "job" : "jobs"}?`;
   if (!(await sure({ title, says: words.says, no: "Leave them", yes: words.yes }))) return "Nothing was changed.";
   let done = 0;
   /** @type {string|null} */
@@ -48,7 +48,7 @@ async function act(action, asked) {
     const told = await post(next);
     [done, next] = [done + told.done, told.next];
   }
-  return `${done.toLocaleString()} ${done === 1 ? "job" : "jobs"} ${words.done}.`;
+  return `${done.toLocaleString("en")} ${done === 1 ? "job" : "jobs"} ${words.done}.`;
 }
 
 /** @param {string} address @returns {Promise<Bulk>} */

@@ -16,11 +16,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 Table = Callable[..., Path]
 Visitor = Callable[..., AbstractAsyncContextManager[Visit]]
 LONG = VALUES + VALUES.partition("\n")[2] * 3
-LONG = VALUES + VALUES.partition("\n")[2] * 3
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 COLOURS = {"runOnly": ["color-contrast"]}
 LARGE = {**RULES, "rules": {"color-contrast": {"enabled": False}}}  # slow there, and looked at in test_page
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
+
+
+# The grounds of the choices of one question, and the lines below the names of states: in forced colours only some stay.
+TOLD = """() => {
+  const style = (selector, what) => [...document.querySelectorAll(selector)].map((one) => getComputedStyle(one)[what]);
+  return [style("[name=read-delimiter] + span", "backgroundColor"), style(".filter a", "borderBottomColor")];
+}"""
 
 
 async def faults(guest: Visit, screen: str) -> list[str]:
@@ -86,3 +92,22 @@ async def test_no_screen_has_a_fault_that_axe_can_find(visitor: Visitor, table: 
             await guest.open(path)
             found += told(path, await look(guest, LARGE))
         assert not found, "\n".join(found)
+
+
+async def test_in_forced_colours_what_is_chosen_and_how_far_a_job_is_stays_seen(visitor: Visitor, table: Table) -> None:
+    async with visitor(forced_colors="active") as guest:
+        page = guest.page
+        await guest.fill(table(), "sales")
+        await guest.see("[name=read-delimiter]:checked")
+        grounds, lines = await page.evaluate(TOLD)
+        assert grounds.count(grounds[0]) == 1  # the comma's
+        assert lines.count(lines[0]) == 1  # that of all jobs
+        job_id = await guest.post(LONG, "forced.csv", "summary", value_column="value", simulate_seconds=60)
+        await guest.open(f"/jobs/{job_id}")
+        await guest.see("#progress progress[value]")
+        bar = page.locator("#progress progress")
+        await bar.evaluate("bar => { bar.style.transition = 'none'; bar.value = 1; }")
+        full = await bar.screenshot()
+        await bar.evaluate("bar => (bar.value = 0)")
+        assert full != await bar.screenshot()
+        await page.click("[data-act=cancel]")

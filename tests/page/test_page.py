@@ -475,6 +475,11 @@ async def test_without_scripts_the_form_submits_and_the_pages_tell_the_same(visi
         assert await page.locator(".chart img").evaluate("image => image.complete && image.naturalWidth > 0")
 
 
+async def test_without_scripts_nothing_takes_away_a_form_that_is_being_filled_in(guest: Visit) -> None:
+    page = await guest.page.request.get(f"{guest.server.url}/")
+    assert 'http-equiv="refresh"' not in await page.text()
+
+
 async def test_an_unknown_job_is_a_page_that_says_so(guest: Visit) -> None:
     answer = await guest.page.request.get(f"{guest.server.url}/jobs/{'0' * 32}")
     assert answer.status == 404
