@@ -18,6 +18,7 @@ export function startForm(form) {
   startUpload(form);
   offerUnfinished(form);
   if (byId("file").files.length) showFile(); // the browser kept it over a reload
+  byId("start").disabled = !form.querySelector("[name=kind]"); // before, the browser would send no settings
 }
 
 function addEmail() {

@@ -49,7 +49,7 @@ async def test_without_scripts_a_repaired_file_is_sent_and_judged_all_the_same(
         page, first = await guest.open(), ""
         await page.check("#kind-sales")
         await page.set_input_files("#file", table())
-        await page.click("#start")
+        await page.click("#new .primary:visible")
         await page.wait_for_url("**/jobs/*")
         await guest.see_state("succeeded")
         first = page.url

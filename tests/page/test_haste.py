@@ -43,11 +43,31 @@ async def test_whoever_clicks_again_while_the_next_page_is_on_its_way_starts_no_
         await route.continue_()
 
     await guest.fill(table(SALES, name), "sales")
-    await guest.page.route(re.compile(r"[^1]/jobs/\w{32}$"), hold)
+    await guest.page.route(re.compile(r":\d+/jobs/\w{32}$"), hold)
     await guest.page.evaluate("setInterval(() => document.getElementById('start').click(), 50)")
     await asyncio.wait_for(waiting.wait(), 60)
     await guest.page.wait_for_url("**/jobs/*")
     assert sum(guest.job(one)["source"]["name"] == name for one in guest.jobs()) == 1
+
+
+async def test_what_is_filled_in_before_the_script_is_there_is_not_lost(guest: Visit, table: Table) -> None:
+    page, go_on = guest.page, asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/rowmill.js", hold)
+    await page.goto(guest.server.url, wait_until="commit")
+    await page.set_input_files("#file", table())
+    await page.check("#kind-sales")
+    await page.fill("#f-sales-sigma", "7")
+    await page.press("#f-sales-sigma", "Enter")
+    await expect(page.locator("#start")).to_be_disabled()
+    go_on.set()
+    await page.click("#start")
+    await page.wait_for_url("**/jobs/*")
+    assert guest.job(page.url.rsplit("/", 1)[1])["params"]["sigma"] == 7
 
 
 @pytest.mark.parametrize("text", [SALES, LARGE], ids=["small", "large"])

@@ -462,12 +462,12 @@ async def test_without_scripts_the_form_submits_and_the_pages_tell_the_same(visi
         await page.check("#kind-sales")
         await page.set_input_files("#file", table())
         await page.fill("#params", '{"sigma": "wide"}')
-        await page.click("#start")
+        await page.click("#new .primary:visible")
         await expect(page.locator("#problem-list")).to_contain_text("sigma")
         await page.check("#kind-sales")
         await page.set_input_files("#file", table())
         await page.fill("#params", '{"sigma": 3}')
-        await page.click("#start")
+        await page.click("#new .primary:visible")
         await page.wait_for_url("**/jobs/*")
         await guest.see_state("succeeded")  # the page asks for itself again
         assert guest.job(page.url.rsplit("/", 1)[1])["params"] == {"sigma": 3}
