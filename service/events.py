@@ -13,6 +13,7 @@ from aiohttp import web
 
 from protocol.job import Job
 from service.api import find
+from service.caller import CALLER
 from service.live import Event, Mailbox
 from service.streams import check_room
 from service.wiring import SERVICE, Service
@@ -29,6 +30,7 @@ async def follow_job(request: web.Request) -> web.StreamResponse:
     check_room(service)
     known = last_known(request)
     with service.hub.watch(request.match_info["id"]) as mailbox:
+        mailbox.session = request[CALLER].csrf
         job = (await find(service, request)).job()
         if job.final and job.version <= known:
             return web.Response(status=204)

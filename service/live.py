@@ -43,6 +43,7 @@ class Mailbox:
     wanted: Callable[[Job], bool] | None = None  # of all jobs; else it is for one
     closed: bool = False
     behind: bool = False  # closed though there is more: too much for its room, or its watcher must come again
+    session: str | None = None  # of the page that watches, as its token for changes
     rounds: Rounds | None = None
     direct: Callable[[Event], bool] | None = None  # sends an event if that need not wait, which spares waking a task
     _seen: int = -1  # the version that the watcher of one job has
@@ -169,11 +170,12 @@ class Hub:
             for mailbox in self._of_all:
                 mailbox.put(event)
 
-    def interrupt(self) -> None:
-        """Whoever watches has to come again, and show that they still may."""
+    def interrupt(self, session: str | None = None) -> None:
+        """Whoever watches, or does so in this session, has to come again, and show that they still may."""
         for mailbox in self._mailboxes():
-            mailbox.behind = True
-            mailbox.close()
+            if session in {None, mailbox.session}:
+                mailbox.behind = True
+                mailbox.close()
 
     def close(self) -> None:
         """The service stops: whoever waits goes home."""

@@ -42,8 +42,10 @@ async def log_in(request: web.Request) -> web.StreamResponse:
 
 
 async def log_out(request: web.Request) -> web.StreamResponse:
+    service = request.app[SERVICE]
     if token := session_of(request):
-        await request.app[SERVICE].sessions.close(token)
+        await service.sessions.close(token)
+        service.hub.interrupt(service.sessions.csrf(token))
     leave = web.HTTPSeeOther("/login")
     take_back(leave)
     raise leave

@@ -73,7 +73,7 @@ async def _for_ever(mailbox: Mailbox) -> AsyncIterator[Event]:
 async def _serve(
     request: web.Request, service: Service, mailbox: Mailbox, events: AsyncIterator[Event]
 ) -> web.WebSocketResponse:
-    limits = service.limits
+    limits, mailbox.session = service.limits, request[CALLER].csrf
     socket = web.WebSocketResponse(
         heartbeat=limits.heartbeat,
         max_msg_size=INCOMING,

@@ -9,7 +9,7 @@ import { Link, paced, renewPart } from "./link.js";
 export function startJobs() {
   const renew = paced(async () => void (await renewPart("list")));
   new Link("/v1/stream", renew, () => false).connect();
-  document.addEventListener("visibilitychange", () => document.hidden || renew()); // logged out elsewhere, perhaps
+  document.addEventListener("visibilitychange", () => document.hidden || renew()); // the session may be over
   startFilters(renew);
   startBulk(renew);
   startForm(byId("new"));

@@ -166,6 +166,17 @@ async def test_whoever_logs_out_is_out(tmp_path: Path) -> None:
         assert (await ask(house, "GET", "/v1/jobs", kept))[0] == 401
 
 
+async def test_with_a_session_its_streams_end_and_no_others(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser, browsing(house) as other:
+        for one in (browser, other):
+            await log_in(one, ROOT_KEY)
+        async with browser.ws_connect("/v1/stream") as ended, other.ws_connect("/v1/stream") as kept:
+            await say(browser, "POST", f"/logout?csrf={await token_of(browser)}")
+            assert (await ended.receive(timeout=10)).type is aiohttp.WSMsgType.CLOSE
+            with pytest.raises(TimeoutError):
+                await kept.receive(timeout=0.2)
+
+
 async def test_whoever_logs_out_leaves_no_private_answer_in_the_browser(tmp_path: Path) -> None:
     async with locked(tmp_path) as house, browsing(house) as browser:
         await log_in(browser, ROOT_KEY)
