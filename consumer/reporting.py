@@ -19,6 +19,11 @@ from protocol.job import Chart, Report, Table
 
 SHOWN = 50  # rows of a table that travel with the job
 CELLS = 5000  # and cells, where the table is wide
+INHERITED = frozenset(  # by every object of JavaScript, so that a group of this name is a function there
+    {"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"}
+    | {"__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"}
+)
+UNSEEN = "\N{ZERO WIDTH SPACE}"
 _JSON = {int, bool, type(None)}  # as they are
 LONGEST = 200  # characters of a cell that travel with the job; the artefact has all of them
 
@@ -54,7 +59,19 @@ def charts(kind: Kind, found: kinds.Report, params: Any) -> tuple[Chart, ...]:
     if kind.chart is None:
         return ()
     spec = sure(kind.chart(found, params), dict, "its chart")
-    return (Chart(name=whole(str(spec.get("name", "chart"))), spec=_plain(spec)),)
+    return (Chart(name=whole(str(spec.get("name", "chart"))), spec=drawable(_plain(spec))),)
+
+
+def drawable(part: Any) -> Any:
+    """A part of a chart's spec as Vega can draw it: it looks up groups and titles among what all objects have."""
+    match part:
+        case str():
+            return f"{part}{UNSEEN}" if part in INHERITED else part
+        case dict():
+            return {drawable(name): drawable(value) for name, value in part.items()}
+        case list():
+            return [drawable(value) for value in part]
+    return part
 
 
 def flat(frame: pd.DataFrame) -> pd.DataFrame:

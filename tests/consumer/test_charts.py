@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from consumer import charts
+from consumer import charts, reporting
 from consumer.parts.bars import bars
 
 SPEC = bars(
@@ -20,6 +20,14 @@ def test_a_chart_is_drawn_as_svg_with_its_words_and_nothing_of_them_is_markup():
     texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"Revenue by region", "East", "<b>North</b> & co", "東", "Region", "Revenue"} <= texts
     assert not [element for element in root.iter() if element.tag.endswith(("}b", "}script", "}foreignObject"))]
+
+
+def test_names_that_every_object_of_javascript_has_are_drawn_like_any_other():
+    names = sorted(reporting.INHERITED)
+    spec = bars("groups", "valueOf", names, [1.0] * len(names), ("constructor", "toString"))
+    drawn = charts.render(reporting.drawable(spec)).svg
+    assert drawn.count(b'aria-roledescription="bar"') == len(names)
+    assert "constructor" in drawn.decode()
 
 
 def test_a_chart_is_drawn_as_png_at_twice_its_size_and_fits_a_mail():
