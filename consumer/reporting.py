@@ -24,7 +24,7 @@ INHERITED = frozenset(  # by every object of JavaScript, so that a group of this
     | {"__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__"}
 )
 UNSEEN = "\N{ZERO WIDTH SPACE}"
-_JSON = {int, bool, type(None)}  # as they are
+_JSON = {str, int, bool, type(None)}  # as they are
 LONGEST = 200  # characters of a cell that travel with the job; the artefact has all of them
 
 
@@ -77,7 +77,9 @@ def drawable(part: Any) -> Any:
 def flat(frame: pd.DataFrame) -> pd.DataFrame:
     """*frame* with the keys of its index as its first columns, as `groupby` leaves them; row numbers are no keys."""
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
-    named = frame.set_axis(names, axis=1)
+    named = frame if names == [*frame.columns] else frame.set_axis(names, axis=1)
+    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
+        return named
     keyed = frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index)
     return named.reset_index(drop=not keyed, allow_duplicates=True)
 
@@ -136,7 +138,7 @@ def _numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """The JSON value of what pandas and numpy hand out; what is no number is null."""
     if type(value) in _JSON:
-        return value
+        return whole(value) if isinstance(value, str) else value
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
