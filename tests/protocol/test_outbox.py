@@ -14,7 +14,7 @@ import protocol.outbox
 from protocol.databases import Database, NoSpace, Transaction, open_database
 from protocol.job import Job
 from protocol.messages import CONTROL, EVENTS, JOBS, CancelJob, JobChanged, Message, RunJob, Stream
-from protocol.outbox import WINDOW, Outbox
+from protocol.outbox import FRESH, WINDOW, Outbox
 from protocol.transports import NotSent, Transport
 
 Waits = Callable[..., Awaitable[Any]]
@@ -317,6 +317,47 @@ async def test_five_thousand_messages_all_go_with_a_bounded_number_under_way(
     assert gauge.most == WINDOW
     assert len(gauge.tried) == 5001  # none of them twice
     assert sorted(gauge.tried[:-1], key=lambda m: m.job.id) == sent  # type: ignore[union-attr]
+
+
+async def test_more_messages_than_are_kept_at_hand_are_all_sent_at_once(
+    database: Database, outbox: Outbox, new_job: NewJob, eventually: Waits
+) -> None:
+    gauge = Gauge()
+    async with relaying(outbox, gauge):
+        await put(database, outbox, first := JobChanged(job=new_job()))
+        await eventually(lambda: no_row(database))
+        sent = [JobChanged(job=new_job()) for _ in range(FRESH + 10)]
+        await put(database, outbox, *sent)
+        await eventually(lambda: no_row(database))
+    assert gauge.tried == [first, *sent]
+
+
+async def test_what_was_just_written_is_sent_without_a_look_at_the_table(
+    database: Database, new_job: NewJob, eventually: Waits
+) -> None:
+    class Counting:
+        """The database, and how often it was read."""
+
+        reads = 0
+        write = staticmethod(database.write)
+        migrate = staticmethod(database.migrate)
+
+        async def read(self, sql: str, **values: Any) -> Any:
+            self.reads += 1
+            return await database.read(sql, **values)
+
+    counting, gauge = Counting(), Gauge()
+    outbox = Outbox(counting, "here")
+    await outbox.prepare()
+    async with relaying(outbox, gauge):
+        await put(database, outbox, JobChanged(job=new_job()))
+        await eventually(lambda: no_row(database))
+        before = counting.reads
+        for number in range(2, 12):
+            await put(database, outbox, JobChanged(job=new_job()))
+            await eventually(lambda number=number: len(gauge.tried) == number)
+        await eventually(lambda: no_row(database))
+    assert counting.reads == before
 
 
 async def test_a_message_under_way_is_not_sent_a_second_time(
