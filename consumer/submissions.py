@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
-from consumer import fetching, requests
+from consumer import fetching, requests, submitted
 from consumer.acceptance import Acceptance, Rules, in_blocks
 from consumer.fetching import Unfetchable
 from consumer.metrics import Metrics
@@ -75,7 +75,7 @@ class Submissions:
     async def _begin(self, asked: Asked, *, take: bool) -> Job | None:
         """Have the job stored, or at least the message."""
         request = requests.read(asked.message)
-        if (asked.message.reply_to or "").startswith("rowmill."):
+        if submitted.is_ours(asked.message.reply_to):
             raise Refusal("malformed", "reply_to names a queue of Rowmill's own.")
         comes_along = isinstance(request.source, Inline | None)
         if self._is_known(asked, await self._store.known(asked, begin=comes_along)):

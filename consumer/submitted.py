@@ -119,8 +119,13 @@ def tell(tx: Transaction, outbox: Outbox, job: Job, what: str) -> None:
             outbox.put(tx, Reply(to=to, correlation_id=correlation, what=what, subject=job.id, data=job))
 
 
+def is_ours(queue: str | None) -> bool:
+    """A queue of Rowmill's own, to which nobody has an answer sent, nor a refusal."""
+    return queue is not None and queue.startswith("rowmill.")
+
+
 def refuse(tx: Transaction, outbox: Outbox, message: SubmitJob, problem: Problem) -> None:
-    if message.reply_to:
+    if message.reply_to and not is_ours(message.reply_to):
         to, correlation = message.reply_to, message.correlation_id
         subject = message.message_id or "-"
         outbox.put(tx, Reply(to=to, correlation_id=correlation, what="refused", subject=subject, data=problem))

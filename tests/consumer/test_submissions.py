@@ -120,6 +120,11 @@ async def test_a_webhook_that_may_not_be_called_is_refused_with_its_message(desk
     assert await desk.replies() == [("me", "invalid")]
 
 
+async def test_nobody_has_answers_sent_to_a_queue_of_ours(desk: Desk) -> None:
+    await desk.send(reply_to="rowmill.jobs.v1")
+    assert (await desk.sent(RunJob), await desk.replies()) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"), [(b'{"kind": "sales"}', "/source"), (b'{"file": "x", "source": {"text": "a,b"}}', "/file")]
 )
