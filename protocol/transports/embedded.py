@@ -35,27 +35,21 @@ class Waiting:
     confirm: asyncio.Future[None] = field(compare=False)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Delivery(Generic[M]):
     message: M
     confirm: asyncio.Future[None]
     room: asyncio.Semaphore
-    settled: bool = False
 
     async def ack(self) -> None:
-        self._settle()
+        self.room.release()
         if not self.confirm.done():
             self.confirm.set_result(None)
 
     async def requeue(self) -> None:
-        self._settle()
+        self.room.release()
         if not self.confirm.done():
             self.confirm.set_exception(NotSent("the receiver asked for it later"))
-
-    def _settle(self) -> None:
-        if not self.settled:
-            self.settled = True
-            self.room.release()
 
     async def bury(self, reason: str) -> None:
         log.error("message dropped: %s", reason, extra={"type": messages.type_of(self.message), "action": "bury"})
