@@ -162,9 +162,7 @@ class Hub:
             self._of_all.discard(mailbox)
 
     def forget(self, job: Job) -> None:
-        """The job is no more: nothing will follow, and whoever watches all jobs is told so."""
-        for mailbox in tuple(self._of_job.get(job.id, ())):
-            mailbox.close()
+        """The job is no more: whoever watches all jobs is told so. Who watched it alone has left with its end."""
         if self._of_all:
             event = Event(job, last=True)
             for mailbox in self._of_all:
