@@ -353,6 +353,12 @@ def test_an_enclosed_name_is_a_plain_file_name(name: str) -> None:
     assert "X-Evil" not in part
 
 
+def test_a_mail_carries_the_trace_of_its_job() -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert compose(finished(traceparent=trace))["Traceparent"] == trace
+    assert "Traceparent" not in compose(finished())
+
+
 def test_the_same_mail_is_the_same_bytes() -> None:
     given: dict[str, Any] = {
         "to": "ann@example.org", "mail_from": "r@m.example", "public_url": "", "chart_png": PNG,

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from consumer import planning, work
+from consumer.kinds import BadInput
 from consumer.passages import Passage
 from consumer.steps import Task
 from consumer.tables.cut import Chunk
@@ -56,3 +57,20 @@ def test_partials_of_slices_are_combined_one_by_one(tmp_path, monkeypatch):
     total = pickle.loads(passage.mill().partial)
     assert (total.read, total.partial) == (500, 500)
     assert set(seen) == {2}
+
+
+def test_what_a_row_is_told_of_those_before_does_not_depend_on_slices(tmp_path, monkeypatch):
+    rows = b"".join(b"P%d,T,C,%d,180,25\n" % (row, 60 + row * 7 % 30) for row in range(300))
+    table = b"Name,Team,Position,Height(inches),Weight(lbs),Age\n" + rows
+    whole = milling.run(milling.submit(tmp_path, table, name="whole", kind="players", chunk_size=2**20))
+    monkeypatch.setattr(planning, "slice_size", lambda _: 200)
+    cut = milling.run(milling.submit(tmp_path, table, name="cut", kind="players", chunk_size=2**20))
+    assert max(len(pickle.loads(chunk).slices) for chunk in cut.plan.mill.chunks) > 3
+    assert cut.artefact("players.csv") == whole.artefact("players.csv")
+
+
+def test_a_selection_of_all_columns_does_not_lose_one_of_the_table_s_own(tmp_path, monkeypatch):
+    passage = sliced(tmp_path, monkeypatch)
+    kind = replace(passage.kind, select=lambda frame, *_: frame.assign(b="new"))
+    with pytest.raises(BadInput, match="already has a column 'b'"):
+        replace(passage, kind=kind).select(None, None, None)

@@ -328,6 +328,14 @@ async def test_a_cancel_and_an_attempt_that_failed_write_no_mail(
     assert await mails(database) == []
 
 
+async def test_webhooks_are_told_of_an_end_and_of_no_other_move(store: ConsumerStore, new_job: NewJob) -> None:
+    job = await running(store, new_job(notify=Notify(webhook=("https://example.org/hook",))))
+    waiting = await store.postpone(await store.resume(job, "taken up again"), "it failed", 0.0)
+    assert waiting.webhooks == ()
+    last = await store.advance(await running(store, waiting), State.SUCCEEDED, "done")
+    assert [hook.state for hook in last.webhooks] == ["pending"]
+
+
 async def test_a_cancel_takes_back_what_waits_about_an_earlier_end(
     store: ConsumerStore, new_job: NewJob, database: Database
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -209,6 +210,22 @@ def test_a_public_url_is_an_address_of_the_web(url: str) -> None:
 def test_a_source_is_an_address_that_can_be_fetched(url: str) -> None:
     with pytest.raises(BadConfig, match=r"^ROWMILL_SOURCES: .* is no address that begins with https:// or file:///"):
         config.load(sources=f"https://x/,{url}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FETCH_HOSTS", "http://api.example.org/people", "is no host such as"),
+        ("FETCH_HOSTS", "*.example.org", "is no host such as"),
+        ("WEBHOOK_HOSTS", "ftp://10.0.0.5", "is no host such as"),
+        ("WEBHOOK_URL", "example.org/hook", "is no address that begins with"),
+        ("UNSUBSCRIBE_URL", "http://example.org/{email}", "is no address that begins with"),
+    ],
+)
+def test_of_several_hosts_or_addresses_the_wrong_one_is_named(name: str, value: str, says: str) -> None:
+    right = "https://a.example" if name.endswith("HOSTS") else "https://a.example/x"
+    with pytest.raises(BadConfig, match=f"^ROWMILL_{name}: '{re.escape(value)}' {says}"):
+        config.load(**{name.lower(): f"{right},{value}"})
 
 
 def test_an_address_of_the_operators_opens_no_other_of_its_host() -> None:

@@ -105,6 +105,7 @@ def test_json_lines_are_recognised_in_the_encoding_that_is_declared() -> None:
         (b"\x7fELF\x02\x01", "Linux program"),
         (b"MZ\x90\0\x03", "Windows program"),
         (b"PK\x03\x04" + bytes(30), "zip"),
+        (b"PK\x03\x04" + bytes(26) + b"word/document.xml", "Office document"),
         (b"BZh91AY&SY..", "bzip2"),
         (b"\n<!DOCTYPE HTML><html>", "web page"),
         (b'[{"a": 1}, {"a": 2}]', "JSON array"),

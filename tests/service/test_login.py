@@ -57,6 +57,13 @@ async def test_a_visitor_without_a_session_is_shown_the_door_and_comes_back_to_t
         assert (await say(browser, "GET", "/?state=failed", headers=PAGE))[0] == 200
 
 
+async def test_a_link_from_another_site_is_followed_anew_so_that_the_session_comes_along(tmp_path: Path) -> None:
+    elsewhere = PAGE | {"Sec-Fetch-Site": "cross-site"}
+    async with locked(tmp_path) as house, house.http.get("/", headers=elsewhere) as answer:
+        assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+        assert '<meta http-equiv="refresh" content="0">' in await answer.text()
+
+
 async def test_the_sessions_cookie_is_kept_from_scripts_and_from_other_sites(tmp_path: Path) -> None:
     async with locked(tmp_path, public_url="https://mill.example") as house, browsing(house) as browser:
         _, headers = await log_in(browser, ROOT_KEY, Origin=house.url)

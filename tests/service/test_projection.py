@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from protocol.job import Job, State
 from protocol.messages import JobChanged
 from service import projection
+from service.stored import ROOM, Recent, Stored
 from tests.service.house import House, now, soon
 
 
@@ -40,3 +42,13 @@ async def test_an_event_that_cannot_be_stored_comes_again_and_fails_none_that_co
     refused, told = await soon(telling)
     assert isinstance(refused, Exception)
     assert [await _stored(house, job) for job in (good, bad)] == [told.version, 0] == [1, 0]
+
+
+def test_of_the_jobs_that_were_written_last_no_more_are_at_hand_than_there_is_room_for(
+    new_job: Callable[..., Job],
+) -> None:
+    recent, jobs = Recent(), [Stored.of(new_job()) for _ in range(ROOM + 1)]
+    for job in (*jobs[:-1], jobs[0], jobs[-1]):
+        recent.note(job)
+    assert recent.find(jobs[1].id) is None  # the one that was written longest ago
+    assert [recent.find(job.id) for job in (jobs[0], *jobs[2:])] == [jobs[0], *jobs[2:]]

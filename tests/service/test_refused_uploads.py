@@ -381,6 +381,24 @@ async def test_a_field_larger_than_a_field_may_be_is_refused(house: House) -> No
     await refused(house, form(params="x" * 70_000), 400)
 
 
+async def test_a_field_that_is_no_text_is_refused(house: House) -> None:
+    body = b'--xx\r\nContent-Disposition: form-data; name="params"\r\n\r\n\xff\r\n--xx--\r\n'
+    problem = await refused(house, body, 400, headers={"Content-Type": "multipart/form-data; boundary=xx"})
+    assert "params" in problem["detail"]
+    assert "UTF-8" in problem["detail"]
+
+
+async def test_one_file_is_taken_at_a_time(house: House) -> None:
+    data = form()
+    data.add_field("file", TABLE, filename="other.csv", content_type="text/csv")
+    assert "twice" in (await refused(house, data, 400))["detail"]
+
+
+async def test_a_form_of_more_fields_than_there_may_be_is_refused(house: House) -> None:
+    many = form(email=[f"a{number}@x.org" for number in range(Limits().fields)])
+    assert f"{Limits().fields} fields" in (await refused(house, many, 400))["detail"]
+
+
 async def test_json_is_no_table(house: House) -> None:
     assert (await refused(house, b"{}", 415, headers={"Content-Type": "application/json"}))["detail"]
 

@@ -171,6 +171,18 @@ async def test_a_file_store_that_cannot_be_written_is_not_ready(house: House) ->
     assert list(house.folder.rglob("*")) == []
 
 
+async def test_ready_says_which_part_fails_or_does_not_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: str) -> None:
+        raise OSError
+
+    monkeypatch.setattr("service.operations.PATIENCE", 0.1)
+    monkeypatch.setattr(house.consumer.transport, "ready", asyncio.Event().wait)
+    monkeypatch.setattr(house.consumer.files, "free_space", fail)
+    status, body, _ = await house.get("/readyz")
+    assert (status, body["parts"]["transport"]) == (503, "no answer within 0 s")
+    assert (body["parts"]["files"], body["parts"]["database"]) == ("it failed; the log has the reason", "ok")
+
+
 async def test_a_silent_consumer_is_not_ready_but_its_kinds_stay_known(tmp_path: Path) -> None:
     async with keep(tmp_path) as house:
         assert (await house.get("/readyz"))[0] == 200
