@@ -80,8 +80,20 @@ async def test_a_dry_run_says_what_would_go_and_asks_nobody(house: House) -> Non
     said = await prune(house, "older_than=7d&dry_run=true", 200)
     assert (said["dry_run"], said["count"], said["bytes"]) == (True, 2, old.held + older.held)
     assert [one["id"] for one in said["jobs"]] == [older.id, old.id]
+    running = await house.submit()
+    async with house.http.post(f"/v1/jobs/{running['id']}/cancel") as answer:
+        assert answer.status == 202
+    assert (await house.consumer.next_command()).job.id == running["id"]
     assert await prune(house, "older_than=7d", 202) == said | {"dry_run": False}
     assert {(await house.consumer.next_command()).job.id for _ in range(2)} == {old.id, older.id}
+
+
+async def test_where_no_rule_is_given_those_of_the_settings_are_applied(tmp_path: Path) -> None:
+    async with keep(tmp_path, retention="7d") as house:
+        old = await ended(house, days=8)
+        await ended(house, days=6)
+        said = await prune(house, "dry_run=true", 200)
+        assert [one["id"] for one in said["jobs"]] == [old.id]
 
 
 async def test_unfinished_jobs_and_those_whose_files_are_gone_are_left_alone(house: House) -> None:
