@@ -74,6 +74,9 @@ async def test_the_sessions_cookie_is_kept_from_scripts_and_from_other_sites(tmp
         _, headers = await log_in(browser, ROOT_KEY, Origin="https://mill.example", Host="mill.example")
         assert headers["Set-Cookie"].startswith("__Host-rowmill_session=")
         assert "Secure" in headers["Set-Cookie"].split("; ")
+        kept = PAGE | {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+        async with house.http.get("/", headers=kept, allow_redirects=False) as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "rowmill_0_0", "ö", "x" * 3000])
