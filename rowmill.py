@@ -70,7 +70,7 @@ app.add_typer(operators.app)
 
 def keys_at_rest(settings: Settings) -> AbstractAsyncContextManager[Any]:
     """The keys of a service that does not run, or Taken."""
-    from service.keys import at_rest
+    from service.door.keys import at_rest
 
     return at_rest(settings)
 
@@ -118,7 +118,7 @@ def doctor(
 
 
 def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
-    from consumer import mail
+    from consumer.mails import mailer
     from protocol import databases, files, records, transports
 
     return {
@@ -126,7 +126,7 @@ def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
         "database": databases.examine(settings.database_url),
         "files": files.examine(settings.files_url),
         "records": records.examine(settings.records_url),
-        "mail": mail.examine(settings),
+        "mail": mailer.examine(settings),
     }
 
 
@@ -140,7 +140,7 @@ def compare(
 ) -> None:
     """Run a job in one process, then in the pool, and show what each takes. Needs no server and leaves nothing."""
     from client import comparing, errands, exits
-    from consumer import comparison
+    from consumer.lap import comparison
 
     asked = errands.Asked(file=file, kind=kind, params=param or [])
     exits.run(comparing.compare(asked, comparison.plan, comparison.run, as_json=as_json))
@@ -204,11 +204,11 @@ def configure(*sides: str, level: int = logging.INFO, **given: Any) -> Settings:
 async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: Callable[[str], object]) -> None:
     """Open what the sides share and run them until *stop* is set; *ready* gets the page's address."""
     if "consumer" in sides:
-        from consumer import mail
         from consumer.executors import processes
+        from consumer.mails import mailer
 
         processes.prepare()  # first: half of what starting takes is loading pandas, and that is done beside all else
-        mail.check(settings)  # before anybody is told that all is ready
+        mailer.check(settings)  # before anybody is told that all is ready
     from protocol.databases import open_database
     from protocol.files import open_files
     from protocol.metrics import make_registry, shown

@@ -7,21 +7,21 @@ import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from consumer.acceptance import Rules
 from consumer.batching import Batching
 from consumer.errands.office import Office
 from consumer.executors import Slot, open_slots
-from consumer.mail import Mailer
-from consumer.mailbox import Mailbox
 from consumer.mailers import open_sender
+from consumer.mails.mailbox import Mailbox
+from consumer.mails.mailer import Mailer
 from consumer.measuring import measure
 from consumer.metrics import Metrics
 from consumer.mill import Mill
 from consumer.rendering import Renderer
 from consumer.sharing import Sharing
 from consumer.store import ConsumerStore
-from consumer.submission_store import SubmissionStore
-from consumer.submissions import Submissions
+from consumer.submissions.acceptance import Rules
+from consumer.submissions.reception import Submissions
+from consumer.submissions.store import SubmissionStore
 from consumer.webhooks.box import Box
 from consumer.webhooks.calling import Caller
 from consumer.worker import Limits, Worker

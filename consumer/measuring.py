@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 
-from consumer import mailbox
-from consumer.mailbox import Fate
+from consumer.mails import mailbox
+from consumer.mails.mailbox import Fate
 from consumer.metrics import Metrics
 from consumer.store import ConsumerStore
 from protocol.databases import Database

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consumer import mailbox
-from consumer.mailbox import Mailbox
+from consumer.mails import mailbox
+from consumer.mails.mailbox import Mailbox
 from consumer.webhooks import box
 from consumer.webhooks.box import Box
 from protocol.databases import Transaction

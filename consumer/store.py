@@ -10,7 +10,7 @@ from typing import Any
 
 from consumer import notices, submitted
 from consumer.errands import ledger
-from consumer.mailbox import Mailbox
+from consumer.mails.mailbox import Mailbox
 from consumer.webhooks.box import Box
 from protocol.databases import Database, Row, Transaction
 from protocol.job import Job, Progress, State

@@ -14,9 +14,10 @@ from pandas.testing import assert_frame_equal
 
 from consumer import accounts
 from consumer.accounts import Counted
-from consumer.errands import Outcome, Place, results
+from consumer.errands import Outcome, Place
 from consumer.errands.trying import attempt
 from consumer.kinds import Kind, Params, Report
+from consumer.pool import results
 from consumer.tables import cut, read, survey
 from consumer.tables.batch import Batch
 from protocol import config

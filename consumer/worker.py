@@ -17,7 +17,7 @@ from consumer.mill import Mill
 from consumer.outcome import Failed, Outcome, Succeeded, TryAgain
 from consumer.running import Running, end
 from consumer.store import ConsumerStore, Superseded
-from consumer.submissions import Submissions
+from consumer.submissions.reception import Submissions
 from consumer.submitted import Asked
 from consumer.tidying import Tidying
 from protocol import log as lines

@@ -20,38 +20,24 @@ from protocol.outbox import Outbox
 from protocol.records import check_url
 from protocol.signing import load_signer
 from protocol.transports import Transport
-from service import (
-    access,
-    amendments,
-    api,
-    artefacts,
-    bulk,
-    docs,
-    events,
-    guard,
-    login,
-    operations,
-    pages,
-    previews,
-    records,
-    reject_calls,
-    retention,
-    streams,
-    submissions,
-    uploads,
-)
+from service import operations, retention
+from service.contract import docs
+from service.door import access, guard, login
+from service.door.keys import Keys
+from service.door.quotas import Quotas
+from service.door.sessions import Sessions
 from service.http import listening
-from service.keys import Keys
+from service.jobs import api, artefacts, bulk, events, records, reject_calls, streams
+from service.jobs.reading import Reading
 from service.limits import Limits
 from service.metrics import Metrics, counted
 from service.offers import Offers
+from service.pages import views
 from service.problems import explain
 from service.projection import project
-from service.quotas import Quotas
-from service.reading import Reading
 from service.reminders import remind
-from service.sessions import Sessions
 from service.store import Store
+from service.submissions import amendments, previews, submitting, uploads
 from service.tus import endpoints, receiving
 from service.tus.parcels import Parcels
 from service.wiring import SERVICE, Service
@@ -144,11 +130,11 @@ def stay_private(service: Service) -> None:
 
 
 def build(service: Service) -> web.Application:
-    app = web.Application(middlewares=[counted(service.metrics), pages.tell_people, explain, guard.guard])
+    app = web.Application(middlewares=[counted(service.metrics), views.tell_people, explain, guard.guard])
     app[SERVICE] = service
     app.on_response_prepare.append(guard.harden_answer)
     app.add_routes(ROUTES)
-    pages.add_pages(app)
+    views.add_pages(app)
     app.router.add_get("/records/{table}", records.show_records)
     app.router.add_get("/jobs/{id}/rejects", reject_calls.show_rejects)
     app.add_routes(login.ROUTES)
@@ -157,7 +143,7 @@ def build(service: Service) -> web.Application:
 
 ROUTES = (
     web.get("/v1/kinds", api.list_kinds),
-    web.post("/v1/jobs", submissions.submit, expect_handler=submissions.begin_slowly),
+    web.post("/v1/jobs", submitting.submit, expect_handler=submitting.begin_slowly),
     web.post("/v1/preview", previews.show),
     web.get("/v1/jobs", api.list_jobs),
     web.post("/v1/bulk", bulk.act),
@@ -167,8 +153,8 @@ ROUTES = (
     web.get("/v1/jobs/{id}/rejects", reject_calls.list_rejects),
     web.post("/v1/jobs/{id}/cancel", api.cancel),
     web.post("/v1/jobs/{id}/retry", api.retry),
-    web.post("/v1/jobs/{id}/repairs", amendments.repair, expect_handler=submissions.begin_slowly),
-    web.post("/v1/jobs/{id}/additions", amendments.append, expect_handler=submissions.begin_slowly),
+    web.post("/v1/jobs/{id}/repairs", amendments.repair, expect_handler=submitting.begin_slowly),
+    web.post("/v1/jobs/{id}/additions", amendments.append, expect_handler=submitting.begin_slowly),
     web.get("/v1/jobs/{id}/artefacts/{name}", artefacts.download),
     web.get("/v1/jobs/{id}/stream", streams.stream_job, allow_head=False),
     web.get("/v1/jobs/{id}/events", events.follow_job, allow_head=False),

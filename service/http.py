@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import ContentEncodingError
 
 from protocol.adapters import PREFIX, BadConfig
-from service.guard import harden
+from service.door.guard import harden
 from service.problems import answer, describe
 from service.wiring import Service
 

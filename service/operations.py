@@ -14,7 +14,7 @@ from aiohttp import web
 from protocol.job import State
 from protocol.messages import CONTROL, DEAD, EVENTS, JOBS, Stream
 from protocol.transports import NotSent
-from service.api import answer_json
+from service.jobs.api import answer_json
 from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)

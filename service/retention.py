@@ -12,7 +12,7 @@ from aiohttp import web
 
 from protocol.config import Settings, parse_size, parse_time
 from protocol.value import Value
-from service import listing
+from service.jobs import listing
 from service.problems import Refused
 from service.wiring import SERVICE, Service
 

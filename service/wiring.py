@@ -13,19 +13,19 @@ from protocol.files import Files
 from protocol.outbox import Outbox
 from protocol.signing import Signer
 from protocol.transports import Transport
-from service.keys import Keys
+from service.door.keys import Keys
+from service.door.quotas import Failures, Quotas
+from service.door.sessions import Sessions
+from service.door.tickets import Tickets
+from service.jobs.reading import Reading
 from service.limits import Limits
 from service.live import Hub
 from service.metrics import Metrics
 from service.offers import Offers
-from service.quotas import Failures, Quotas
-from service.reading import Reading
-from service.sessions import Sessions
 from service.store import Store
-from service.tickets import Tickets
+from service.submissions.uploads import Slots
 from service.tus.holds import Holds
 from service.tus.parcels import Parcels
-from service.uploads import Slots
 
 
 @dataclass(frozen=True)

@@ -21,26 +21,21 @@ SOURCES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rgl
 # Where each third-party library may be imported: files, or folders that end with a slash.
 PANDAS = (
     "consumer/tables/",
+    "consumer/exact/",
     "consumer/kinds/",
     "consumer/parts/",
+    "consumer/pool/",
     "consumer/profiling/",
-    "consumer/errands/results.py",
-    "consumer/digits.py",
-    "consumer/exact.py",
-    "consumer/reporting.py",
     "consumer/trials.py",
-    "consumer/passages.py",
-    "consumer/shortlists.py",
-    "consumer/work.py",
 )
 HOMES: dict[str, tuple[str, ...]] = {
     "aio_pika": ("protocol/transports/amqp/",),
-    "aiohttp": ("service/", "client/", "consumer/browsing.py"),
+    "aiohttp": ("service/", "client/", "consumer/http/browsing.py"),
     "aiosmtplib": ("consumer/mailers/",),
     "aiosqlite": ("protocol/databases/sqlite.py",),
     "backports": ("protocol/intake/unpacking.py",),
     "clevercsv": ("protocol/intake/heading.py",),
-    "jinja2": ("service/", "consumer/"),
+    "jinja2": ("service/pages/", "consumer/mails/"),
     "jsonschema": ("protocol/submission.py",),
     "numpy": (*PANDAS, "consumer/executors/forkserver.py"),
     "obstore": ("protocol/files/",),
@@ -54,7 +49,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("protocol/records/",),
     "structlog": ("protocol/log.py",),
     "typer": ("client/commands.py", "client/operators.py", "rowmill.py"),
-    "vl_convert": ("consumer/charts.py", "service/vega.py"),
+    "vl_convert": ("consumer/pool/charts.py", "service/pages/vega.py"),
 }
 # Parts of a library that come under a name of their own; at home where it is.
 PARTS = {"aiormq": "aio_pika", "markupsafe": "jinja2", "multidict": "aiohttp", "pamqp": "aio_pika", "yarl": "aiohttp"}
@@ -194,7 +189,7 @@ SELDOM = {
     ("modules", "heavy"),
     [
         ((*PARENT, *ADAPTERS), PANDAS_AND_MORE | {"aio_pika", "aiosmtplib", "clevercsv", "sqlalchemy"}),
-        (("consumer.handful", "protocol.files.file"), SELDOM),
+        (("consumer.pool.handful", "protocol.files.file"), SELDOM),
     ],
     ids=["rowmill up", "a worker"],
 )

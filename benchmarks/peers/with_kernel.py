@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import with_celery
-from consumer import handful
 from consumer.executors import Done
+from consumer.pool import handful
 from consumer.steps import Task
 
 app, result = with_celery.app, with_celery.result

@@ -1,6 +1,6 @@
 """The port to where pandas runs: slots, each one worker at a time, that can be killed and are soon back.
 
-The adapter is the module named after the URL's scheme. A call names a function of consumer/work.py, so that the
+The adapter is the module named after the URL's scheme. A call names a function of consumer/pool/work.py, so that the
 process that asks never imports pandas; what comes back is a value, also when the work raised.
 """
 

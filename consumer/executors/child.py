@@ -55,7 +55,7 @@ def _limit(what: int, most: int) -> None:
 
 def hello() -> int:
     """Load what the work needs, and tell the process id."""
-    importlib.import_module("consumer.handful")
+    importlib.import_module("consumer.pool.handful")
     return os.getpid()
 
 
@@ -63,7 +63,7 @@ def perform(step: str, arguments: tuple[Any, ...]) -> Answer:
     """Run one step and return how it went; nothing escapes, for even SystemExit would end the parent's loop."""
     try:
         module, _, name = f"work.{step}".rpartition(".")
-        work = importlib.import_module(f"consumer.{module.removeprefix('work.')}")
+        work = importlib.import_module(f"consumer.pool.{module.removeprefix('work.')}")
         return Done(getattr(work, name)(*arguments))
     except BaseException as exc:  # noqa: BLE001
         return explain(exc, _kind(arguments))

@@ -13,7 +13,7 @@ child.die_with_parent()
 child.be_parent()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop is the first process's business; this one ends after it
 
-import consumer.handful  # noqa: E402, F401
+import consumer.pool.handful  # noqa: E402, F401
 
 gc.collect()
 gc.freeze()  # what is loaded stays: no collection in a worker walks through it again, or has its pages copied

@@ -18,7 +18,7 @@ from consumer.parts.sentences import count
 from protocol.records import RecordColumn, RecordTable
 
 if TYPE_CHECKING:  # a client for HTTP is for the process that asks, not for those that only look at the kind
-    from consumer.browsing import Answer, Web
+    from consumer.http.browsing import Answer, Web
 
 MOST = 1_000_000
 MARK = "{i}"
@@ -97,14 +97,14 @@ def opens(params: FetchParams, place: Place) -> AbstractAsyncContextManager[Web]
         raise BadInput("No host may be asked here: the operator names some in ROWMILL_FETCH_HOSTS.", "no_host")
     if params.url is not None:
         _check_host(next(source(params))[0], origins)
-    from consumer.browsing import browsing  # noqa: PLC0415 - see above
+    from consumer.http.browsing import browsing  # noqa: PLC0415 - see above
 
     return browsing(origins, params.concurrency)
 
 
 def _check_host(url: str, origins: Sequence[str]) -> None:
     """A range whose every item would be refused is refused at once."""
-    from consumer.browsing import allow  # noqa: PLC0415 - see above
+    from consumer.http.browsing import allow  # noqa: PLC0415 - see above
 
     try:
         allow(url, origins)

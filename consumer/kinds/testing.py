@@ -31,7 +31,7 @@ from consumer import trials
 from consumer.accounts import Counted
 from consumer.errands import Outcome
 from consumer.kinds import Kind, Params, Report
-from consumer.reporting import flat
+from consumer.pool.reporting import flat
 from consumer.trials import Bench, Reading, Rows, Table, hold, reading
 
 __all__ = ["Reading", "check_laws", "check_restarts", "read", "select", "try_each"]

@@ -10,8 +10,8 @@ from email.policy import EmailPolicy
 from typing import Any
 from urllib.parse import quote
 
-from consumer import letters, wording
 from consumer.errands import Reject
+from consumer.mails import letters, wording
 
 LONGEST_SUBJECT = 500  # characters
 UNSUBSCRIBE = "List-Unsubscribe"

@@ -147,7 +147,7 @@ class Caller:
 
 async def _open_web(trusted: Sequence[str]) -> AbstractAsyncContextManager[Web]:
     """Only who calls loads the library for it, and without stopping the loop."""
-    browsing = await asyncio.to_thread(importlib.import_module, "consumer.browsing")
+    browsing = await asyncio.to_thread(importlib.import_module, "consumer.http.browsing")
     return cast("AbstractAsyncContextManager[Web]", browsing.calling(trusted, LANES))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.call import JSON, STORING, TEXT, Call, Need, Parameter, Schema, ref
+from service.contract.call import JSON, STORING, TEXT, Call, Need, Parameter, Schema, ref
+from service.contract.table_calls import PROBLEMS, QUERY
 from service.tus import headers
-from service.uploading import PROBLEMS, QUERY
 
 ID = Parameter("id", "path", "The upload's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, required=True)
 VERSION = Parameter("Tus-Resumable", "header", "The protocol's version.", {"enum": [headers.VERSION]}, required=True)

@@ -12,10 +12,10 @@ from protocol import submission
 from protocol.intake import BadTable, Inspector, ReadOptions
 from protocol.job import ID
 from protocol.value import Value
-from service import submissions, uploads
-from service.caller import CALLER
+from service.door.caller import CALLER
 from service.problems import Refused, refuse_faults
-from service.reception import Known
+from service.submissions import submitting, uploads
+from service.submissions.reception import Known
 from service.tus import headers, holds, receiving
 from service.tus.parcels import Parcel
 from service.wiring import SERVICE, Service
@@ -61,7 +61,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def _admit(service: Service, request: web.Request, length: int) -> None:
-    await submissions.admit(service, request)
+    await submitting.admit(service, request)
     uploads.check_size(length, service.settings.max_upload)
     await uploads.check_space(service.files, 2 * length, service.limits.space_floor)  # the parts, and what they make
     await _check_room(service, request[CALLER].name)
@@ -82,7 +82,7 @@ async def _open(service: Service, request: web.Request, length: int) -> Parcel:
     for name, value in request.query.items():
         fields.add(name, value)
     headers.read_metadata(metadata, fields)
-    wanted = submissions.judge(service, fields, submission.DEFAULT_NAME)
+    wanted = submitting.judge(service, fields, submission.DEFAULT_NAME)
     if wanted.faults:
         raise refuse_faults(wanted.faults)
     _check_kind_of_file(wanted.name)
@@ -96,7 +96,7 @@ def _check_kind_of_file(name: str) -> None:
     try:
         Inspector(ReadOptions(), name=name).feed(b"")
     except BadTable as bad:
-        raise submissions.refuse_table(bad, bad.faults) from None
+        raise submitting.refuse_table(bad, bad.faults) from None
 
 
 async def find(service: Service, request: web.Request) -> Parcel:
@@ -181,10 +181,10 @@ def _position(service: Service, parcel: Parcel, offset: int) -> dict[str, str]:
 
 ROUTES = (
     web.options("/v1/uploads", options),
-    web.post("/v1/uploads", create, expect_handler=submissions.begin_slowly),
+    web.post("/v1/uploads", create, expect_handler=submitting.begin_slowly),
     web.head("/v1/uploads/{id}", head),
     web.get("/v1/uploads/{id}", show, allow_head=False),
-    web.patch("/v1/uploads/{id}", resume, expect_handler=submissions.begin_slowly),
-    web.post("/v1/uploads/{id}", resume_by_post, expect_handler=submissions.begin_slowly),
+    web.patch("/v1/uploads/{id}", resume, expect_handler=submitting.begin_slowly),
+    web.post("/v1/uploads/{id}", resume_by_post, expect_handler=submitting.begin_slowly),
     web.delete("/v1/uploads/{id}", terminate),
 )

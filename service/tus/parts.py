@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector
 from service.problems import Refused
+from service.submissions.uploads import BLOCK
 from service.tus.headers import Checksum
 from service.tus.parcels import Parcel
-from service.uploads import BLOCK
 
 PACKED = (b"\x1f", b"\x28")  # how compressed tables begin: those are looked at when all is here
 PART = 8 * 2**20  # no more than so much is lost when the service is killed

@@ -11,12 +11,12 @@ from aiohttp import web
 from protocol import tracing
 from protocol.intake import BadTable
 from protocol.submission import DEFAULT_NAME
-from service import reception, submissions, uploads
-from service.caller import CALLER
-from service.patience import Patience
+from service.door.caller import CALLER
 from service.problems import Refused
-from service.reception import Known, Received
-from service.submissions import Making
+from service.submissions import reception, submitting, uploads
+from service.submissions.patience import Patience
+from service.submissions.reception import Known, Received
+from service.submissions.submitting import Making
 from service.tus.headers import Checksum
 from service.tus.parcels import Parcel
 from service.tus.parts import Body, joined
@@ -30,7 +30,7 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
     """The upload's offset after all that the request brought; at its end there is a job."""
     with service.quotas.upload(request[CALLER].name), service.holds.hold(parcel.id, request.content):
         async with service.slots.one():
-            await submissions.invite(request)
+            await submitting.invite(request)
             fields = fields_of(service, parcel)
             inspector = service.holds.inspector(parcel, fields.options(), name_of(fields))
             room, fresh = parcel.length - parcel.received, not parcel.received
@@ -39,7 +39,7 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
                 received = await _store(service, parcel, body, checksum)
             except BadTable as bad:
                 await discard(service, parcel)
-                raise submissions.refuse_table(bad, bad.faults) from None
+                raise submitting.refuse_table(bad, bad.faults) from None
             if received == parcel.length:
                 await _complete(service, parcel, tracing.read(request.headers.get("traceparent")))
             else:
@@ -95,7 +95,7 @@ async def _complete(service: Service, parcel: Parcel, trace: str | None) -> None
     try:
         async with uploads.guarded(service.store, service.files, parcel.id, making.file_key):
             upload = await making.store(joined(service.files, parcel), name_of(fields), fields.options())
-            await submissions.settle(making, Received(fields, upload), owner=parcel.owner, trace=trace)
+            await submitting.settle(making, Received(fields, upload), owner=parcel.owner, trace=trace)
     except Refused as refused:
         if refused.code in HOPELESS:
             await discard(service, parcel)

@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from pydantic import JsonValue
 
-from consumer import requests
+from consumer.submissions import requests
 from protocol.messages import SubmitJob
 from protocol.transports.amqp import topology
-from service.asyncapi import document
+from service.contract.asyncapi import document
 from tests.amqp.fleet import Fleet, until
 from tests.node import EXAMPLES, node_only, run
 

@@ -36,7 +36,7 @@ def every_line_about_a_job_names_it(fleet: Fleet, job_id: str) -> None:
     lines = [line for side in fleet.sides for line in side.lines()]
     assert {line.get("action") for line in lines if line.get("job") == job_id} >= {"accept", "run", "settle"}
     assert [line for line in lines if job_id in json.dumps(line) and line.get("job") != job_id] == []
-    assert [line for line in lines if line["logger"] == "consumer.mail" and line.get("job") != job_id] == []
+    assert [line for line in lines if line["logger"] == "consumer.mails.mailer" and line.get("job") != job_id] == []
 
 
 async def test_cancel_retry_and_delete_reach_the_other_process(launch, big_table):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from consumer import work
+from consumer.pool import work
 from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task
 from protocol import kept
 from protocol.files import BlockingFiles, open_blocking

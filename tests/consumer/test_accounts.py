@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from consumer import catalogue, work
 from consumer.accounts import Counted, Unaccounted, settle
 from consumer.kinds import Report
 from consumer.origins import NoKind
+from consumer.pool import catalogue, work
 from consumer.steps import Run, Task
 from protocol.files import open_blocking
 from protocol.job import Account

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer import catalogue
 from consumer.kinds import Column, Kind, Report
+from consumer.pool import catalogue
 from protocol.kept import How
 from tests.consumer import milling
 from tests.consumer.amended_tables import Body, Dialect, bodies, dialects, repairs

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer import work
 from consumer.kinds import summary
+from consumer.pool import work
 from consumer.steps import Finished, Task
 from protocol.files import open_blocking
 from tests.consumer import milling

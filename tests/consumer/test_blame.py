@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer import catalogue
 from consumer.executors.blame import place
 from consumer.origins import origins
+from consumer.pool import catalogue
 from tests.system.plugins import install
 
 DEEP = """import json

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from consumer import charts, reporting
 from consumer.parts.bars import bars
+from consumer.pool import charts, reporting
 
 SPEC = bars(
     "revenue", "Revenue by region", ["East", "<b>North</b> & co", "東"], [1.5e6, 220.0, -3.0], ("Region", "Revenue")

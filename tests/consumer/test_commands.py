@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from consumer.commands import Commands
-from consumer.mailbox import Mailbox
+from consumer.mails.mailbox import Mailbox
 from consumer.running import Running
 from consumer.store import ConsumerStore
 from consumer.tidying import Tidying

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.digits import BLOCK
 from consumer.exact import Moments, Sums, quotient, root
+from consumer.exact.digits import BLOCK
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 EDGES = st.sampled_from(

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from consumer import addresses, fetching
-from consumer.fetching import Unfetchable, allow, fetch
+from consumer.http import addresses, fetching
+from consumer.http.fetching import Unfetchable, allow, fetch
 
 ALLOWED = ("https://data.example.org/exports/", "https://data.example.org:8443/x", "file:///srv/tables")
 

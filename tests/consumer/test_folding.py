@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from consumer import folding, work
+from consumer import folding
+from consumer.pool import work
 from consumer.steps import Run
 from tests.consumer import milling
 

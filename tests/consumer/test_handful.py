@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from consumer import catalogue, handful
 from consumer.executors import Done, Raised, child
 from consumer.kinds import sales
+from consumer.pool import catalogue, handful
 from consumer.steps import Ended, Task, Whole
 from protocol import kept
 from protocol.files import open_blocking

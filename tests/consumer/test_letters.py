@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer import letters
-from consumer.artefacts import MEDIA_TYPES
+from consumer.mails import letters
+from consumer.pool.artefacts import MEDIA_TYPES
 from protocol.job import (
     Account,
     Artefact,

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer import passages, work
 from consumer.kinds import players, users
+from consumer.pool import passages, work
 from consumer.steps import Run, Task
 from protocol.files import open_blocking
 from protocol.intake import BadTable

@@ -22,11 +22,11 @@ import pytest
 from aiosmtpd import smtp as aiosmtpd
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
-from consumer import letters, mailbox
-from consumer.mail import DELAYS, Mailer, judge
-from consumer.mailbox import Due, Fate, Mailbox, Verdict
 from consumer.mailers import Deferred, Refused, Sender, Sent, Unclear, open_sender
 from consumer.mailers.smtp import Server, Smtp, connect
+from consumer.mails import letters, mailbox
+from consumer.mails.mailbox import Due, Fate, Mailbox, Verdict
+from consumer.mails.mailer import DELAYS, Mailer, judge
 from protocol.adapters import BadConfig
 from protocol.databases import Database, NoSpace, Transaction, open_database
 from protocol.files import Files, open_files

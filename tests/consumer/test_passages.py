@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from consumer import planning, work
 from consumer.kinds import BadInput
-from consumer.passages import Passage
+from consumer.pool import planning, work
+from consumer.pool.passages import Passage
 from consumer.steps import Task
 from consumer.tables.cut import Chunk
 from tests.consumer import milling

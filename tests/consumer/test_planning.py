@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer import planning
+from consumer.pool import planning
 from tests.consumer.milling import submit
 
 ROW = b"North,1\n"

@@ -16,13 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer import kinds, reporting
+from consumer import kinds
 from consumer.executors import Raised
 from consumer.executors.blame import place
 from consumer.executors.child import explain
 from consumer.kinds import Kind
 from consumer.origins import NoKind
-from consumer.reporting import CELLS, LONGEST, SHOWN
+from consumer.pool import reporting
+from consumer.pool.reporting import CELLS, LONGEST, SHOWN
 from protocol.envelopes import decode, encode
 from protocol.job import Report, Table
 from protocol.messages import JobChanged

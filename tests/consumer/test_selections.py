@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from consumer import work
-from consumer.artefacts import Artefacts
 from consumer.origins import NoKind
+from consumer.pool import work
+from consumer.pool.artefacts import Artefacts
 from consumer.steps import Selected
 from protocol.files import open_blocking
 from tests.consumer import milling

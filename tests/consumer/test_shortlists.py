@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from consumer import catalogue, shortlists, work
+from consumer.pool import catalogue, shortlists, work
 from tests.consumer import milling
 
 HEADER = b"region,revenue,quantity,discount\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from consumer.mailbox import Mailbox
+from consumer.mails.mailbox import Mailbox
 from consumer.store import ConsumerStore, Superseded
 from protocol import envelopes
 from protocol.databases import Database, open_database

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from consumer import fetching, retrieval, submissions
-from consumer.acceptance import Rules
-from consumer.fetching import Unfetchable
-from consumer.mailbox import Mailbox
+from consumer.http import fetching
+from consumer.http.fetching import Unfetchable
+from consumer.mails.mailbox import Mailbox
 from consumer.metrics import Metrics
 from consumer.store import ConsumerStore
-from consumer.submission_store import SubmissionStore
-from consumer.submissions import Submissions
+from consumer.submissions import reception, retrieval
+from consumer.submissions.acceptance import Rules
+from consumer.submissions.reception import Submissions
+from consumer.submissions.store import SubmissionStore
 from protocol import envelopes
 from protocol.config import SPACE_FLOOR
 from protocol.databases import Database
@@ -92,7 +93,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(database: Database, files: Files, transport: Transport, monkeypatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(submissions, "PAUSES", (0.0,))
+    monkeypatch.setattr(reception, "PAUSES", (0.0,))
     async with Desk(database, files, transport).open() as desk:
         yield desk
 
@@ -206,7 +207,7 @@ async def test_for_want_of_space_nobody_is_refused(desk: Desk, monkeypatch, even
 
     async def free_space() -> int:
         looks.append(1)
-        return SPACE_FLOOR - 1 if len(looks) < 3 * submissions.MOST_FAILURES else SPACE_FLOOR
+        return SPACE_FLOOR - 1 if len(looks) < 3 * reception.MOST_FAILURES else SPACE_FLOOR
 
     monkeypatch.setattr(desk.files, "free_space", free_space)
     await within(desk.send(reply_to="me"))

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook as Standard
 from standardwebhooks import WebhookVerificationError
 
-from consumer import browsing
+from consumer.http import browsing
 from consumer.webhooks import box
 from consumer.webhooks.box import Box, Fate
 from consumer.webhooks.calling import DELAYS, LONGEST_DELAY, Answered, Caller, Forbidden, Unreached, judge

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer import catalogue, charts
 from consumer.kinds.profile import KIND, ProfileParams
 from consumer.kinds.testing import check_laws
+from consumer.pool import catalogue, charts
 from consumer.profiling.sheet import MOST_CHARTS
 from consumer.tables import cut, read, survey
 from protocol.files import open_blocking

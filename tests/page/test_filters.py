@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.filters import Filters, read_filters
+from service.pages.filters import Filters, read_filters
 
 KINDS = {"sales", "profile"}
 NOW = 1_800_000_000.0

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from protocol.kinds import KindInfo, NeededColumn
-from service.forms import form_of
+from service.pages.forms import form_of
 
 
 class Speed(StrEnum):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.job import Account
-from service import wording
+from service.pages import wording
 
 
 @pytest.mark.parametrize(

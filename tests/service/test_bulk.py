@@ -104,7 +104,7 @@ async def test_jobs_that_came_after_the_count_are_left_out(house: House) -> None
 
 
 async def test_many_are_done_some_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.bulk.AT_ONCE", 2)
+    monkeypatch.setattr("service.jobs.bulk.AT_ONCE", 2)
     for _ in range(5):
         await house.submit()
     address, done = "/v1/bulk?action=cancel", []

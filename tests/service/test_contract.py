@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
-from service import asyncapi
 from service.app import ROUTES
-from service.openapi import document
+from service.contract import asyncapi
+from service.contract.openapi import document
 from service.problems import PROBLEMS
 from tests.service.house import TABLE, House
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from protocol.job import Job
-from service import spreadsheet
+from service.jobs import spreadsheet
 from tests.service.house import House
 
 DATA = bytes(range(256)) * 20

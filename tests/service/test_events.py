@@ -145,7 +145,7 @@ async def told_until_dropped(house: House, job: Job) -> Job:
 
 
 async def test_a_version_that_comes_late_is_not_sent_again(new_job: Any) -> None:
-    from service.events import frames  # noqa: PLC0415 - only this test looks inside
+    from service.jobs.events import frames  # noqa: PLC0415 - only this test looks inside
 
     mailbox = Mailbox(closed=True)
     sent = [piece async for piece in frames(new_job(version=3), mailbox, 3, 1.0)]

@@ -12,7 +12,7 @@ import pytest
 from protocol.databases import NoSpace, Unwritable
 from protocol.job import Job, Progress, State
 from protocol.messages import CancelJob, ForgetJob, RetryJob
-from service import waiting
+from service.jobs import waiting
 from service.store import Store
 from tests.service.house import PROFILE, SALES, TABLE, House, keep, now, soon
 

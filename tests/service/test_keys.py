@@ -13,7 +13,7 @@ import pytest
 
 from protocol.adapters import BadConfig
 from protocol.databases import open_database
-from service.keys import Keys
+from service.door.keys import Keys
 from tests.service.house import DEADLINE, TABLE, House, keep
 from tests.service.keyring import ROOT, ask, bearer, locked, make_key
 

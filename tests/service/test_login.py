@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from service.login import next_of
+from service.door.login import next_of
+from service.door.quotas import FAILURES, Failures
 from service.problems import Refused
-from service.quotas import FAILURES, Failures
 from tests.service.house import TABLE, House
 from tests.service.keyring import ROOT_KEY, ask, locked, make_key
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from protocol import adapters, config
-from service.quotas import KNOWN, WINDOW, Rate
+from service.door.quotas import KNOWN, WINDOW, Rate
 from tests.service.house import TABLE, House
 from tests.service.keyring import ask, locked, make_key
 

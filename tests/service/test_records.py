@@ -14,7 +14,7 @@ import pytest
 from protocol.adapters import BadConfig
 from protocol.kinds import KindInfo
 from protocol.records import Lot, RecordColumn, RecordTable, open_records
-from service.reading import AT_ONCE, Reading
+from service.jobs.reading import AT_ONCE, Reading
 from tests.service.house import USERS, House, keep
 
 ODD = RecordTable(name="odd", columns=(RecordColumn(name="x", type="number"), RecordColumn(name="note")))

@@ -9,7 +9,7 @@ import pytest
 
 from protocol.job import Job
 from protocol.rejects import folder, header
-from service import rejects
+from service.jobs import rejects
 from tests.service.house import House
 
 HEADER = "region,revenue,rejected_line,rejected_reason\n"

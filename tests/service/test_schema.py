@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service import quotas
+from service.door import quotas
 from tests.service.house import PROFILE, SALES, USERS, House
 from tests.service.keyring import ROOT, locked
 

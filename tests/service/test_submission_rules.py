@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol import strict, submission
 from protocol.submission import Fields
-from service import artefacts
+from service.jobs import artefacts
 from tests.service.house import SALES
 
 JSON = st.recursive(

@@ -11,8 +11,8 @@ import pytest
 
 from protocol.job import Job
 from protocol.signing import LINK, Signer, load_signer
-from service.caller import ANYBODY
-from service.tickets import LIFE, MOST, Tickets
+from service.door.caller import ANYBODY
+from service.door.tickets import LIFE, MOST, Tickets
 from tests.service.house import DEADLINE, TABLE, House
 from tests.service.keyring import ROOT, ask, locked, make_key
 

@@ -1,0 +1,1 @@
+"""The consumer as one who asks over HTTP: for tables, for answers, and at webhooks."""

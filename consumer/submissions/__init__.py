@@ -1,0 +1,1 @@
+"""Jobs that other services ask for by message."""

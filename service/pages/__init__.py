@@ -1,0 +1,1 @@
+"""The web pages: what they show, and what they load."""
