@@ -78,7 +78,7 @@ def flat(frame: pd.DataFrame) -> pd.DataFrame:
     """*frame* with the keys of its index as its first columns, as `groupby` leaves them; row numbers are no keys."""
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
     named = frame if names == [*frame.columns] else frame.set_axis(names, axis=1)
-    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
+    if frame.index.identical(pd.RangeIndex(len(frame))):
         return named
     keyed = frame.index.names != [None] or not pd.api.types.is_integer_dtype(frame.index)
     return named.reset_index(drop=not keyed, allow_duplicates=True)
