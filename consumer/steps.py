@@ -202,7 +202,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Selected:
-    """How many rows a chunk gave to the selected artefact, and the columns that the kind added; some are numbers."""
+    """How many rows a chunk gave to the selected artefact, and the columns that the kind added; in some is no text."""
 
     rows: int
     added: tuple[str, ...]

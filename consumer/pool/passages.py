@@ -111,14 +111,14 @@ class Passage:
         """
         if self.kind.select is None:
             raise TypeError(f"{self.task.kind} selects nothing")
-        added, numeric = tuple[str, ...](), tuple[str, ...]()
+        added, texts = tuple[str, ...](), set[str]()
         rows, selected, loaded = 0, [], []
         for nth, batch in enumerate(self.held or self._listed(listed, total) or self._batches(), 1):
             given = batch.frame.copy(deep=False)  # the kind may add to it
             frame = sure(self.kind.select(given, before, total, self.params), pd.DataFrame, "its selection")
             self._check_names(batch, frame)
             added = batch.added(frame)
-            numeric = tuple(name for name in added if pd.api.types.is_numeric_dtype(frame[name]))
+            texts.update(name for name in added if _holds_text(frame[name]))
             if len(frame):
                 rows += len(frame)
                 selected.append(batch.carried_csv(frame))
@@ -128,7 +128,7 @@ class Passage:
                 before = self._after(before, batch.frame)
         self._write("selected", selected)
         self.set_aside(loaded)
-        return Selected(rows, added, numeric)
+        return Selected(rows, added, tuple(name for name in added if name not in texts))
 
     def _listed(self, listed: Listed | None, total: Any) -> Sequence[read.Batch]:
         if not (listed and self.kind.shortlist and listed.suffices(self.kind.shortlist, total, self.params)):
@@ -195,3 +195,8 @@ class Passage:
     @property
     def _files(self) -> BlockingFiles:
         return self.task.files
+
+
+def _holds_text(cells: pd.Series[Any]) -> bool:
+    """Where nothing is, nothing is told: a slice without rows, or without values, may be of any type."""
+    return not pd.api.types.is_numeric_dtype(cells) and bool(cells.notna().any())

@@ -178,7 +178,7 @@ def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     if (chosen := passes.selected) is not None:
         parts = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
         made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), parts))
-        numbers = {name for piece in chosen if piece.rows for name in piece.numeric}
+        numbers = {name for name in chosen[0].added if all(name in piece.numeric for piece in chosen)}
         tables.append(store.preview(kind.selected, numbers=numbers))
     made.append(_rejected(task, plan, store, passes.rejected))
     if made[-1].size > len(write.rejects_header(layout)):

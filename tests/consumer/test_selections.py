@@ -70,3 +70,27 @@ def test_two_tables_of_one_name_do_not_write_over_each_other(tmp_path):
 def test_of_the_added_columns_only_numbers_are_shown_as_such(tmp_path):
     found, _ = select(tmp_path, lambda frame, *_: frame.assign(zip="00123", half=0.5))
     assert (found.added, found.numeric) == (("zip", "half"), ("half",))
+
+
+@pytest.mark.parametrize(
+    ("slices", "numeric"),
+    [
+        (([1.5, 2, 3], []), ("extra",)),
+        (([1.5, 2, 3], [None] * 3), ("extra",)),
+        (([], []), ("extra",)),
+        ((["00123"] * 3, [1.5, 2, 3]), ()),
+        (([1.5, 2, 3], ["00123"] * 3), ()),
+    ],
+)
+def test_which_columns_are_numbers_is_told_by_all_values_wherever_the_table_was_cut(tmp_path, slices, numeric):
+    task = milling.submit(tmp_path, TABLE, name="one", kind="summary", chunk_size=2**20)
+    plan = work.plan(task)
+    passage, cells = work.passage_of(task, plan.survey, plan.mill.chunks[0]), iter(slices)
+
+    def how(frame: pd.DataFrame, *_: Any) -> pd.DataFrame:
+        extra = next(cells)
+        return frame.head(len(extra)).assign(extra=extra)  # without values pandas knows no type
+
+    held = [passage.whole(), passage.whole()]
+    found = replace(passage, kind=replace(passage.kind, select=how), held=held).select(None, None, None)
+    assert found.numeric == numeric
