@@ -15,6 +15,7 @@ from protocol.job import Fault, Problem
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+PROBLEM = web.ResponseKey("problem", Problem)  # of an answer that is one
 
 # The codes are part of the contract: a problem's type is `/problems/{code}`.
 PROBLEMS: Mapping[str, tuple[int, str]] = {
@@ -81,9 +82,10 @@ def describe(code: str, detail: str, errors: Iterable[Fault] = ()) -> Problem:
 
 
 def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        status=problem.status, body=problem.model_dump_json().encode(), content_type=MEDIA_TYPE, headers=headers
-    )
+    body = problem.model_dump_json().encode()
+    response = web.Response(status=problem.status, body=body, content_type=MEDIA_TYPE, headers=headers)
+    response[PROBLEM] = problem
+    return response
 
 
 def refuse_faults(faults: Iterable[Fault], code: str = "invalid") -> Refused:

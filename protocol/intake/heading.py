@@ -53,8 +53,8 @@ def find(head: bytes, options: ReadOptions) -> Heading | Fault:
     blanks = _skips_blanks(head[begin:], delimiter)
     mark = Finding(what="delimiter", value=delimiter, why=why, line=line)
     bare = Heading((), delimiter, blanks, begin, begin, line, line, (mark,))
-    if options.header is False and options.names and not options.columns:  # then the first row may be any
-        return _headless(bare, options.names, options)
+    if options.header is False and (names := _own_names(options)):  # then the first row may be any
+        return _headless(bare, names, options)
     end = _end(head, begin, delimiter, blanks=blanks)
     if opened := _unclosed(head[:end], delimiter, blanks=blanks):
         detail = f"The quote that opens a cell in line {opened} of the header is never closed."
@@ -89,7 +89,12 @@ def _is_row(cells: tuple[str, ...], options: ReadOptions) -> bool:
 
 def _given_names(count: int, options: ReadOptions) -> tuple[str, ...]:
     """What the columns are called where no header says it: as the kind does, or else after their places."""
-    return options.names if options.names and not options.columns else tuple(map(_name_of, range(1, count + 1)))
+    return _own_names(options) or tuple(map(_name_of, range(1, count + 1)))
+
+
+def _own_names(options: ReadOptions) -> tuple[str, ...]:
+    """The kind's names, if it has any, unless it was said which of the table's columns they stand for."""
+    return () if options.columns else options.names
 
 
 def _name_of(place: int) -> str:

@@ -95,14 +95,15 @@ def _of_objects(data: bytes, options: ReadOptions, layout: Layout, names: Names,
         lines = [text if whole else text[: text.rfind(b"\n") + 1]]
         keys = jsonl.columns(lines) if lines[0] else ()
         rows = list(islice(jsonl.rows(lines, keys), ROWS))
+        columns = heading.strip(keys)
     except BadTable as bad:
         return Preview(findings=layout.findings, errors=bad.faults, whole=whole)
     return Preview(
         findings=layout.findings,
-        columns=heading.strip(keys),
+        columns=columns,
         rows=tuple(tuple(cells) for _, cells in rows),
         lines=tuple(line for line, _ in rows),
-        needed=_needs(names, options, heading.strip(keys)) if keys else (),
+        needed=_needs(names, options, columns) if columns else (),
         whole=whole,
     )
 

@@ -73,7 +73,8 @@ async def _for_ever(mailbox: Mailbox) -> AsyncIterator[Event]:
 async def _serve(
     request: web.Request, service: Service, mailbox: Mailbox, events: AsyncIterator[Event]
 ) -> web.WebSocketResponse:
-    limits, mailbox.session = service.limits, request[CALLER].csrf
+    limits = service.limits
+    mailbox.session = request[CALLER].csrf
     socket = web.WebSocketResponse(
         heartbeat=limits.heartbeat,
         max_msg_size=INCOMING,

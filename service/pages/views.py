@@ -26,7 +26,7 @@ from service.pages import wording
 from service.pages.assets import Assets, add_assets
 from service.pages.filters import PERIODS, STATES, read_filters
 from service.pages.forms import Form, form_of
-from service.problems import MEDIA_TYPE, Refused
+from service.problems import PROBLEM, Refused
 from service.submissions import amendments, submitting
 from service.wiring import SERVICE, Service
 
@@ -71,11 +71,10 @@ def add_pages(app: web.Application) -> None:
 async def tell_people(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A problem that a browser would show as JSON becomes a page; whoever calls the API gets it as it is."""
     response = await handler(request)
-    if not isinstance(response, web.Response) or response.content_type != MEDIA_TYPE:
+    problem = response.get(PROBLEM)
+    if problem is None or request.path.startswith("/v1/") or not wants_page(request):
         return response
-    if request.path.startswith("/v1/") or not wants_page(request):
-        return response
-    return request.app[PAGES].refuse(request, Problem.model_validate_json(response.text or ""))
+    return request.app[PAGES].refuse(request, problem)
 
 
 def load_templates(assets: Assets) -> Environment:
