@@ -23,6 +23,7 @@ PANDAS = (
     "consumer/tables/",
     "consumer/exact/",
     "consumer/kinds/",
+    "consumer/native/",
     "consumer/parts/",
     "consumer/pool/",
     "consumer/profiling/",

@@ -12,7 +12,7 @@ from pathlib import Path
 from consumer.origins import origins
 
 # What is kept of a job is pickled: it hangs on the classes of the steps, too.
-CODE = ("accounts.py", "exact", "kinds/__init__.py", "parts", "pool", "profiling", "steps.py", "tables")
+CODE = ("accounts.py", "exact", "kinds/__init__.py", "native", "parts", "pool", "profiling", "steps.py", "tables")
 HERE = Path(__file__).parents[1]
 LIBRARIES = ("numpy", "pandas", "pyarrow")
 
@@ -31,7 +31,7 @@ def build_of(kind: str) -> str:
 def _ours() -> Iterator[Path]:
     for part in CODE:
         path = HERE / part
-        yield from path.rglob("*.py") if path.is_dir() else [path]
+        yield from (*path.rglob("*.py"), *path.rglob("*.[ch]")) if path.is_dir() else [path]
 
 
 def _own(kind: str) -> Iterator[Path]:

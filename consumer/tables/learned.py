@@ -18,22 +18,34 @@ _USUAL = frozenset(
 
 
 @dataclass
-class Learned:
-    """A hint only: what is read does not depend on it, since none of the texts is ever a number."""
+class Guess:
+    """That a quick way of reading will do."""
 
-    texts: set[str] = field(default_factory=lambda: {*_USUAL})
     _misses: int = 0
     _asked: int = 0
 
     @property
     def promising(self) -> bool:
-        """Whether all other texts are likely to be numbers: not if that was wrong a few times, or else seldom."""
+        """Not if that was wrong a few times, or else seldom."""
         self._asked += 1
         return self._misses < _PATIENCE or self._asked % _AGAIN == 0
 
     def tell(self, *, right: bool) -> None:
-        """Whether they were."""
+        """Whether it did."""
         self._misses = 0 if right else self._misses + 1
+
+
+@dataclass
+class Learned:
+    """A hint only: what is read does not depend on it, since none of the texts is ever a number.
+
+    All other texts may well be numbers (`typed`), nothing may be unusual (`compiled`), or categories too many.
+    """
+
+    texts: set[str] = field(default_factory=lambda: {*_USUAL})
+    typed: Guess = field(default_factory=Guess)
+    compiled: Guess = field(default_factory=Guess)
+    many_words: bool = False
 
     def note(self, cells: pa.Array, reasons: Codes) -> None:
         """Take note of the cells, as they stand, that are no numbers."""

@@ -25,7 +25,7 @@ class Originals:
     """A chunk's bytes. A row is known by its place among all rows of the chunk.
 
     `numbers` are the lines of its rows, where other rows took the place of what stood there; `count` is how many rows
-    and lines of blanks there are.
+    and lines of blanks there are. Where they lie may be `known`.
     """
 
     data: bytes
@@ -34,16 +34,18 @@ class Originals:
     misfits: Misfits
     count: int
     numbers: Places | None = None
+    known: Rows | None = None
 
     @cached_property
     def rows(self) -> Rows | Lines:
-        return self._found if self._as_lines is None else self._as_lines
+        return self.known or self._as_lines or self._found
 
     def lines(self, places: Places) -> Places:
         """The physical lines on which these rows begin."""
         if self.numbers is not None:
             return self.numbers[places]
-        return self._found.lines[places] if self._as_lines is None else places + self.first_line
+        rows = self.rows
+        return rows.lines[places] if isinstance(rows, Rows) else places + self.first_line
 
     @cached_property
     def _as_lines(self) -> Lines | None:

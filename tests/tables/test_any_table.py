@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.kinds import Column
-from consumer.tables import cells, cut, learned, originals, read, rows, survey, values
+from consumer.native import tokens
+from consumer.tables import cells, cut, learned, originals, read, reading, rows, survey, values
 from protocol.files import BlockingFiles
 from protocol.intake import ReadOptions
 from tests.tables import oracle
+from tests.tables.sure import Sure
 
-CHUNKS = (1, 2, 3, 50)
+CHUNKS = (1, 2, 3, 7, 50)
 NUMBERS = [
     *["1", "2.5", "-3", "+4", ".5", "5.", "1e3", "1E-3", "007", " 8", "9\u00a0"],
     *["1e400", "-1e999", "inf", "nan", "0x10", "1_000", "$5", "1.5.5", "-", ".", "e5", "+-1", "\uff11", "1,5", "1d5"],
@@ -97,10 +99,13 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
             patch.setattr(cut, "_LOOK_AHEAD", 3)
         if count == 2:
             patch.setattr(cells, "_MOST_MISFITS", 1)
-        if count in (2, 3):  # first as text, then all that can be as numbers
-            patch.setattr(learned.Learned, "promising", count == 3)
+        if count != 1:  # as text, by pyarrow all that can be as numbers, or by compiled code
+            about = learned.Learned({"", "x", "1e400x"}, typed=Sure(says=count == 3), compiled=Sure(says=count > 3))
+            patch.setattr(read, "learned", lambda _: about)
             patch.setattr(values, "FEW", 0)
-            patch.setattr(read, "FEW", 0)
+            patch.setattr(reading, "FEW", 0)
+        if count == 7:
+            patch.setattr(tokens, "MOST_WORDS", 2)
         size = math.ceil((seen.size - seen.layout.rows_begin) / count)
         chunks = cut.cut(files, seen, size)
         reader = read.Reader(files, seen, columns, ReadOptions(), surplus=table["surplus"])

@@ -16,11 +16,12 @@ import pytest
 from consumer.executors import Done, Slot, WorkerLost, open_slots
 from consumer.kinds import Column
 from consumer.steps import Plan, Task
-from consumer.tables import cells, cut, learned, read, survey
+from consumer.tables import cells, cut, learned, read, reading, survey
 from protocol.files import BlockingFiles
 from protocol.intake import ReadOptions
 from tests.consumer import milling
 from tests.tables import oracle
+from tests.tables.sure import Sure
 
 COLUMNS = [("region", "text", True), ("revenue", "number", True), ("quantity", "number", True)]
 COLUMNS += [("discount", "number", False)]
@@ -52,6 +53,8 @@ WAYS: list[dict[str, Any]] = [  # whether pyarrow converts the numbers, where it
     {"typed": None, "size": 4096},
     {"typed": True, "size": 999, "block": 512},
     {"typed": False, "size": 4096, "block": 512},
+    {"typed": False, "size": 10**9, "compiled": True},
+    {"typed": False, "size": 999, "compiled": True},
 ]
 
 
@@ -83,15 +86,17 @@ def table(ends: list[str], *, mark: bool, count: int = 1_200) -> str:
 
 
 def all_rejects(
-    files: BlockingFiles, text: str, *, typed: bool | None, size: int, block: int | None = None
+    files: BlockingFiles, text: str, *, typed: bool | None, size: int, block: int | None = None, compiled: bool = False
 ) -> tuple[bytes, bytes]:
     """rejected.csv, and the needed cells of all other rows, read in one of the ways."""
     files.write("dirt", [text.encode()])
     with pytest.MonkeyPatch.context() as patch:
-        about = learned.Learned()  # one that knows nothing yet
-        patch.setattr(read, "learned", lambda _: about)
+        about = learned.Learned(compiled=Sure(says=compiled))  # one that knows nothing yet
         if typed is not None:
-            patch.setattr(learned.Learned, "promising", typed)
+            about = learned.Learned(typed=Sure(says=typed), compiled=Sure(says=compiled))
+        patch.setattr(read, "learned", lambda _: about)
+        if compiled:
+            patch.setattr(reading, "FEW", 0)
         if block:
             patch.setattr(cells, "LARGE_BLOCK", block)
             patch.setattr(cells, "SMALL_BLOCK", block)

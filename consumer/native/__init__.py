@@ -1,0 +1,59 @@
+"""The compiled part (C), where there was a compiler at installation: numbers and bytes only, it knows no table's rules.
+
+Whatever it does is done elsewhere too, more slowly and with the same result: nothing depends on its being there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+LIBRARY = FOLDER / "rowmill_native.so"
+SWITCH = "ROWMILL_NATIVE"  # 0 in a process's environment: do without
+
+_P, _I32, _I64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+_BYTES, _BYTE = ctypes.c_char_p, ctypes.c_uint8
+
+
+class NotThere(Exception):
+    """It was not compiled, or is not to be used."""
+
+
+def is_there() -> bool:
+    return _loaded() is not None
+
+
+def library() -> ctypes.CDLL:
+    """NotThere where it is not."""
+    if (found := _loaded()) is None:
+        raise NotThere
+    return found
+
+
+def digest() -> str:
+    """Of the sources."""
+    found = hashlib.sha256()
+    for path in sorted(FOLDER.glob("*.[ch]")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+@cache
+def _loaded() -> ctypes.CDLL | None:
+    if os.environ.get(SWITCH) == "0" or not LIBRARY.exists():
+        return None
+    try:
+        found = ctypes.CDLL(str(LIBRARY))
+    except OSError:  # made for another machine
+        return None
+    found.native_sources.restype = _BYTES
+    if found.native_sources() != digest().encode():  # made of others: what it is handed may look otherwise
+        return None
+    found.tokens_count.restype, found.tokens_count.argtypes = _I64, [_BYTES, _I64, _BYTE]
+    found.tokens_read.restype, found.tokens_read.argtypes = _I32, [_P]
+    found.tokens_gather.restype, found.tokens_gather.argtypes = _I64, [_P, _I32, _P, _P]
+    return found

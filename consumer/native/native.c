@@ -1,0 +1,3 @@
+#include "native.h"
+
+const char *native_sources(void) { return SOURCES; }

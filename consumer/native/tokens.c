@@ -1,0 +1,472 @@
+/* Rows of delimited text to numbers, coded texts and places of cells, in one pass over their bytes.
+ *
+ * What it is not sure of it leaves to others: it says so for a cell (HARD), or for all rows (UNUSUAL). It allocates
+ * nothing, keeps nothing, and writes only where its caller has told it to, as many entries as its caller has told it.
+ */
+
+#include "tokens.h"
+
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+enum { BLOCK = 64, WORD = 8 };
+
+typedef unsigned __int128 wide;
+
+static inline uint64_t load(const uint8_t *from) {
+    uint64_t word;
+    memcpy(&word, from, WORD);
+    return word;
+}
+
+/* Marks: a bit for each of 64 bytes, the first byte's is the lowest. */
+
+#if defined(__SSE2__)
+static inline uint64_t marks(const uint8_t *block, uint8_t byte) {
+    const __m128i wanted = _mm_set1_epi8((char)byte);
+    uint64_t found = 0;
+    for (int at = 0; at < 4; at++) {
+        const __m128i octets = _mm_loadu_si128((const __m128i *)(block + 16 * at));
+        found |= (uint64_t)(uint16_t)_mm_movemask_epi8(_mm_cmpeq_epi8(octets, wanted)) << (16 * at);
+    }
+    return found;
+}
+#else
+static inline uint64_t marks(const uint8_t *block, uint8_t byte) {
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+    uint64_t found = 0;
+    for (int at = 0; at < BLOCK / WORD; at++) {
+        const uint64_t other = load(block + WORD * at) ^ (0x0101010101010101 * byte);
+        const uint64_t zeros = ~(((other & low) + low) | other | low) >> 7; /* a one for each byte that is zero */
+        found |= ((zeros * 0x0102040810204080) >> 56) << (WORD * at);
+    }
+    return found;
+}
+#endif
+
+/* Whether each byte lies behind an odd number of quotes, itself included. */
+static inline uint64_t parity(uint64_t quotes) {
+    for (int shift = 1; shift < BLOCK; shift *= 2)
+        quotes ^= quotes << shift;
+    return quotes;
+}
+
+/* Numbers */
+
+static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+enum { EXACT_POWER = 22, WHOLE_POWER = 19, MOST_DIGITS = 19, MOST_EXPONENT = 9999 };
+
+static inline bool is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
+
+/* digits * 10**power, rounded once; false where that takes more than 128 bits. */
+static bool scaled(uint64_t digits, int64_t power, double *number) {
+    if (digits == 0) {
+        *number = 0.0;
+        return true;
+    }
+    if (digits <= (uint64_t)1 << 53 && power >= -EXACT_POWER && power <= EXACT_POWER) {
+        /* both are exact doubles: W. D. Clinger, "How to Read Floating Point Numbers Accurately", PLDI 1990 */
+        *number = power < 0 ? (double)digits / POWERS[-power] : (double)digits * POWERS[power];
+        return true;
+    }
+    if (power < -WHOLE_POWER || power > WHOLE_POWER)
+        return false;
+    uint64_t whole = 1;
+    for (int64_t left = power < 0 ? -power : power; left > 0; left--)
+        whole *= 10;
+    if (power >= 0) {
+        *number = (double)((wide)digits * whole);
+        return true;
+    }
+    const int shift = __builtin_clzll(digits);
+    const wide numerator = (wide)(digits << shift) << 64; /* the quotient has 64 bits and more */
+    const wide quotient = numerator / whole;
+    const wide sticky = numerator != quotient * whole; /* below the last bit that can count */
+    double found = (double)(quotient | sticky);
+    for (int left = shift + 64; left > 0; left -= 32)
+        found *= left < 32 ? 1.0 / (double)((uint64_t)1 << left) : 1.0 / 4294967296.0; /* exact: powers of two */
+    *number = found;
+    return true;
+}
+
+/* Up to eight characters that end at *end*, of which all may be read. */
+static inline bool short_number(const uint8_t *end, int64_t length, uint8_t mark, double *number) {
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t digits = load(end - WORD) ^ (ones * '0');
+    digits &= ~(uint64_t)0 << (WORD * (WORD - length)); /* what stands before counts as zeros */
+    const uint64_t other = digits ^ (ones * (uint8_t)(mark ^ '0'));
+    const uint64_t points = (other - ones) & ~other & (ones << 7);
+    int fraction = 0;
+    if (points) {
+        const int at = __builtin_ctzll(points) & ~7; /* the bits below those of the mark */
+        const uint64_t below = ((uint64_t)1 << at) - 1;
+        fraction = WORD - 1 - at / WORD;
+        digits = ((digits & below) << WORD) | (digits & ~below & ~((uint64_t)0xff << at));
+    }
+    if ((digits | (digits + ones * 6)) & (ones * 0xf0))
+        return false;
+    if (points && length == 1)
+        return false;
+    digits = digits * 10 + (digits >> 8);
+    digits = ((digits & 0x000000ff000000ff) * (100 + ((uint64_t)1000000 << 32)) +
+              ((digits >> 16) & 0x000000ff000000ff) * (1 + ((uint64_t)10000 << 32))) >> 32;
+    *number = (double)(uint32_t)digits / POWERS[fraction];
+    return true;
+}
+
+/* At most a minus and eight digits and marks; at least eight bytes before *end* may be read. */
+static inline bool plain_number(const uint8_t *at, const uint8_t *end, uint8_t mark, double *number) {
+    if (at >= end)
+        return false;
+    const bool negative = *at == '-';
+    at += negative;
+    if (end - at > WORD || at == end || !short_number(end, end - at, mark, number))
+        return false;
+    uint64_t bits;
+    memcpy(&bits, number, sizeof bits);
+    bits ^= (uint64_t)negative << 63;
+    memcpy(number, &bits, sizeof bits);
+    return true;
+}
+
+enum judgement { GOOD, BAD, HARD };
+
+static inline bool is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
+
+/* Whether there may be white space that is not known here. */
+static bool is_plain(const uint8_t *at, const uint8_t *end) {
+    for (; at < end; at++)
+        if ((*at < ' ' && *at != '\t') || *at >= 127)
+            return false;
+    return true;
+}
+
+static enum judgement long_number(const uint8_t *at, const uint8_t *end, uint8_t mark, double *number) {
+    uint64_t digits = 0;
+    int64_t count = 0, power = 0;
+    bool any = false, hard = false;
+    for (bool fraction = false; at < end; at++) {
+        if (is_digit(*at)) {
+            any = true;
+            power -= fraction;
+            if (count < MOST_DIGITS) {
+                digits = digits * 10 + (uint64_t)(*at - '0');
+                count += digits > 0;
+            } else {
+                hard = true;
+            }
+        } else if (*at == mark && !fraction) {
+            fraction = true;
+        } else {
+            break;
+        }
+    }
+    if (any && at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        const bool negative = at < end && *at == '-';
+        if (at < end && (*at == '-' || *at == '+'))
+            at++;
+        any = at < end;
+        int64_t exponent = 0;
+        for (; at < end && is_digit(*at); at++)
+            exponent = exponent > MOST_EXPONENT ? exponent : exponent * 10 + (*at - '0');
+        power += negative ? -exponent : exponent;
+    }
+    if (!any || at < end)
+        return BAD;
+    return !hard && scaled(digits, power, number) ? GOOD : HARD;
+}
+
+static __attribute__((noinline)) enum judgement number_of(const uint8_t *at, const uint8_t *end, uint8_t mark,
+                                                          bool required, double *number) {
+    while (at < end && is_blank(*at))
+        at++;
+    while (at < end && is_blank(end[-1]))
+        end--;
+    *number = __builtin_nan("");
+    if (at == end)
+        return required ? BAD : GOOD;
+    const uint8_t *begin = at;
+    const bool negative = *at == '-';
+    if (negative || *at == '+')
+        at++;
+    double found;
+    const enum judgement judged = long_number(at, end, mark, &found);
+    if (judged == GOOD)
+        *number = negative ? -found : found;
+    return judged == BAD && !is_plain(begin, end) ? HARD : judged;
+}
+
+/* Coded texts */
+
+static inline uint64_t mixed(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+    return hash ^ (hash >> 29);
+}
+
+static inline uint64_t first_bytes(const uint8_t *at, int64_t length, const uint8_t *limit) {
+    if (length >= WORD)
+        return load(at);
+    if (length == 0)
+        return 0;
+    uint64_t word = 0;
+    if (limit - at >= WORD)
+        return load(at) & (~(uint64_t)0 >> (WORD * (WORD - length)));
+    memcpy(&word, at, (size_t)length);
+    return word;
+}
+
+/* The code of a text; -1 where there are too many different ones. */
+static int32_t code_of(struct tokens_column *column, const uint8_t *data, const uint8_t *at, int64_t length,
+                       const uint8_t *limit) {
+    const uint64_t first = first_bytes(at, length, limit);
+    uint64_t hash = mixed((uint64_t)length, first);
+    for (int64_t done = WORD; done < length; done += WORD)
+        hash = mixed(hash, first_bytes(at + done, length - done, limit));
+    const uint64_t mask = ((uint64_t)2 * (uint64_t)column->most_words) - 1; /* most_words is a power of two */
+    for (uint64_t slot = (hash >> 20) & mask;; slot = (slot + 1) & mask) {
+        const int32_t code = column->slots[slot] - 1;
+        if (code < 0) {
+            if (column->words >= column->most_words)
+                return -1;
+            struct tokens_word *word = &column->known[column->words];
+            word->first = first;
+            word->begin = (int32_t)(at - data);
+            word->length = (int32_t)length;
+            column->slots[slot] = ++column->words;
+            return column->words - 1;
+        }
+        const struct tokens_word *word = &column->known[code];
+        if (word->first == first && word->length == length &&
+            (length <= WORD || memcmp(data + word->begin + WORD, at + WORD, (size_t)(length - WORD)) == 0))
+            return code;
+    }
+}
+
+/* Cells and rows */
+
+enum { CELLS = 4096 };
+
+/* Where the cells of some rows that fit lie, column by column; the last column is for cells that nobody asked for. */
+struct batch {
+    int32_t begins[CELLS], ends[CELLS];
+    int32_t rows, most;
+};
+
+struct cell {
+    const uint8_t *begin, *end;
+};
+
+static inline struct cell cell_of(const struct tokens_table *table, const struct batch *batch, int32_t at) {
+    struct cell cell = {table->data + batch->begins[at], table->data + batch->ends[at]};
+    if (table->quotes && cell.begin < cell.end && *cell.begin == '"') { /* then it also ends with one */
+        cell.begin++;
+        cell.end--;
+    }
+    return cell;
+}
+
+static void numbers_of(const struct tokens_table *table, const struct tokens_column *column,
+                       const struct batch *batch, int32_t first, uint8_t *judged) {
+    double *numbers = column->numbers + table->good;
+    const uint8_t mark = table->mark;
+    for (int32_t row = 0; row < batch->rows; row++) {
+        const struct cell cell = cell_of(table, batch, first + row);
+        if (cell.end - table->data >= WORD && plain_number(cell.begin, cell.end, mark, &numbers[row]))
+            continue;
+        const enum judgement found = number_of(cell.begin, cell.end, mark, column->required, &numbers[row]);
+        if (found != GOOD && judged[row] != BAD)
+            judged[row] = (uint8_t)found;
+    }
+}
+
+static bool codes_of(const struct tokens_table *table, struct tokens_column *column, const struct batch *batch,
+                     int32_t first) {
+    int32_t *codes = column->codes + table->good;
+    for (int32_t row = 0; row < batch->rows; row++) {
+        const struct cell cell = cell_of(table, batch, first + row);
+        codes[row] = code_of(column, table->data, cell.begin, cell.end - cell.begin, table->data + table->size);
+        if (codes[row] < 0)
+            return false;
+    }
+    return true;
+}
+
+static void places_of(const struct tokens_table *table, const struct tokens_column *column,
+                      const struct batch *batch, int32_t first) {
+    for (int32_t row = 0; row < batch->rows; row++) {
+        const struct cell cell = cell_of(table, batch, first + row);
+        column->begins[table->good + row] = (int32_t)(cell.begin - table->data);
+        column->ends[table->good + row] = (int32_t)(cell.end - table->data);
+    }
+}
+
+static bool convert(struct tokens_table *table, struct batch *batch) {
+    uint8_t *judged = table->judged + table->good;
+    memset(judged, GOOD, (size_t)batch->rows);
+    for (int32_t nth = 0; nth < table->columns; nth++) {
+        struct tokens_column *column = &table->column[nth];
+        const int32_t first = nth * batch->most;
+        if (column->type == TOKENS_NUMBER)
+            numbers_of(table, column, batch, first, judged);
+        else if (column->type == TOKENS_TEXT)
+            places_of(table, column, batch, first);
+        else if (!codes_of(table, column, batch, first))
+            return false;
+    }
+    table->good += batch->rows;
+    batch->rows = 0;
+    return true;
+}
+
+static bool is_all_blank(const uint8_t *at, const uint8_t *end) {
+    while (at < end && is_blank(*at))
+        at++;
+    return at == end;
+}
+
+static bool note_misfit(struct tokens_table *table, int32_t begin, int32_t end, int32_t width) {
+    if (table->misfits >= table->most_misfits)
+        return false;
+    const bool blank = width == 1 && is_all_blank(table->data + begin, table->data + end);
+    if (width == 1 && !blank && !is_plain(table->data + begin, table->data + end))
+        return false; /* it may be blank */
+    table->misfit_rows[table->misfits] = (int32_t)table->rows;
+    table->misfit_widths[table->misfits++] = blank ? 0 : width;
+    return true;
+}
+
+/* What separates cells in 64 bytes, and what has to be known of the bytes before these. */
+struct scan {
+    uint64_t newlines; /* each of them */
+    uint64_t hidden;   /* those in quotes */
+    uint64_t ends;     /* of cells, and the hidden newlines */
+    uint64_t inside;   /* all ones while the last byte before lies in quotes */
+    uint64_t edge;     /* one where a cell may begin at the next byte */
+    uint64_t closed;   /* one where the last byte before is a quote that closes */
+    uint64_t returned; /* one where it is a carriage return */
+};
+
+/* False where quotes stand elsewhere than around a cell, or a carriage return ends a line alone. */
+static inline bool look(struct scan *scan, const struct tokens_table *table, const uint8_t *block) {
+    scan->newlines = marks(block, '\n');
+    scan->ends = scan->newlines | marks(block, table->delimiter);
+    uint64_t returns = 0;
+    if (table->returns) {
+        returns = marks(block, '\r');
+        if (((returns << 1) | scan->returned) & ~scan->newlines)
+            return false;
+        scan->returned = returns >> (BLOCK - 1);
+    }
+    if (!table->quotes)
+        return true;
+    const uint64_t quotes = marks(block, '"'), within = parity(quotes) ^ scan->inside;
+    const uint64_t opening = quotes & within, closing = quotes & ~within, outer = scan->ends & ~within;
+    const uint64_t behind = (closing << 1) | scan->closed;
+    if ((opening & ~((outer << 1) | scan->edge | behind)) || (behind & ~(outer | opening | (returns & ~within))))
+        return false;
+    scan->hidden = scan->newlines & within;
+    scan->ends = outer | scan->hidden;
+    scan->inside = (uint64_t)0 - (within >> (BLOCK - 1));
+    scan->edge = outer >> (BLOCK - 1);
+    scan->closed = closing >> (BLOCK - 1);
+    return true;
+}
+
+int64_t tokens_count(const uint8_t *data, int64_t size, uint8_t byte) {
+    int64_t count = 0, at = 0;
+    for (; size - at >= BLOCK; at += BLOCK)
+        count += __builtin_popcountll(marks(data + at, byte));
+    for (; at < size; at++)
+        count += data[at] == byte;
+    return count;
+}
+
+enum tokens_outcome tokens_read(struct tokens_table *table) {
+    const int32_t width = table->width, size = table->size;
+    int32_t columns[TOKENS_MOST_COLUMNS + 1];
+    struct batch batch = {.rows = 0, .most = CELLS / (table->columns + 1)};
+    struct scan scan = {.edge = 1};
+    if (width < 2 || width > TOKENS_MOST_COLUMNS || size < 1 || table->data[size - 1] != '\n')
+        return TOKENS_UNUSUAL;
+    for (int32_t nth = 0; nth <= width; nth++)
+        columns[nth] = (nth < width ? table->places[nth] : table->columns) * batch.most;
+    int32_t begin = 0, cell = 0, row_begin = 0, line = table->first_line, row_line = line;
+    uint8_t last[BLOCK];
+    for (int32_t at = 0; at < size; at += BLOCK) {
+        const uint8_t *block = table->data + at;
+        if (size - at < BLOCK) {
+            memset(last, '\n', BLOCK);
+            block = memcpy(last, block, (size_t)(size - at));
+        }
+        if (!look(&scan, table, block))
+            return TOKENS_UNUSUAL;
+        for (uint64_t ends = scan.ends; ends; ends &= ends - 1) {
+            const int bit = __builtin_ctzll(ends);
+            int32_t end = at + bit;
+            if (!((scan.newlines >> bit) & 1)) {
+                const int32_t to = columns[cell < width ? cell : width] + batch.rows;
+                batch.begins[to] = begin;
+                batch.ends[to] = end;
+                begin = end + 1;
+                cell++;
+                continue;
+            }
+            if ((scan.hidden >> bit) & 1) {
+                line += table->every_line;
+                continue;
+            }
+            const int32_t next = end + 1;
+            if (next > size)
+                break;
+            if (table->returns && end > begin && table->data[end - 1] == '\r')
+                end--;
+            if (cell > 0 || end > row_begin) { /* an empty line is no row */
+                if (table->rows >= table->most_rows)
+                    return TOKENS_UNUSUAL;
+                table->begins[table->rows] = row_begin;
+                table->lines[table->rows] = row_line;
+                if (cell == width - 1) {
+                    const int32_t to = columns[cell] + batch.rows++;
+                    batch.begins[to] = begin;
+                    batch.ends[to] = end;
+                    if (batch.rows == batch.most && !convert(table, &batch))
+                        return TOKENS_MANY_WORDS;
+                } else if (!note_misfit(table, row_begin, end, cell + 1)) {
+                    return TOKENS_UNUSUAL;
+                }
+                table->rows++;
+            }
+            row_line = ++line;
+            row_begin = begin = next;
+            cell = 0;
+        }
+    }
+    if (row_begin != size)
+        return TOKENS_UNUSUAL; /* quotes that are not closed */
+    return convert(table, &batch) ? TOKENS_READ : TOKENS_MANY_WORDS;
+}
+
+int64_t tokens_gather(const struct tokens_table *table, int32_t nth, int64_t *bounds, uint8_t *text) {
+    const struct tokens_column *column = &table->column[nth];
+    int64_t size = 0;
+    bounds[0] = 0;
+    for (int64_t row = 0; row < table->good; row++) {
+        const uint8_t *at = table->data + column->begins[row], *end = table->data + column->ends[row];
+        if (table->quotes && at > table->data && at[-1] == '"') {
+            for (; at < end; at++) {
+                text[size++] = *at;
+                at += *at == '"'; /* two of them stand for one */
+            }
+        } else {
+            memcpy(text + size, at, (size_t)(end - at));
+            size += end - at;
+        }
+        bounds[row + 1] = size;
+    }
+    return size;
+}

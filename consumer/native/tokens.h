@@ -1,0 +1,45 @@
+/* What tokens.py hands over and gets back; the fields are told there, in the same order. */
+
+#pragma once
+
+#include "native.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { TOKENS_MOST_COLUMNS = 2000 };
+enum { TOKENS_NUMBER, TOKENS_CODED, TOKENS_TEXT };
+enum tokens_outcome { TOKENS_READ, TOKENS_UNUSUAL, TOKENS_MANY_WORDS };
+
+struct tokens_word {
+    uint64_t first;
+    int32_t begin, length;
+};
+
+struct tokens_column {
+    int32_t type, required;
+    double *numbers;
+    int32_t *codes;
+    struct tokens_word *known;
+    int32_t *slots;
+    int32_t words, most_words;
+    int32_t *begins, *ends;
+};
+
+struct tokens_table {
+    const uint8_t *data;
+    int32_t size, first_line;
+    uint8_t delimiter, mark, quotes, returns, every_line;
+    int32_t width, columns;
+    const int32_t *places;
+    struct tokens_column *column;
+    int32_t *begins, *lines;
+    uint8_t *judged;
+    int32_t *misfit_rows, *misfit_widths;
+    int64_t most_rows, most_misfits;
+    int64_t rows, good, misfits;
+};
+
+EXPORTED int64_t tokens_count(const uint8_t *data, int64_t size, uint8_t byte);
+EXPORTED enum tokens_outcome tokens_read(struct tokens_table *table);
+EXPORTED int64_t tokens_gather(const struct tokens_table *table, int32_t nth, int64_t *bounds, uint8_t *text);

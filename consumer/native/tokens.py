@@ -1,0 +1,231 @@
+"""The cells of rows, found and converted by `tokens.c`: what is handed over, and what comes back."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer import native
+
+MOST_MISFITS = 10_000
+MOST_WORDS = 4_096  # a power of two
+_P, _I32, _I64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+
+Ints = NDArray[np.int32]
+Room = dict[str, NDArray[Any]]
+
+
+class Type(IntEnum):
+    number = 0
+    coded = 1
+    text = 2
+
+
+class Judgement(IntEnum):
+    """Of a row: whether its numbers are good, or one is surely none, or one has to be looked at again."""
+
+    good = 0
+    bad = 1
+    hard = 2
+
+
+class Outcome(IntEnum):
+    read = 0
+    unusual = 1  # quotes, line ends or misfits that are left to others
+    many_words = 2
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A column: its place in the row. Where a number is *required*, a blank cell is a bad one."""
+
+    place: int
+    type: Type
+    required: bool
+
+
+@dataclass(frozen=True)
+class Words:
+    """Coded texts, unstripped: each is there once."""
+
+    codes: Ints
+    words: list[str]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Row *i* has the bytes from `bounds[i]` to `bounds[i + 1]` of `data`."""
+
+    bounds: NDArray[np.int64]
+    data: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Of the rows that have as many cells as they should, the columns and judgements; of all rows, where they begin.
+
+    `lines` tells on which lines. Misfits are told by their place among all rows; a width of 0 is a line of blanks.
+    """
+
+    columns: tuple[NDArray[np.float64] | Words | Text, ...]  # doubles, NaN where a cell is no number
+    judged: NDArray[np.uint8]
+    begins: Ints
+    lines: Ints
+    misfits: Ints
+    widths: Ints
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What rows look like: *width* cells, the *delimiter* between them, the *mark* before decimals.
+
+    *Rowwise*, a newline in a cell ends no line.
+    """
+
+    width: int
+    delimiter: str
+    mark: str
+    rowwise: bool
+
+
+def read(data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -> Cells | Outcome:
+    """The rows of *data*, which begins where one begins."""
+    made = _Making(data, first_line, shape, wanted)
+    outcome = Outcome(native.library().tokens_read(ctypes.byref(made.table)))
+    return made.cells() if outcome is Outcome.read else outcome
+
+
+class _Column(ctypes.Structure):
+    _fields_ = (
+        ("type", _I32),
+        ("required", _I32),
+        ("numbers", _P),
+        ("codes", _P),
+        ("known", _P),
+        ("slots", _P),
+        ("words", _I32),
+        ("most_words", _I32),
+        ("begins", _P),
+        ("ends", _P),
+    )
+
+
+class _Table(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_char_p),
+        ("size", _I32),
+        ("first_line", _I32),
+        ("delimiter", ctypes.c_uint8),
+        ("mark", ctypes.c_uint8),
+        ("quotes", ctypes.c_uint8),
+        ("returns", ctypes.c_uint8),
+        ("every_line", ctypes.c_uint8),
+        ("width", _I32),
+        ("columns", _I32),
+        ("places", _P),
+        ("column", ctypes.POINTER(_Column)),
+        ("begins", _P),
+        ("lines", _P),
+        ("judged", _P),
+        ("misfit_rows", _P),
+        ("misfit_widths", _P),
+        ("most_rows", _I64),
+        ("most_misfits", _I64),
+        ("rows", _I64),
+        ("good", _I64),
+        ("misfits", _I64),
+    )
+
+
+_WORD = np.dtype([("first", np.uint64), ("begin", np.int32), ("length", np.int32)])
+
+
+class _Making:
+    """Room for what is found, as much as there can be, and `table`, which says where that is."""
+
+    def __init__(self, data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -> None:
+        most = native.library().tokens_count(data, len(data), ord("\n"))
+        self._data, self._wanted = data, wanted
+        self._rooms = [_room(each.type, most) for each in wanted]
+        self._columns = (_Column * len(wanted))(*map(_column, wanted, self._rooms))
+        places = np.full(shape.width, len(wanted), np.int32)
+        places[[each.place for each in wanted]] = np.arange(len(wanted))
+        self._rows = {"begins": np.empty(most, np.int32), "lines": np.empty(most, np.int32)}
+        self._rows |= {"judged": np.empty(most, np.uint8), "places": places}
+        self._rows |= {name: np.empty(MOST_MISFITS, np.int32) for name in ("misfit_rows", "misfit_widths")}
+        self.table = _Table(
+            data=data,
+            size=len(data),
+            first_line=first_line,
+            delimiter=ord(shape.delimiter),
+            mark=ord(shape.mark),
+            quotes=b'"' in data,
+            returns=b"\r" in data,
+            every_line=not shape.rowwise,
+            width=shape.width,
+            columns=len(wanted),
+            column=self._columns,
+            most_rows=most,
+            most_misfits=MOST_MISFITS,
+            **_addresses(self._rows),
+        )
+
+    def cells(self) -> Cells:
+        rows, good, misfits = self.table.rows, self.table.good, self.table.misfits
+        columns = tuple(self._found(nth, each.type, good) for nth, each in enumerate(self._wanted))
+        return Cells(
+            columns,
+            self._rows["judged"][:good],
+            self._rows["begins"][:rows],
+            self._rows["lines"][:rows],
+            self._rows["misfit_rows"][:misfits],
+            self._rows["misfit_widths"][:misfits],
+        )
+
+    def _found(self, nth: int, kind: Type, good: int) -> NDArray[np.float64] | Words | Text:
+        room = self._rooms[nth]
+        match kind:
+            case Type.number:
+                return room["numbers"][:good]
+            case Type.coded:
+                return Words(room["codes"][:good], self._words(nth))
+            case Type.text:
+                return self._text(nth, good)
+
+    def _words(self, nth: int) -> list[str]:
+        known = self._rooms[nth]["known"][: self._columns[nth].words]
+        where = zip(known["begin"].tolist(), known["length"].tolist(), strict=True)
+        return [self._data[begin : begin + length].decode().replace('""', '"') for begin, length in where]
+
+    def _text(self, nth: int, good: int) -> Text:
+        begins, ends = (self._rooms[nth][name][:good] for name in ("begins", "ends"))
+        most = int(ends.sum(dtype=np.int64) - begins.sum(dtype=np.int64))
+        bounds, data = np.empty(good + 1, np.int64), np.empty(most, np.uint8)
+        where = bounds.ctypes.data, data.ctypes.data
+        size = native.library().tokens_gather(ctypes.byref(self.table), nth, *where)
+        return Text(bounds, data[:size])
+
+
+def _room(kind: Type, most: int) -> Room:
+    match kind:
+        case Type.number:
+            return {"numbers": np.empty(most)}
+        case Type.text:
+            return {"begins": np.empty(most, np.int32), "ends": np.empty(most, np.int32)}
+        case Type.coded:
+            slots = np.zeros(2 * MOST_WORDS, np.int32)
+            return {"codes": np.empty(most, np.int32), "known": np.empty(MOST_WORDS, _WORD), "slots": slots}
+
+
+def _column(wanted: Wanted, room: Room) -> _Column:
+    return _Column(type=wanted.type, required=wanted.required, most_words=MOST_WORDS, **_addresses(room))
+
+
+def _addresses(arrays: Room) -> dict[str, int]:
+    return {name: array.ctypes.data for name, array in arrays.items()}

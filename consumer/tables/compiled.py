@@ -1,0 +1,103 @@
+"""Rows read by compiled code, as they are read by pyarrow; what is unusual in them is left to that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from consumer import native
+from consumer.kinds import Column
+from consumer.native import tokens
+from consumer.native.tokens import Cells, Judgement, Outcome, Shape, Text, Type, Wanted, Words
+from consumer.tables import values
+from consumer.tables.converted import TYPES, UNTOLD, Converted
+from consumer.tables.learned import Learned
+from consumer.tables.misfits import Misfits
+from consumer.tables.rows import Flags, Places, Rows
+
+MOST_COLUMNS = 64  # where each is text, and takes memory of its own
+MOST_BYTES = 2**31 - 2**20
+_TYPES = {"number": Type.number, "category": Type.coded, "text": Type.text}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The rows that fit, those of them that have to be looked at again, the others, and where all of them lie."""
+
+    rows: Converted
+    hard: Places
+    misfits: Misfits
+    where: Rows
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Reads the *columns* in these *places* of rows of that *shape*."""
+
+    shape: Shape
+    places: Sequence[int]
+    columns: Sequence[Column]
+    learned: Learned
+
+    def read(self, data: bytes, first_line: int) -> Found | None:
+        """None where others have to."""
+        if not self._suits(data) or not self.learned.compiled.promising:
+            return None
+        cells = self._cells(data, first_line)
+        self.learned.compiled.tell(right=cells is not None)
+        return None if cells is None else _found(data, cells, self.columns)
+
+    def _suits(self, data: bytes) -> bool:
+        enough = self.shape.width > 1 and 0 < len(data) < MOST_BYTES
+        return enough and len(self.columns) <= MOST_COLUMNS and native.is_there()
+
+    def _cells(self, data: bytes, first_line: int) -> Cells | None:
+        found = tokens.read(data, first_line, self.shape, self._wanted)
+        if found is Outcome.many_words:
+            self.learned.many_words = True
+            found = tokens.read(data, first_line, self.shape, self._wanted)
+        return None if isinstance(found, Outcome) else found
+
+    @property
+    def _wanted(self) -> list[Wanted]:
+        types = {**_TYPES, "category": Type.text} if self.learned.many_words else _TYPES
+        both = zip(self.places, self.columns, strict=True)
+        return [Wanted(place, types[column.type], column.required) for place, column in both]
+
+
+def _found(data: bytes, cells: Cells, columns: Sequence[Column]) -> Found:
+    reasons = np.where(cells.judged == Judgement.bad, np.uint16(UNTOLD), np.uint16(0))
+    taken = []
+    for found, column in zip(cells.columns, columns, strict=True):
+        value, bad = _taken(found, column)
+        taken.append(value)
+        if bad is not None:
+            reasons[bad] = UNTOLD
+    hard = np.flatnonzero(cells.judged == Judgement.hard)
+    bounds = np.append(cells.begins, np.int32(len(data)))
+    blank = cells.widths == 0
+    odd, widths = cells.misfits.astype(np.uint32), cells.widths.astype(np.uint32)
+    misfits = Misfits(odd[~blank], widths[~blank], odd[blank])
+    rows = Converted(tuple(taken), reasons, np.zeros(len(reasons), np.bool_))
+    return Found(rows, hard, misfits, Rows(data, bounds, cells.lines))
+
+
+def _taken(found: Any, column: Column) -> tuple[Any, Flags | None]:
+    """The column, and where a missing cell rejects its row, if it does anywhere."""
+    if isinstance(found, Words):
+        coded = values.coded([word.strip() for word in found.words], found.codes)
+        return coded, coded.codes < 0 if column.required and (coded.codes.min(initial=0) < 0) else None
+    if not isinstance(found, Text):
+        return found, None
+    size = len(found.bounds) - 1
+    cells = pa.Array.from_buffers(TYPES["text"], size, [None, pa.py_buffer(found.bounds), pa.py_buffer(found.data)])
+    if column.type == "category":
+        coded, codes = values.categories(pc.dictionary_encode(cells), required=column.required)
+        return coded, codes > 0
+    text, codes = values.texts(values.strip(cells), required=column.required)
+    return pa.chunked_array([text], TYPES["text"]), codes > 0
