@@ -7,14 +7,16 @@ its values were divided.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer import native
 from consumer.exact.digits import LOW, WIDTH, Floats, Ints, gather, gather_weighed
+from consumer.native import sums
 
 __all__ = ["Floats", "Ints", "Moments", "Sums", "quotient", "root"]
 
@@ -42,6 +44,16 @@ class Sums:
         return cls._of(values, rows, squares=True)
 
     @classmethod
+    def by_code(cls, numbers: Sequence[Floats], codes: Ints, groups: int) -> list[Sums]:
+        """For each of the *numbers* the sums of their finite values by code; a row whose code is -1 is in no group."""
+        if native.is_there():
+            narrow = np.ascontiguousarray(codes, np.int32)
+            return [cls(groups, sums.totals(np.ascontiguousarray(values), narrow, groups)) for values in numbers]
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(groups + 1))
+        return [cls.of(values[order[bounds[0] :]], np.diff(bounds)) for values in numbers]
+
+    @classmethod
     def of_whole(cls, number: int) -> Sums:
         """One sum, of a whole number."""
         digits, level, half = {}, 0, 1 << WIDTH - 1
@@ -59,6 +71,9 @@ class Sums:
 
     @classmethod
     def _of(cls, values: Floats, rows: Ints | None, *, squares: bool) -> tuple[Sums, Sums]:
+        if rows is None and native.is_there():
+            every = np.ascontiguousarray(values)
+            return cls(1, sums.totals(every)), cls(1, sums.squares(every) if squares else {})
         counts = np.array([len(values)]) if rows is None else rows
         some = np.flatnonzero(counts)
         full = counts[some]
@@ -81,6 +96,10 @@ class Sums:
         for level, own in self.digits.items():
             digits[level][places] = own
         return Sums(groups, digits)
+
+    def take(self, groups: Places) -> Sums:
+        """Those of these groups."""
+        return Sums(len(groups), {level: own[groups] for level, own in self.digits.items()})
 
     def weighed(self, weights: Ints) -> Sums:
         """One sum: that of each group, as often as it weighs."""

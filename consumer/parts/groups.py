@@ -33,12 +33,13 @@ class Groups:
     def of(cls, column: str, cells: pd.Series[str], numbers: Mapping[str, Floats]) -> Groups:
         """Sum finite *numbers* by the text of *cells*; a row where it is missing belongs to no group."""
         codes, texts = _sorted_codes(cells)
-        order = np.argsort(codes, kind="stable")
-        bounds = np.searchsorted(codes[order], np.arange(len(texts) + 1, dtype=codes.dtype))
-        rows = np.diff(bounds)
-        names = _bounded(column, tuple(texts[rows > 0].tolist()))
-        order, rows = order[bounds[0] :], rows[rows > 0]
-        return cls(column, names, rows, {what: Sums.of(values[order], rows) for what, values in numbers.items()})
+        rows = np.bincount(codes + 1, minlength=len(texts) + 1)[1:]
+        there = np.flatnonzero(rows)
+        names = _bounded(column, tuple(texts[there].tolist()))
+        sums = Sums.by_code([*numbers.values()], codes, len(texts))
+        if len(there) < len(rows):
+            sums = [one.take(there) for one in sums]
+        return cls(column, names, rows[there], dict(zip(numbers, sums, strict=True)))
 
     def totals(self, what: str) -> Floats:
         """The sum of each group."""

@@ -1,0 +1,75 @@
+/* Exact sums of doubles, and of their squares: each is an integer times a power of two, and integers do not round.
+ *
+ * A sum is a row of pieces, of PIECE bits each, whose carries wait in the upper bits of 64: U. Kulisch, "Computer
+ * Arithmetic and Validity", 2008, chapter 8, with as few pieces as the values need.
+ */
+
+#include "sums.h"
+
+#include <string.h>
+
+typedef unsigned __int128 wide;
+
+enum { PIECE = SUMS_PIECE, FRACTION = 52, EXPONENT = 0x7ff };
+
+static const uint64_t LOW = ((uint64_t)1 << PIECE) - 1;
+
+static inline uint64_t bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline int32_t exponent_of(uint64_t bits) { return (int32_t)(bits >> FRACTION) & EXPONENT; }
+
+bool sums_span(const double *values, int64_t count, int32_t *least, int32_t *greatest) {
+    int32_t low = EXPONENT, high = 0;
+    for (int64_t at = 0; at < count; at++) {
+        const uint64_t bits = bits_of(values[at]);
+        const int32_t exponent = exponent_of(bits), counts = bits << 1 != 0 ? exponent : EXPONENT;
+        low = counts < low ? counts : low;
+        high = exponent > high ? exponent : high;
+    }
+    *least = low < 1 ? 1 : low; /* the smallest doubles stand where those of exponent 1 do */
+    *greatest = high < 1 ? 1 : high;
+    return high < EXPONENT;
+}
+
+void sums_add(const double *values, const int32_t *codes, int64_t count, int32_t base, int32_t pieces, int64_t *totals) {
+    for (int64_t at = 0; at < count; at++) {
+        const int32_t code = codes ? codes[at] : 0;
+        if (code < 0)
+            continue;
+        const uint64_t bits = bits_of(values[at]);
+        const int32_t exponent = exponent_of(bits);
+        const uint64_t whole = (bits & (((uint64_t)1 << FRACTION) - 1)) | ((uint64_t)(exponent > 0) << FRACTION);
+        if (whole == 0)
+            continue;
+        const uint32_t place = (uint32_t)((exponent > 0 ? exponent : 1) - base), piece = place / PIECE;
+        const uint32_t shift = place % PIECE;
+        const int64_t sign = (int64_t)bits >> 63;
+        const uint64_t rest = whole >> (PIECE - shift);
+        int64_t *total = totals + (int64_t)code * pieces + piece;
+        total[0] += ((int64_t)((whole << shift) & LOW) ^ sign) - sign;
+        total[1] += ((int64_t)(rest & LOW) ^ sign) - sign;
+        total[2] += ((int64_t)(rest >> PIECE) ^ sign) - sign;
+    }
+}
+
+void sums_add_squares(const double *values, int64_t count, int32_t base, int64_t *totals) {
+    for (int64_t at = 0; at < count; at++) {
+        const uint64_t bits = bits_of(values[at]);
+        const int32_t exponent = exponent_of(bits);
+        const uint64_t whole = (bits & (((uint64_t)1 << FRACTION) - 1)) | ((uint64_t)(exponent > 0) << FRACTION);
+        if (whole == 0)
+            continue;
+        const uint32_t place = 2 * (uint32_t)((exponent > 0 ? exponent : 1) - base), piece = place / PIECE;
+        const uint32_t shift = place % PIECE;
+        const wide square = (wide)whole * whole, rest = square >> (PIECE - shift);
+        int64_t *total = totals + piece;
+        total[0] += (int64_t)(((uint64_t)square << shift) & LOW);
+        total[1] += (int64_t)((uint64_t)rest & LOW);
+        total[2] += (int64_t)((uint64_t)(rest >> PIECE) & LOW);
+        total[3] += (int64_t)(rest >> (2 * PIECE));
+    }
+}

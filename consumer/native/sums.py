@@ -1,0 +1,73 @@
+"""Exact sums of doubles by `sums.c`: what is handed over, and what comes back."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumer import native
+
+WIDTH = 20  # bits of a digit
+PIECE = 2 * WIDTH
+BIAS = 1075  # the lowest bit of a double with exponent e is worth 2**(e - BIAS)
+AT_ONCE = 2**21  # values, whose pieces do not overflow
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
+Digits = dict[int, NDArray[np.int64]]
+
+
+def totals(values: Floats, codes: Codes | None = None, groups: int = 1) -> Digits:
+    """The digits of each group's sum, by level: units of 2**(WIDTH * level). Without codes, all are in one group.
+
+    A row with code -1 is in none. ValueError where a value is not finite.
+    """
+    digits: Digits = {}
+    if codes is not None and (len(codes) != len(values) or codes.max(initial=-1) >= groups):
+        raise IndexError("a code without a group")
+    for rows, base, places in _parts(values):
+        own = None if codes is None else codes[rows].ctypes.data
+        pieces = np.zeros((groups, places // PIECE + 3), np.int64)
+        part = values[rows]
+        native.library().sums_add(part.ctypes.data, own, len(part), base, pieces.shape[1], pieces.ctypes.data)
+        _add(digits, (base - BIAS) // WIDTH, pieces)
+    return digits
+
+
+def squares(values: Floats) -> Digits:
+    """The digits of the sum of their squares."""
+    digits: Digits = {}
+    for rows, base, places in _parts(values):
+        pieces = np.zeros((1, 2 * places // PIECE + 4), np.int64)
+        part = values[rows]
+        native.library().sums_add_squares(part.ctypes.data, len(part), base, pieces.ctypes.data)
+        _add(digits, 2 * (base - BIAS) // WIDTH, pieces)
+    return digits
+
+
+def _parts(values: Floats) -> Iterator[tuple[slice, int, int]]:
+    for start in range(0, len(values), AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
+        yield rows, *_span(values[rows])
+
+
+def _span(values: Floats) -> tuple[int, int]:
+    """An exponent that none is below, whose lowest bit is a digit's, and how far above it the greatest is."""
+    least, greatest = ctypes.c_int32(), ctypes.c_int32()
+    if not native.library().sums_span(values.ctypes.data, len(values), ctypes.byref(least), ctypes.byref(greatest)):
+        raise ValueError("only finite values can be summed")
+    low = min(least.value, greatest.value)
+    base = low - (low - BIAS) % WIDTH
+    return base, greatest.value - base
+
+
+def _add(digits: Digits, level: int, totals: NDArray[np.int64]) -> None:
+    """Pieces as two digits each, of which the lower one is never negative."""
+    for nth in range(totals.shape[1]):
+        piece = totals[:, nth]
+        for at, found in ((level + 2 * nth, piece & ((1 << WIDTH) - 1)), (level + 2 * nth + 1, piece >> WIDTH)):
+            if found.any():
+                digits[at] = digits[at] + found if at in digits else found
