@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from consumer import native
 
+MOST_BYTES = 2**31 - 2**20
 MOST_MISFITS = 10_000
 MOST_WORDS = 4_096  # a power of two
 _P, _I32, _I64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
@@ -47,7 +48,7 @@ class Wanted:
 
     place: int
     type: Type
-    required: bool
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class Cells:
     misfits: Ints
     widths: Ints
 
+    @property
+    def texts(self) -> list[Text]:
+        """The columns that are text."""
+        return [column for column in self.columns if isinstance(column, Text)]
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -92,6 +98,11 @@ class Shape:
     delimiter: str
     mark: str
     rowwise: bool
+
+
+def suits(data: bytes, width: int) -> bool:
+    """Whether such rows can be read here."""
+    return width > 1 and 0 < len(data) < MOST_BYTES and native.is_there()
 
 
 def read(data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -> Cells | Outcome:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from consumer.native import tokens
+from consumer.native.tokens import Outcome, Shape, Text, Type, Wanted
 from consumer.tables.misfits import Misfits
 
 LARGE_BLOCK, _LARGER = 8 * 1024 * 1024, 8
@@ -73,6 +75,8 @@ class Tokeniser(Generic[T]):
         if self.types is None and (columns := split(data, self.delimiter, width)):
             cells = [pa.array(columns[place], self.text) for place in self.wanted]
             return [self.convert(cells)], _Collector().misfits()
+        if self.types is None and (found := self._compiled(data, width)):
+            return [self.convert(found)], _Collector().misfits()
         if data.startswith(BOM_UTF8):  # of a cell, for the file's own mark is no part of its rows
             data = BOM_UTF8 + data  # pyarrow leaves out the first one
         block = self._block
@@ -84,6 +88,16 @@ class Tokeniser(Generic[T]):
                     raise
             block *= _LARGER  # a row is longer than a block
         return self._run(data, width, min(max(block, 1), 2**31 - 1))
+
+    def _compiled(self, data: bytes, width: int) -> list[pa.Array] | None:
+        """The wanted columns as compiled code finds them; None where it does not, or not all rows fit."""
+        if self.plain or self._many or not tokens.suits(data, width):
+            return None
+        shape = Shape(width, self.delimiter, self.decimal, rowwise=False)
+        cells = tokens.read(data, 0, shape, [Wanted(place, Type.text) for place in self.wanted])
+        if isinstance(cells, Outcome) or len(cells.misfits):
+            return None
+        return [as_array(column, self.text) for column in cells.texts]
 
     @property
     def _many(self) -> bool:
@@ -150,6 +164,12 @@ def _unbroken(data: bytes, size: int) -> int:
 def _exact(columns: list[pa.Array]) -> list[pa.Array]:
     """The same in no more memory than they take."""
     return [pa.concat_arrays([column, column[:0]]) for column in columns]
+
+
+def as_array(text: Text, kind: pa.DataType) -> pa.Array:
+    bounds = text.bounds if kind in _LARGE else text.bounds.astype(np.int32)
+    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(text.data)]
+    return pa.Array.from_buffers(kind, len(bounds) - 1, buffers, null_count=0)
 
 
 def joined(column: pa.Array) -> bytes:

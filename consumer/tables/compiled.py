@@ -10,18 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer import native
 from consumer.kinds import Column
 from consumer.native import tokens
 from consumer.native.tokens import Cells, Judgement, Outcome, Shape, Text, Type, Wanted, Words
 from consumer.tables import values
+from consumer.tables.cells import as_array
 from consumer.tables.converted import TYPES, UNTOLD, Converted
 from consumer.tables.learned import Learned
 from consumer.tables.misfits import Misfits
 from consumer.tables.rows import Flags, Places, Rows
 
 MOST_COLUMNS = 64  # where each is text, and takes memory of its own
-MOST_BYTES = 2**31 - 2**20
 _TYPES = {"number": Type.number, "category": Type.coded, "text": Type.text}
 
 
@@ -53,8 +52,7 @@ class Compiled:
         return None if cells is None else _found(data, cells, self.columns)
 
     def _suits(self, data: bytes) -> bool:
-        enough = self.shape.width > 1 and 0 < len(data) < MOST_BYTES
-        return enough and len(self.columns) <= MOST_COLUMNS and native.is_there()
+        return len(self.columns) <= MOST_COLUMNS and tokens.suits(data, self.shape.width)
 
     def _cells(self, data: bytes, first_line: int) -> Cells | None:
         found = tokens.read(data, first_line, self.shape, self._wanted)
@@ -94,8 +92,7 @@ def _taken(found: Any, column: Column) -> tuple[Any, Flags | None]:
         return coded, coded.codes < 0 if column.required and (coded.codes.min(initial=0) < 0) else None
     if not isinstance(found, Text):
         return found, None
-    size = len(found.bounds) - 1
-    cells = pa.Array.from_buffers(TYPES["text"], size, [None, pa.py_buffer(found.bounds), pa.py_buffer(found.data)])
+    cells = as_array(found, TYPES["text"])
     if column.type == "category":
         coded, codes = values.categories(pc.dictionary_encode(cells), required=column.required)
         return coded, codes > 0
