@@ -470,3 +470,13 @@ int64_t tokens_gather(const struct tokens_table *table, int32_t nth, int64_t *bo
     }
     return size;
 }
+
+void tokens_numbers(const uint8_t *data, const int64_t *bounds, int64_t count, uint8_t mark, double *numbers,
+                    uint8_t *judged) {
+    for (int64_t nth = 0; nth < count; nth++) {
+        const uint8_t *at = data + bounds[nth], *end = data + bounds[nth + 1];
+        judged[nth] = GOOD;
+        if (end - data < WORD || !plain_number(at, end, mark, &numbers[nth]))
+            judged[nth] = (uint8_t)number_of(at, end, mark, true, &numbers[nth]);
+    }
+}

@@ -43,3 +43,7 @@ struct tokens_table {
 EXPORTED int64_t tokens_count(const uint8_t *data, int64_t size, uint8_t byte);
 EXPORTED enum tokens_outcome tokens_read(struct tokens_table *table);
 EXPORTED int64_t tokens_gather(const struct tokens_table *table, int32_t nth, int64_t *bounds, uint8_t *text);
+
+/* The same of texts, of which number i lies from bounds[i] to bounds[i + 1]: what they are, and how sure that is. */
+EXPORTED void tokens_numbers(const uint8_t *data, const int64_t *bounds, int64_t count, uint8_t mark, double *numbers,
+                             uint8_t *judged);

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer import native
+from consumer.native import texts
 
 MOST_BYTES = 2**31 - 2**20
 MOST_MISFITS = 10_000
@@ -19,6 +20,7 @@ MOST_WORDS = 4_096  # a power of two
 _P, _I32, _I64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 
 Ints = NDArray[np.int32]
+Flags = NDArray[np.bool_]
 Room = dict[str, NDArray[Any]]
 
 
@@ -110,6 +112,15 @@ def read(data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -
     made = _Making(data, first_line, shape, wanted)
     outcome = Outcome(native.library().tokens_read(ctypes.byref(made.table)))
     return made.cells() if outcome is Outcome.read else outcome
+
+
+def numbers(data: NDArray[np.uint8], bounds: NDArray[np.int64], mark: str) -> tuple[NDArray[np.float64], Flags]:
+    """What the texts are as numbers, NaN where they are none; and of which that is not sure."""
+    count = len(bounds) - 1
+    found, judged = np.empty(count), np.empty(count, np.uint8)
+    where = data.ctypes.data, bounds.ctypes.data, count, ord(mark), found.ctypes.data, judged.ctypes.data
+    native.library().tokens_numbers(*where)
+    return found, judged == Judgement.hard
 
 
 class _Column(ctypes.Structure):
@@ -216,11 +227,7 @@ class _Making:
 
     def _text(self, nth: int, good: int) -> Text:
         begins, ends = (self._rooms[nth][name][:good] for name in ("begins", "ends"))
-        most = int(ends.sum(dtype=np.int64) - begins.sum(dtype=np.int64))
-        bounds, data = np.empty(good + 1, np.int64), np.empty(most, np.uint8)
-        where = bounds.ctypes.data, data.ctypes.data
-        size = native.library().tokens_gather(ctypes.byref(self.table), nth, *where)
-        return Text(bounds, data[:size])
+        return Text(*texts.gather(self._data, begins, ends, quotes=bool(self.table.quotes)))
 
 
 def _room(kind: Type, most: int) -> Room:

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from consumer import native
+from consumer.native.texts import encode
 from consumer.profiling import families
 from consumer.profiling.dates import Flags, Floats, Readings
 from consumer.profiling.distinct import Distinct
@@ -66,10 +68,10 @@ class Cells:
         """*lines* ascend."""
         texts, there = _there(column)
         if _differ(texts, room):
-            counts, codes = np.broadcast_to(_ONCE, len(texts)), np.arange(len(texts), dtype=np.int32)
+            codes: Codes = np.arange(len(texts), dtype=np.int32)
+            counts = np.broadcast_to(_ONCE, len(texts))
         else:
-            encoded = texts.dictionary_encode()
-            texts, codes = encoded.dictionary, np.asarray(encoded.indices)
+            texts, codes = _encoded(texts)
             counts = np.bincount(codes, minlength=len(texts))
         if there is not None:
             places, codes = codes, np.full(len(column), len(texts), codes.dtype)
@@ -93,6 +95,16 @@ class Cells:
 def _there(column: pa.Array) -> tuple[pa.Array, Flags | None]:
     """The texts that there are, and in which rows; None for all."""
     return (column.drop_null(), np.asarray(column.is_valid())) if column.null_count else (column, None)
+
+
+def _encoded(column: pa.Array) -> tuple[pa.Array, Codes]:
+    """The different texts in the order in which they appear, and which of them each row has."""
+    if not native.is_there():
+        encoded = column.dictionary_encode()
+        return encoded.dictionary, np.asarray(encoded.indices)
+    octets = Octets.of(column)
+    codes, firsts = encode(octets.data, octets.bounds)
+    return column.take(pa.array(firsts)), codes
 
 
 def _differ(texts: pa.Array, room: Room) -> bool:

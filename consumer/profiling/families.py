@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from consumer import native
+from consumer.native import tokens
 from consumer.profiling import dates
 from consumer.profiling.dates import Floats, Readings
 from consumer.profiling.octets import Octets
@@ -60,6 +62,7 @@ _LISTED = tuple(
     for family, words in ((Family.boolean, BOOLEANS), (Family.placeholder, PLACEHOLDERS))
 )
 Places = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 _ANY = np.arange(256)  # what the characters of a text may come to; below, what it may then be
 _MAY_BE_NUMBER = {
     mark: (_ANY & _DIGIT > 0) & (_ANY & ~(_DIGIT | _SIGN | _EXPONENT | sort) == 0)
@@ -136,15 +139,24 @@ def _numbers(seen: _Texts, decimal: str) -> Looks:
     may = _MAY_BE_NUMBER[decimal]
     if not seen.may_be(may):
         return Looks(np.zeros(len(seen.texts), np.uint8), np.full(len(seen.texts), np.nan))
-    places = np.flatnonzero(may[seen.sorts])
-    numbers = _values(seen, places, decimal)
-    if len(places) < len(seen.texts):
-        numbers = _spread(len(seen.texts), places, numbers)
+    if native.is_there():
+        numbers = _compiled(seen, may, decimal)
+    else:
+        places = np.flatnonzero(may[seen.sorts])
+        numbers = _spread(len(seen.texts), places, _values(seen, places, decimal))
     families = _NUMERIC[seen.sorts]
     families[np.isnan(numbers)] = Family.text
     zeros = np.flatnonzero((seen.octets.first == ord("0")) & (families == np.uint8(Family.integer)))
     families[zeros[seen.octets.lengths[zeros] > 1]] = Family.code
     return Looks(families, numbers)
+
+
+def _compiled(seen: _Texts, may: Flags, decimal: str) -> Floats:
+    numbers, hard = tokens.numbers(seen.octets.data, seen.octets.bounds, decimal)
+    places = np.flatnonzero(hard)
+    if len(places := places[may[seen.sorts[places]]]):
+        numbers[places] = _converted(_taken(seen.texts, places), decimal)
+    return numbers
 
 
 def _values(seen: _Texts, places: Places, decimal: str) -> Floats:
@@ -216,6 +228,8 @@ def _taken(texts: pa.Array, places: Places) -> pa.Array:
 
 
 def _spread(size: int, places: Places, values: Floats) -> Floats:
+    if len(places) == size:
+        return values
     spread = np.full(size, np.nan)
     spread[places] = values
     return spread

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from consumer import native
+from consumer.native import texts
 from consumer.profiling.words import Words
 
 Hashes = NDArray[np.uint64]
@@ -58,13 +60,16 @@ class Octets:
 
     @property
     def first(self) -> Bytes:
-        return self.words.initials if self.words else self.data[self.bounds[:-1]]
+        """The first byte of each."""
+        return self.words.initials if not native.is_there() and self.words else self.data[self.bounds[:-1]]
 
     def sorts(self, table: Bytes) -> Bytes:
         """For each text the bits of all its bytes together; *table* has the bits of each byte."""
         low, high = self.span
         if len(self.data) and (table[low : high + 1] == table[low]).all():
             return np.full(len(self.bounds) - 1, table[low], np.uint8)
+        if native.is_there():
+            return texts.sorts(self.data, self.bounds, table)
         if self.words:
             return self.words.sorts(table)
         bits = table.tobytes()
@@ -75,11 +80,13 @@ class Octets:
         return np.concatenate([np.zeros(0, np.uint8), *blocks])
 
     def hashes(self) -> Hashes:
+        if native.is_there():
+            return texts.hashes(self.data, self.bounds, _MULTIPLIER)
         if self.words:
             return _evenly(self.words.columns)
         if width := self._width:
-            texts = self.data.reshape(-1, width)
-            return _evenly(texts[:, place] for place in range(width - 1, -1, -1))
+            even = self.data.reshape(-1, width)
+            return _evenly(even[:, place] for place in range(width - 1, -1, -1))
         blocks = [_hashes(data, starts) for data, starts in self._blocks()]
         return np.concatenate([np.zeros(0, np.uint64), *blocks])
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer import native
+from consumer.native import texts
 from consumer.profiling.octets import Hashes, bit_lengths
 
 _USED = 48  # bits of a hash in which the first one bit is looked for: exact as a double
@@ -24,8 +26,11 @@ class Registers:
     @classmethod
     def of(cls, hashes: Hashes, bits: int) -> Registers:
         least = np.full(1 << bits, 1 << _USED, np.uint64)  # of its register, only the smallest rest counts
-        rest = (hashes >> np.uint64(bits)) & np.uint64((1 << _USED) - 1)
-        np.minimum.at(least, hashes & np.uint64((1 << bits) - 1), rest)
+        if native.is_there():
+            texts.least(hashes, bits, _USED, least)
+        else:
+            rest = (hashes >> np.uint64(bits)) & np.uint64((1 << _USED) - 1)
+            np.minimum.at(least, hashes & np.uint64((1 << bits) - 1), rest)
         return cls((_USED + 1 - bit_lengths(least)).astype(np.uint8))
 
     def __add__(self, other: Registers) -> Registers:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from consumer import native
+from consumer.native.texts import add_to_rows
 from consumer.profiling import sample
 from consumer.profiling.column import Cells, Column
 from consumer.profiling.distinct import estimated
@@ -64,7 +66,7 @@ class Profile:
             cells = Cells.of(texts, lines, room)
             hashes = cells.octets.hashes()
             columns.append(Column.of(cells, hashes, room, decimal))
-            rows += _in_rows(cells, hashes, place)
+            _add_to_rows(rows, cells, hashes, place)
             shown.append(sample.shortened(texts.take(pa.array(chosen))))
             del texts, cells, hashes  # before the next column is taken
         rows = mixed(rows)
@@ -117,7 +119,10 @@ def _whole(found: pa.Array | pa.ChunkedArray) -> pa.Array:
     return found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
 
 
-def _in_rows(cells: Cells, hashes: Hashes, place: int) -> Hashes:
-    """What each row's cell in the column at *place* adds to the row's hash; a blank one adds 0."""
-    factor = mixed(np.array([place], np.uint64)) | np.uint64(1)
-    return cells.in_rows(hashes * factor)
+def _add_to_rows(rows: Hashes, cells: Cells, hashes: Hashes, place: int) -> None:
+    """Add what each row's cell in the column at *place* adds to the row's hash; a blank one adds nothing."""
+    [factor] = mixed(np.array([place], np.uint64)) | np.uint64(1)
+    if native.is_there():
+        add_to_rows(rows, hashes, int(factor), np.ascontiguousarray(cells.codes, np.int32))
+    else:
+        rows += cells.in_rows(hashes * factor)
