@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 
+from consumer import native
 from protocol.databases import Database, open_database
 from protocol.files import Files, open_files
 from protocol.job import Job, Source
@@ -36,6 +37,17 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 def _interruptible() -> None:
     """What a shell runs in the background has SIGINT ignored, and so would have the programs that tests interrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", params=["compiled", "plain"])
+def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test of the module once with compiled code, where there is some, and once without."""
+    if request.param == "compiled" and not native.is_there():
+        pytest.skip("nothing was compiled: there is no C compiler")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "plain":
+            patch.setattr(native, "_loaded", lambda: None)
+        yield
 
 
 async def _within(work: Awaitable[T], seconds: float = DEADLINE) -> T:

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from consumer.exact import Moments, Sums, quotient, root
 from consumer.exact.digits import BLOCK
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 EDGES = st.sampled_from(
     [0.0, -0.0, 5e-324, -5e-324, 2.0**-1022, 2.0**-440, 2.0**480, 2.0**900, 1.7976931348623157e308, 2.0**27, 2.0**-29]

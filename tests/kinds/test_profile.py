@@ -22,6 +22,8 @@ from protocol.files import open_blocking
 from protocol.intake import ReadOptions
 from tests.kinds.typed_frames import CUTS, QUICK, inside
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 TEXT = pd.StringDtype(na_value=np.nan)
 WORDS = """1 2.5 -3e2 007 1,200 n/a yes no 2024-01-31 2024-02-30 03/04/2024 31/12/1999 12/31/1999 1970-01-01
     2024-01-31T10:00:00.5+02:00 North north 東 99999999999999999999 1e400 $5 5% a,b q"q 0 -0 1e-320 -1.7e308"""

@@ -27,6 +27,8 @@ from consumer.profiling.table import Rows
 from consumer.tables import values
 from tests.kinds.typed_frames import QUICK
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 RANDOM = np.random.default_rng(7)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1)

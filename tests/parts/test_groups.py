@@ -10,6 +10,8 @@ from consumer.kinds import BadInput
 from consumer.parts import groups
 from consumer.parts.groups import Groups, merged
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 def grouped(names, values=None):
     numbers = np.ones(len(names)) if values is None else np.array(values, np.float64)
