@@ -109,7 +109,8 @@ def join(parts: Sequence[Converted], columns: Sequence[Column]) -> Converted:
     return Converted(tuple(joined), reasons, np.concatenate([np.zeros(0, np.bool_), *(part.empty for part in parts)]))
 
 
-def vocabulary(names: Sequence[str]) -> tuple[str, ...]:
+@lru_cache(maxsize=64)
+def vocabulary(names: tuple[str, ...]) -> tuple[str, ...]:
     """The reasons by their numbers, of columns as the file names them: `revenue: missing`."""
     return tuple(f"{name}: {why.name}" for name in names for why in values.Why)
 

@@ -49,7 +49,7 @@ class Reading:
 
     @property
     def _vocabulary(self) -> tuple[str, ...]:
-        return converted.vocabulary([self.layout.header[place] for place in self.wanted])
+        return converted.vocabulary(tuple(self.layout.header[place] for place in self.wanted))
 
     def name_of(self, column: str) -> str:
         places = zip(self.columns, self.wanted, strict=True)
@@ -62,8 +62,8 @@ class Reading:
         return pa.array(self._vocabulary).take(pa.array(found.reasons))
 
     def explain_few(self, columns: Sequence[Sequence[str]]) -> list[str]:
-        rows = zip(*(columns[place] for place in self.wanted), strict=True)
-        return [self._vocabulary[self._first_reason(cells)] for cells in rows]
+        rows, words = zip(*(columns[place] for place in self.wanted), strict=True), self._vocabulary
+        return [words[self._first_reason(cells)] for cells in rows]
 
     def _first_reason(self, cells: Sequence[str]) -> int:
         found = [values.why(cell, column, self.decimal) for cell, column in zip(cells, self.columns, strict=True)]
