@@ -108,7 +108,7 @@ def demo() -> None:
 def doctor(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False
 ) -> None:
-    """Examine all that these settings name, and say what to do: broker, rights, database, files, mail.
+    """Examine all that these settings name, and say what to do: broker, rights, database, files, mail, compiled code.
 
     Exit code 1: something is wrong.
     """
@@ -118,7 +118,7 @@ def doctor(
 
 
 def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
-    from consumer.mails import mailer
+    from consumer import examination
     from protocol import databases, files, records, transports
 
     return {
@@ -126,7 +126,7 @@ def _examine(settings: Settings) -> Mapping[str, Awaitable[Sequence[Finding]]]:
         "database": databases.examine(settings.database_url),
         "files": files.examine(settings.files_url),
         "records": records.examine(settings.records_url),
-        "mail": mailer.examine(settings),
+        **examination.begin(settings),
     }
 
 

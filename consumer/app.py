@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
+from consumer import native
 from consumer.batching import Batching
 from consumer.errands.office import Office
 from consumer.executors import Slot, open_slots
@@ -58,12 +59,12 @@ async def run(
     store = ConsumerStore(database, mails, hooks)
     await store.prepare()
     mailer = make_mailer(settings, database, files, store, mails)
-    memory = f"?memory={settings.worker_memory}"
+    terms = f"?memory={settings.worker_memory}&native={settings.native:d}"
     async with AsyncExitStack() as stack:
         if slots is None:
-            slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{memory}"))
+            slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{terms}"))
         [spare] = (
-            await stack.enter_async_context(open_slots(f"processes://1{memory}&lazy=1")) if settings.charts else [None]
+            await stack.enter_async_context(open_slots(f"processes://1{terms}&lazy=1")) if settings.charts else [None]
         )
         renderer = Renderer(spare) if spare else None
         sizes = (files.url, settings.chunk_size, settings.chunk_timeout)
@@ -85,7 +86,8 @@ async def run(
             if renderer:
                 chores.append(group.create_task(renderer.retire(), name="renderer"))
             working = group.create_task(worker.run(), name="worker")
-            log.info("consumer takes jobs", extra={"action": "ready", "slots": len(slots)})
+            compiled = settings.native and native.is_there()
+            log.info("consumer takes jobs", extra={"action": "ready", "slots": len(slots), "compiled": compiled})
             await stop.wait()
             worker.stop()
             await working

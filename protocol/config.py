@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     )
     grace: Seconds = Field(20.0, description="how long a stopping consumer lets running chunks finish")
     charts: bool = Field(default=True, description="whether charts are also rendered as SVG and PNG")
+    native: bool = Field(
+        default=True, description="whether compiled code is used, where there was a compiler at installation"
+    )
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="a port for Prometheus, for a consumer alone: the service has /metrics"
     )

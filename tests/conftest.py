@@ -46,7 +46,7 @@ def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.skip("nothing was compiled: there is no C compiler")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "plain":
-            patch.setattr(native, "_loaded", lambda: None)
+            patch.setattr(native, "_loaded", native.NotThere)
         yield
 
 

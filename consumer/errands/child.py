@@ -56,7 +56,7 @@ async def run(connection: socket.socket) -> None:
     """Get ready for one job, say so or why not, and do its errands."""
     reader, writer = await asyncio.open_connection(sock=connection)
     start: Start = await frames.receive(reader)
-    child.prepare(start.settings.worker_memory)
+    child.prepare(start.settings.worker_memory, compiled=start.settings.native)
     async with AsyncExitStack() as stack:
         try:
             errands = await _open(start, stack)

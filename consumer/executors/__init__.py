@@ -72,6 +72,6 @@ class Slot(Protocol):
 def open_slots(url: str) -> AbstractAsyncContextManager[Sequence[Slot]]:
     """The slots of *url*, such as processes://4?memory=2147483648 (bytes that each may allocate).
 
-    With `lazy=1` a slot starts its process only when it has something to do.
+    With `lazy=1` a slot starts its process only when it has something to do, with `native=0` it uses no compiled code.
     """
     return cast("AbstractAsyncContextManager[Sequence[Slot]]", adapters.find(__name__, url).connect(url))

@@ -13,6 +13,7 @@ import sys
 import traceback
 from typing import Any
 
+from consumer import native
 from consumer.executors import Answer, Done, NotNow, Raised, Refused, blame
 from consumer.origins import whole
 from consumer.steps import Task
@@ -39,13 +40,14 @@ def be_parent() -> None:
     os.environ[PARENT] = str(os.getpid())
 
 
-def prepare(memory: int) -> None:
+def prepare(memory: int, *, compiled: bool) -> None:
     """In each new worker: no core dumps, no more than *memory* bytes, and stopping is the parent's business."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_DATA, memory)  # RLIMIT_AS is erratic: pyarrow reserves more than it uses
+    native.switch(on=compiled)
 
 
 def _limit(what: int, most: int) -> None:

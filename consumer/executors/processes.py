@@ -11,7 +11,7 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +19,7 @@ from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from consumer.executors import Answer, Overdue, WorkerLost, child
 
@@ -43,8 +43,8 @@ TRIES = 3
 
 
 class Slot:
-    def __init__(self, context: ForkServerContext, memory: int) -> None:
-        self._context, self._memory = context, memory
+    def __init__(self, context: ForkServerContext, begin: Callable[[], None]) -> None:
+        self._context, self._begin = context, begin
         self._pool: ProcessPoolExecutor | None = None
         self._pid = 0
 
@@ -80,7 +80,7 @@ class Slot:
             raise WorkerLost(f"no worker process can be started: {exc}") from exc
 
     async def _fork(self) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(1, self._context, initializer=child.prepare, initargs=(self._memory,))
+        pool = ProcessPoolExecutor(1, self._context, initializer=self._begin)
         try:
             # In a thread: to fork, the parent waits for the fork server, and the loop must not.
             future = await asyncio.to_thread(pool.submit, child.hello)
@@ -120,10 +120,10 @@ def prepare() -> ForkServerContext:
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Sequence[Slot]]:
     parts = urlsplit(url)
-    options = parse_qs(parts.query)
-    memory = int(options.get("memory", ["-1"])[0])
+    options = dict(parse_qsl(parts.query))
+    begin = partial(child.prepare, int(options.get("memory", -1)), compiled=options.get("native") != "0")
     context = prepare()
-    slots = [Slot(context, memory) for _ in range(int(parts.netloc))]
+    slots = [Slot(context, begin) for _ in range(int(parts.netloc))]
     try:
         if "lazy" not in options:
             await asyncio.gather(*(slot.warm_up() for slot in slots))

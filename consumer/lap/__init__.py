@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from consumer import app
+from consumer import app, native
 from consumer.executors import Answer, Done, Slot, child, open_slots, weight
 from protocol.config import Settings
 from protocol.databases import open_database
@@ -91,11 +91,12 @@ def _refused(job: Job) -> Job:
 @asynccontextmanager
 async def _slots(count: int, settings: Settings) -> AsyncIterator[Sequence[Slot]]:
     if not count:
+        native.switch(on=settings.native)
         child.hello()  # as a worker that is waiting has loaded everything
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread cannot be ended, and nobody waits for this one
         yield [Here()]
         return
-    async with open_slots(f"processes://{count}?memory={settings.worker_memory}") as slots:
+    async with open_slots(f"processes://{count}?memory={settings.worker_memory}&native={settings.native:d}") as slots:
         yield slots
 
 

@@ -25,7 +25,7 @@ from protocol.config import Settings
 from protocol.job import Job
 from protocol.lap import Lap, name_of
 
-KEPT = ("chunk_timeout", "job_timeout", "worker_memory")
+KEPT = ("chunk_timeout", "job_timeout", "native", "worker_memory")
 LONGEST_LINE = 2**26  # bytes; a job comes with its report
 PATIENCE = 30.0  # seconds for a way that is given up on to clean up
 WORDS: TypeAdapter[Job | Lap] = TypeAdapter(Word)

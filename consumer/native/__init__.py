@@ -13,25 +13,30 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 LIBRARY = FOLDER / "rowmill_native.so"
-SWITCH = "ROWMILL_NATIVE"  # 0 in a process's environment: do without
+SWITCH = "_ROWMILL_NATIVE"  # 0 in a process's environment: do without
 
 _P, _I32, _I64 = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 _BYTES, _BYTE = ctypes.c_char_p, ctypes.c_uint8
 
 
 class NotThere(Exception):
-    """It was not compiled, or is not to be used."""
+    """Why it is not used."""
+
+
+def switch(*, on: bool) -> None:
+    """Whether this process may use it; to be said before anything asks for it."""
+    os.environ[SWITCH] = f"{on:d}"
 
 
 def is_there() -> bool:
-    return _loaded() is not None
+    return isinstance(_loaded(), ctypes.CDLL)
 
 
 def library() -> ctypes.CDLL:
     """NotThere where it is not."""
-    if (found := _loaded()) is None:
-        raise NotThere
-    return found
+    if isinstance(found := _loaded(), ctypes.CDLL):
+        return found
+    raise found
 
 
 def digest() -> str:
@@ -43,16 +48,18 @@ def digest() -> str:
 
 
 @cache
-def _loaded() -> ctypes.CDLL | None:
-    if os.environ.get(SWITCH) == "0" or not LIBRARY.exists():
-        return None
+def _loaded() -> ctypes.CDLL | NotThere:
+    if os.environ.get(SWITCH) == "0":
+        return NotThere("it is switched off")
+    if not LIBRARY.exists():
+        return NotThere("nothing was compiled at installation")
     try:
         found = ctypes.CDLL(str(LIBRARY))
-    except OSError:  # made for another machine
-        return None
+    except OSError as exc:  # made for another machine, perhaps
+        return NotThere(f"it cannot be loaded: {exc}")
     found.native_sources.restype = _BYTES
-    if found.native_sources() != digest().encode():  # made of others: what it is handed may look otherwise
-        return None
+    if found.native_sources() != digest().encode():  # what it is handed may look otherwise
+        return NotThere("it was made of other sources")
     found.tokens_count.restype, found.tokens_count.argtypes = _I64, [_BYTES, _I64, _BYTE]
     found.tokens_read.restype, found.tokens_read.argtypes = _I32, [_P]
     found.tokens_gather.restype, found.tokens_gather.argtypes = _I64, [_P, _I32, _P, _P]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from client_support import run, terminal
-from plugins import GOOD, install
+from plugins import GOOD, TELLING, install
 
 PATIENT = 200.0  # seconds: every way loads pandas anew
 TABLE = "region,value_column\n" + "North,10\nSouth,20\nWest,x\n" * 200
@@ -53,6 +53,14 @@ def test_each_way_is_timed_and_weighed_the_results_are_equal_and_nothing_is_left
         assert f"{lap['way']}:" in ended.err
     assert ended.err.count("succeeded") == 3
     assert left() == ([], ["t.csv"])
+
+
+@pytest.mark.usefixtures("left")
+def test_compiled_code_that_is_switched_off_is_used_in_no_way(folder) -> None:
+    install(folder, "tells", {"tells": "tells:KIND"}, tells=TELLING)
+    (folder / "t.csv").write_text("n\n1\n2\n")
+    ended = run("compare", "t.csv", "-k", "tells", "--json", cwd=folder, within=PATIENT, WORKERS="1", NATIVE="no")
+    assert [lap["report"]["numbers"]["compiled"] for lap in ended.json["laps"]] == [0, 0], ended.err
 
 
 @pytest.mark.usefixtures("left")

@@ -14,7 +14,7 @@ from aiosmtpd import smtp as aiosmtpd
 from aiosmtpd.smtp import AuthResult
 from client_support import run
 
-from consumer import mailers
+from consumer import mailers, native
 from protocol import databases, files, records
 from protocol.databases import soundness
 from protocol.databases.sqlite import connect
@@ -27,8 +27,9 @@ NOBODY = "127.0.0.1:9"  # the discard port
 def test_where_all_is_well_it_ends_with_0_and_leaves_nothing(tmp_path: Path) -> None:
     ended = run("doctor", cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
-    assert [line.split()[:2] for line in ended.out.splitlines()] == [
-        ["ok", part] for part in ("broker", "database", "files", "records", "mail")
+    assert [line.split()[:2] for line in ended.out.splitlines() if not line.startswith(" ")] == [
+        *(["ok", part] for part in ("broker", "database", "files", "records", "mail")),
+        ["ok" if native.is_there() else "warning", "native"],
     ]
     assert list(tmp_path.iterdir()) == []
 
@@ -39,6 +40,7 @@ def test_what_is_wrong_is_told_all_at_once_and_ends_with_1(tmp_path: Path) -> No
     ended = run("doctor", "--json", cwd=tmp_path, SMTP_URL=f"smtp://u:secret@{NOBODY}", **wrong)
     assert (ended.code, ended.err, ended.json["ok"]) == (1, "", False)
     found = {finding["part"]: finding for finding in ended.json["findings"]}
+    assert found.pop("native")["verdict"] in {"ok", "warning"}
     assert list(found) == ["broker", "database", "files", "records", "mail"]
     assert {finding["verdict"] for finding in found.values()} == {"fault"}
     assert all(finding["advice"] for finding in found.values())
@@ -53,6 +55,12 @@ def test_a_wrong_setting_is_told_before_anything_is_looked_at(tmp_path: Path) ->
 def test_a_sender_that_is_no_address_is_a_fault(tmp_path: Path) -> None:
     ended = run("doctor", cwd=tmp_path, MAIL_FROM="nobody")
     assert (ended.code, "ROWMILL_MAIL_FROM" in ended.out) == (1, True), ended.err
+
+
+def test_compiled_code_that_is_switched_off_is_no_fault_and_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ROWMILL_NATIVE=off\n")
+    ended = run("doctor", cwd=tmp_path)
+    assert (ended.code, "switched off" in ended.out, "ROWMILL_NATIVE" in ended.out) == (0, True, True), ended.err
 
 
 async def one(findings: Any) -> Finding:

@@ -58,6 +58,7 @@ WRITTEN: list[tuple[str, str, Any]] = [
     ("QUICK_SIZE", "0", 0),
     ("GRACE", "1.5m", 90.0),
     ("CHARTS", "no", False),
+    ("NATIVE", "no", False),
     ("METRICS_PORT", "9100", 9100),
     ("LOG_FORMAT", "json", "json"),
 ]

@@ -37,3 +37,8 @@ KIND = Kind(
     headline=lambda numbers: f"{numbers['rows']} rows",
 )
 '''
+
+# The same, which also tells whether there is compiled code to use.
+TELLING = GOOD.replace('{"rows": total}', '{"rows": total, "compiled": int(native.is_there())}').replace(
+    "from consumer", "from consumer import native\nfrom consumer", 1
+)
