@@ -1,7 +1,8 @@
 # One image for both sides: `rowmill service`, `rowmill consumer`, or `rowmill up`, which is both in one process.
 # It takes BuildKit, the builder of Docker since 23; before: DOCKER_BUILDKIT=1 docker build .
 
-FROM python:3.13-slim AS build
+# The one with a C compiler: what it makes of consumer/native needs none to run.
+FROM python:3.13 AS build
 WORKDIR /src
 # Without a pip of its own, which nothing needs once it is made.
 RUN python -m venv --without-pip /opt/rowmill

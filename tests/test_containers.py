@@ -64,7 +64,12 @@ def test_a_stopping_consumer_is_not_killed_within_its_grace() -> None:
 def test_the_image_gets_all_that_the_wheel_is_made_of() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert {*wheel["only-include"], *wheel["force-include"]} <= let_through
+    assert {*wheel["only-include"], *wheel["force-include"], "hatch_build.py"} <= let_through
+
+
+def test_what_is_compiled_with_the_whole_of_an_image_runs_in_the_slim_one() -> None:
+    first, last = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert last == f"{first}-slim"
 
 
 def test_the_image_runs_as_nobody_of_the_host() -> None:
