@@ -4,7 +4,8 @@
 # make compose-test  the image built, docker-compose.yml brought up, used and taken down (with Docker, or root on Debian)
 # make lint types bench fmt clean
 #
-# Beforehand it takes make and Python 3.11, 3.12 or 3.13, no more (PYTHON=/path/to/python picks one).
+# Beforehand it takes make and Python 3.11, 3.12 or 3.13, no more (PYTHON=/path/to/python picks one). A C compiler is used
+# where there is one (CC=/path/to/cc picks one).
 
 SHELL := /bin/sh
 PY := .venv/bin/python
@@ -50,6 +51,7 @@ fmt: dev
 # rowmill-data stays: jobs and results are nobody's build products.
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis
+	rm -f consumer/native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 runtime:

@@ -31,8 +31,7 @@ class CompiledPart(BuildHookInterface[Any]):
         try:
             compile_into(LIBRARY)
         except (OSError, subprocess.CalledProcessError) as exc:
-            LIBRARY.unlink(missing_ok=True)  # one of older sources, perhaps
-            self.app.display_warning(f"Nothing was compiled, so tables are read more slowly: {exc}")
+            self.app.display_warning(f"Nothing was compiled, so jobs take longer: {exc}")
             return
         build_data["artifacts"].append(f"/{LIBRARY.relative_to(self.root)}")
         build_data["pure_python"] = False

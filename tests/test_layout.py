@@ -1,4 +1,4 @@
-"""The house rules that a program can check: who imports what, how long things are, what the packages hold."""
+"""The house rules that a program can check: who imports what, how long things are, what starting loads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,39 +197,3 @@ def test_starting_loads_nothing_that_not_every_start_needs(modules: tuple[str, .
     code = f"import sys, {', '.join(modules)}; print(*{heavy!r} & {{*sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    [path] = folder.glob("rowmill-*.whl")
-    return path
-
-
-def test_the_wheel_holds_every_file_of_the_packages_and_the_sample_and_no_more(wheel: Path) -> None:
-    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
-    expected = {place(path) for path in files if "__pycache__" not in path.parts} | {
-        "rowmill.py",
-        "client/samples/sales.csv",
-    }
-    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert held == expected
-
-
-def test_the_wheel_works_outside_of_a_checkout(wheel: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", wheel]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    code = "import rowmill, client.demo; print(rowmill.__file__, client.demo.sample())"
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path / "site")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    command_file, sample = ran.stdout.split()
-    assert Path(command_file).is_relative_to(tmp_path)
-    assert Path(sample).is_relative_to(tmp_path)
