@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-enum { WORD = 8 };
+/* Only texts that were chosen to want the same slot need more steps to theirs. */
+enum { WORD = 8, MOST_STEPS = 256 };
 
 static inline uint64_t load(const uint8_t *from) {
     uint64_t word;
@@ -56,10 +57,12 @@ int64_t texts_encode(const uint8_t *data, const int64_t *bounds, int64_t count, 
         const uint8_t *at = data + bounds[nth];
         const int64_t length = bounds[nth + 1] - bounds[nth];
         uint64_t slot = quick_hash(at, length) & mask;
-        for (; slots[slot]; slot = (slot + 1) & mask) {
+        for (int steps = 0; slots[slot]; slot = (slot + 1) & mask) {
             const int64_t other = firsts[slots[slot] - 1];
             if (bounds[other + 1] - bounds[other] == length && equal(at, data + bounds[other], length))
                 break;
+            if (++steps == MOST_STEPS)
+                return -1;
         }
         if (!slots[slot]) {
             firsts[known] = (int32_t)nth;

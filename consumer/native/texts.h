@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 /* Numbers different texts in the order in which they appear: codes[i] is that of text i, firsts[code] the first text
- * that has it. *slots* are zeros, a power of two and at least twice as many as there are texts. Returns how many.
+ * that has it. *slots* are zeros, a power of two and at least twice as many as there are texts. Returns how many, or
+ * -1 where the texts are in each other's way.
  */
 EXPORTED int64_t texts_encode(const uint8_t *data, const int64_t *bounds, int64_t count, uint32_t *slots,
                               int64_t most_slots, int32_t *codes, int32_t *firsts);

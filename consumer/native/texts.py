@@ -18,14 +18,17 @@ Codes = NDArray[np.int32]
 Hashes = NDArray[np.uint64]
 
 
-def encode(data: Bytes, bounds: Bounds) -> tuple[Codes, Codes]:
-    """For each text the number of its like, in the order in which they appear; and the first text of each number."""
+def encode(data: Bytes, bounds: Bounds) -> tuple[Codes, Codes] | None:
+    """For each text the number of its like, in the order in which they appear; and the first text of each number.
+
+    None where they were chosen to take long.
+    """
     count = len(bounds) - 1
     codes, firsts = np.empty(count, np.int32), np.empty(count, np.int32)
     slots = np.zeros(1 << (2 * count).bit_length(), np.uint32)
     where = slots.ctypes.data, len(slots), codes.ctypes.data, firsts.ctypes.data
     known = native.library().texts_encode(*_texts(data, bounds), *where)
-    return codes, firsts[:known].copy()
+    return None if known < 0 else (codes, firsts[:known].copy())
 
 
 def hashes(data: Bytes, bounds: Bounds, multiplier: int) -> Hashes:

@@ -99,12 +99,12 @@ def _there(column: pa.Array) -> tuple[pa.Array, Flags | None]:
 
 def _encoded(column: pa.Array) -> tuple[pa.Array, Codes]:
     """The different texts in the order in which they appear, and which of them each row has."""
-    if not native.is_there():
-        encoded = column.dictionary_encode()
-        return encoded.dictionary, np.asarray(encoded.indices)
     octets = Octets.of(column)
-    codes, firsts = encode(octets.data, octets.bounds)
-    return column.take(pa.array(firsts)), codes
+    if native.is_there() and (found := encode(octets.data, octets.bounds)):
+        codes, firsts = found
+        return column.take(pa.array(firsts)), codes
+    encoded = column.dictionary_encode()
+    return encoded.dictionary, np.asarray(encoded.indices)
 
 
 def _differ(texts: pa.Array, room: Room) -> bool:
