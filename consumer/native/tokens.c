@@ -58,7 +58,8 @@ static inline uint64_t parity(uint64_t quotes) {
 
 static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-enum { EXACT_POWER = 22, WHOLE_POWER = 19, MOST_DIGITS = 19, MOST_EXPONENT = 9999 };
+enum { EXACT_POWER = 22, WHOLE_POWER = 19, MOST_DIGITS = 19 };
+static const int64_t MOST_EXPONENT = 1000000000000; /* more than the zeros of any cell make up for */
 
 static inline bool is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
 
