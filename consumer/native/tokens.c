@@ -36,10 +36,10 @@ static inline uint64_t marks(const uint8_t *block, uint8_t byte) {
 }
 #else
 static inline uint64_t marks(const uint8_t *block, uint8_t byte) {
-    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f, ones = 0x0101010101010101;
     uint64_t found = 0;
     for (int at = 0; at < BLOCK / WORD; at++) {
-        const uint64_t other = load(block + WORD * at) ^ (0x0101010101010101 * byte);
+        const uint64_t other = load(block + WORD * at) ^ (ones * byte);
         const uint64_t zeros = ~(((other & low) + low) | other | low) >> 7; /* a one for each byte that is zero */
         found |= ((zeros * 0x0102040810204080) >> 56) << (WORD * at);
     }

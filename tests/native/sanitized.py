@@ -1,0 +1,44 @@
+"""Reads tables at random with a library that watches its every step: LIBRARY SEED COUNT [BEYOND].
+
+A step outside of what it was handed ends the process. The bytes lie in a block of exactly their size, as Python's own
+do not; it may be told of some *beyond* them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from consumer import native
+from consumer.native import tokens
+from tests.native import made
+
+MAKERS = (made.usual, made.broken, made.noise, made.octets)
+
+
+def read(table: made.Table, beyond: int) -> None:
+    making, size = tokens._Making(table.data, 1, table.shape, table.wanted), len(table.data)
+    process = ctypes.CDLL(None)
+    process.malloc.restype, process.free.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
+    block = ctypes.cast(process.malloc(size), ctypes.c_char_p)
+    ctypes.memmove(block, table.data, size)
+    making.table.data, making.table.size = block, size + beyond
+    if native.library().tokens_read(ctypes.byref(making.table)) == tokens.Outcome.read:
+        with suppress(UnicodeDecodeError):
+            making.cells()
+    assert native.library().tokens_count(block, size, max(table.data)) == table.data.count(max(table.data))
+    process.free(block)
+
+
+def main(library: str, seed: str, count: str, beyond: str = "0") -> None:
+    native.LIBRARY, tokens.MOST_WORDS, tokens.MOST_MISFITS = Path(library), 8, 8
+    chance = random.Random(seed)
+    for nth in range(int(count)):
+        read(MAKERS[nth % len(MAKERS)](chance), int(beyond))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
