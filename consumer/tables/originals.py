@@ -45,7 +45,7 @@ class Originals:
         if self.numbers is not None:
             return self.numbers[places]
         rows = self.rows
-        return rows.lines[places] if isinstance(rows, Rows) else places + self.first_line
+        return rows.lines[places] if isinstance(rows, Rows) else places.astype(np.int64) + self.first_line
 
     @cached_property
     def _as_lines(self) -> Lines | None:

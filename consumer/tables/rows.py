@@ -61,7 +61,7 @@ def find(data: bytes, delimiter: str, *, blanks: bool, first_line: int, rowwise:
 
     *Rowwise*, a newline in a cell ends no line.
     """
-    place = np.int32 if len(data) < 2**31 else np.int64
+    place = np.int32 if len(data) + first_line < 2**31 else np.int64  # lines too
     ends, lines, line = [np.zeros(1, place)], [np.full(1, first_line, place)], first_line
     octets, returns = np.frombuffer(data, np.uint8), b"\r" in data
     for block in _quoting(data, delimiter, blanks=blanks):

@@ -187,6 +187,18 @@ def test_lines_are_physical_ones(files: BlockingFiles) -> None:
     ] == ["3", "7", "9", "10"]
 
 
+@pytest.mark.parametrize("further", [2**31 - 20, 2**31, 2**32, 2**40])
+@pytest.mark.parametrize("text", ["a,b\nx,1\ny,?\n", 'a,b\n"x\n",1\n"y",?\n', "a,b\r\nx,1\r\n\r\ny,?\r\n"])
+def test_there_may_be_any_number_of_lines_before(files: BlockingFiles, text: str, further: int) -> None:
+    files.write("table", [text.encode()])
+    seen = survey.survey(files, "table", ReadOptions(), name="t.csv", work_prefix="work/")
+    (chunk,) = cut.cut(files, seen, seen.size + 1)
+    reader = read.Reader(files, seen, (Column("a"), Column("b", "number")), ReadOptions())
+    batches = [reader.read(chunk), reader.read(chunk.shifted(further))]
+    lines = [[*batch.by_line.index, *next(batch.asides()).lines] for batch in batches]
+    assert lines[1] == [int(line) + further for line in lines[0]]
+
+
 def test_a_line_of_blanks_is_no_row_even_in_a_table_of_one_column(files: BlockingFiles) -> None:
     batch = one(files, 'a\nx\n\n  \n\u00a0\n""\n" "\ny', Column("a"))
     assert (list(batch.frame["a"]), batch.rows) == (["x", "y"], 4)
