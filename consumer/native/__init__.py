@@ -62,7 +62,6 @@ def _loaded() -> ctypes.CDLL | NotThere:
         return NotThere("it was made of other sources")
     found.tokens_count.restype, found.tokens_count.argtypes = _I64, [_BYTES, _I64, _BYTE]
     found.tokens_read.restype, found.tokens_read.argtypes = _I32, [_P]
-    found.tokens_gather.restype, found.tokens_gather.argtypes = _I64, [_P, _I32, _P, _P]
     found.sums_span.restype, found.sums_span.argtypes = ctypes.c_bool, [_P, _I64, _P, _P]
     found.sums_add.restype, found.sums_add.argtypes = None, [_P, _P, _I64, _I32, _I32, _P]
     found.sums_add_squares.restype, found.sums_add_squares.argtypes = None, [_P, _I64, _I32, _P]

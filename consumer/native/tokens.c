@@ -63,6 +63,18 @@ static const int64_t MOST_EXPONENT = 1000000000000; /* more than the zeros of an
 
 static inline bool is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
 
+/* digits / whole, rounded once; neither is 0. */
+static double divided(uint64_t digits, uint64_t whole) {
+    const int shift = __builtin_clzll(digits);
+    const wide numerator = (wide)(digits << shift) << 64; /* the quotient has 64 bits and more */
+    const wide quotient = numerator / whole;
+    const wide sticky = numerator != quotient * whole; /* below the last bit that can count */
+    double found = (double)(quotient | sticky);
+    for (int left = shift + 64; left > 0; left -= 32)
+        found *= left < 32 ? 1.0 / (double)((uint64_t)1 << left) : 1.0 / 4294967296.0; /* exact: powers of two */
+    return found;
+}
+
 /* digits * 10**power, rounded once; false where that takes more than 128 bits. */
 static bool scaled(uint64_t digits, int64_t power, double *number) {
     if (digits == 0) {
@@ -79,18 +91,7 @@ static bool scaled(uint64_t digits, int64_t power, double *number) {
     uint64_t whole = 1;
     for (int64_t left = power < 0 ? -power : power; left > 0; left--)
         whole *= 10;
-    if (power >= 0) {
-        *number = (double)((wide)digits * whole);
-        return true;
-    }
-    const int shift = __builtin_clzll(digits);
-    const wide numerator = (wide)(digits << shift) << 64; /* the quotient has 64 bits and more */
-    const wide quotient = numerator / whole;
-    const wide sticky = numerator != quotient * whole; /* below the last bit that can count */
-    double found = (double)(quotient | sticky);
-    for (int left = shift + 64; left > 0; left -= 32)
-        found *= left < 32 ? 1.0 / (double)((uint64_t)1 << left) : 1.0 / 4294967296.0; /* exact: powers of two */
-    *number = found;
+    *number = power < 0 ? divided(digits, whole) : (double)((wide)digits * whole);
     return true;
 }
 
@@ -138,12 +139,26 @@ enum judgement { GOOD, BAD, HARD };
 
 static inline bool is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
 
-/* Whether there may be white space that is not known here. */
+/* Whether there is surely no white space but what is_blank knows. */
 static bool is_plain(const uint8_t *at, const uint8_t *end) {
     for (; at < end; at++)
         if ((*at < ' ' && *at != '\t') || *at >= 127)
             return false;
     return true;
+}
+
+/* Adds the exponent at *at* to *power*; where it ends, NULL where there is none. */
+static const uint8_t *add_exponent(const uint8_t *at, const uint8_t *end, int64_t *power) {
+    const bool negative = at < end && *at == '-';
+    if (at < end && (*at == '-' || *at == '+'))
+        at++;
+    if (at == end)
+        return NULL;
+    int64_t exponent = 0;
+    for (; at < end && is_digit(*at); at++)
+        exponent = exponent > MOST_EXPONENT ? exponent : exponent * 10 + (*at - '0');
+    *power += negative ? -exponent : exponent;
+    return at;
 }
 
 static enum judgement long_number(const uint8_t *at, const uint8_t *end, uint8_t mark, double *number) {
@@ -166,18 +181,9 @@ static enum judgement long_number(const uint8_t *at, const uint8_t *end, uint8_t
             break;
         }
     }
-    if (any && at < end && (*at == 'e' || *at == 'E')) {
-        at++;
-        const bool negative = at < end && *at == '-';
-        if (at < end && (*at == '-' || *at == '+'))
-            at++;
-        any = at < end;
-        int64_t exponent = 0;
-        for (; at < end && is_digit(*at); at++)
-            exponent = exponent > MOST_EXPONENT ? exponent : exponent * 10 + (*at - '0');
-        power += negative ? -exponent : exponent;
-    }
-    if (!any || at < end)
+    if (any && at < end && (*at == 'e' || *at == 'E'))
+        at = add_exponent(at + 1, end, &power);
+    if (!any || at != end)
         return BAD;
     return !hard && scaled(digits, power, number) ? GOOD : HARD;
 }
@@ -252,9 +258,11 @@ static int32_t code_of(struct tokens_column *column, const uint8_t *data, const 
 
 enum { CELLS = 4096 };
 
-/* Where the cells of some rows that fit lie, column by column; the last column is for cells that nobody asked for. */
+/* Where the cells of some rows that fit lie, column by column; the last column is for cells that nobody asked for.
+ * The column of the cells in a row's nth place begins at firsts[n].
+ */
 struct batch {
-    int32_t begins[CELLS], ends[CELLS];
+    int32_t begins[CELLS], ends[CELLS], firsts[TOKENS_MOST_COLUMNS + 1];
     int32_t rows, most;
 };
 
@@ -387,89 +395,104 @@ int64_t tokens_count(const uint8_t *data, int64_t size, uint8_t byte) {
     return count;
 }
 
-enum tokens_outcome tokens_read(struct tokens_table *table) {
-    const int32_t width = table->width, size = table->size;
-    int32_t columns[TOKENS_MOST_COLUMNS + 1];
-    struct batch batch = {.rows = 0, .most = CELLS / (table->columns + 1)};
-    struct scan scan = {.edge = 1};
-    if (width < 2 || width > TOKENS_MOST_COLUMNS || size < 1 || table->data[size - 1] != '\n')
-        return TOKENS_UNUSUAL;
-    for (int32_t nth = 0; nth <= width; nth++)
-        columns[nth] = (nth < width ? table->places[nth] : table->columns) * batch.most;
-    int32_t begin = 0, cell = 0, row_begin = 0, line = table->first_line, row_line = line;
-    uint8_t last[BLOCK];
-    for (int32_t at = 0; at < size; at += BLOCK) {
-        const uint8_t *block = table->data + at;
-        if (size - at < BLOCK) {
-            memset(last, '\n', BLOCK);
-            block = memcpy(last, block, (size_t)(size - at));
-        }
-        if (!look(&scan, table, block))
-            return TOKENS_UNUSUAL;
-        for (uint64_t ends = scan.ends; ends; ends &= ends - 1) {
-            const int bit = __builtin_ctzll(ends);
-            int32_t end = at + bit;
-            if (!((scan.newlines >> bit) & 1)) {
-                const int32_t to = columns[cell < width ? cell : width] + batch.rows;
-                batch.begins[to] = begin;
-                batch.ends[to] = end;
-                begin = end + 1;
-                cell++;
-                continue;
-            }
-            if ((scan.hidden >> bit) & 1) {
-                line += table->every_line;
-                continue;
-            }
-            const int32_t next = end + 1;
-            if (next > size)
-                break;
-            if (table->returns && end > begin && table->data[end - 1] == '\r')
-                end--;
-            if (cell > 0 || end > row_begin) { /* an empty line is no row */
-                if (table->rows >= table->most_rows)
-                    return TOKENS_UNUSUAL;
-                table->begins[table->rows] = row_begin;
-                table->lines[table->rows] = row_line;
-                if (cell == width - 1) {
-                    const int32_t to = columns[cell] + batch.rows++;
-                    batch.begins[to] = begin;
-                    batch.ends[to] = end;
-                    if (batch.rows == batch.most && !convert(table, &batch))
-                        return TOKENS_MANY_WORDS;
-                } else if (!note_misfit(table, row_begin, end, cell + 1)) {
-                    return TOKENS_UNUSUAL;
-                }
-                table->rows++;
-            }
-            row_line = ++line;
-            row_begin = begin = next;
-            cell = 0;
-        }
-    }
-    if (row_begin != size)
-        return TOKENS_UNUSUAL; /* quotes that are not closed */
-    return convert(table, &batch) ? TOKENS_READ : TOKENS_MANY_WORDS;
+/* Where the next cell begins, and its row. */
+struct cursor {
+    int32_t begin, cell;
+    int32_t row_begin, row_line;
+    int32_t line; /* that of what is looked at */
+};
+
+static inline void put_cell(const struct tokens_table *table, struct batch *batch, const struct cursor *next,
+                            int32_t end) {
+    const int32_t place = next->cell < table->width ? next->cell : table->width;
+    const int32_t to = batch->firsts[place] + batch->rows;
+    batch->begins[to] = next->begin;
+    batch->ends[to] = end;
 }
 
-int64_t tokens_gather(const struct tokens_table *table, int32_t nth, int64_t *bounds, uint8_t *text) {
-    const struct tokens_column *column = &table->column[nth];
-    int64_t size = 0;
-    bounds[0] = 0;
-    for (int64_t row = 0; row < table->good; row++) {
-        const uint8_t *at = table->data + column->begins[row], *end = table->data + column->ends[row];
-        if (table->quotes && at > table->data && at[-1] == '"') {
-            for (; at < end; at++) {
-                text[size++] = *at;
-                at += *at == '"'; /* two of them stand for one */
-            }
-        } else {
-            memcpy(text + size, at, (size_t)(end - at));
-            size += end - at;
-        }
-        bounds[row + 1] = size;
+/* The row whose last cell ends before a newline at *end*. */
+static inline enum tokens_outcome put_row(struct tokens_table *table, struct batch *batch, const struct cursor *next,
+                                          int32_t end) {
+    if (table->returns && end > next->begin && table->data[end - 1] == '\r')
+        end--;
+    if (next->cell == 0 && end == next->row_begin) /* an empty line is no row */
+        return TOKENS_READ;
+    if (table->rows >= table->most_rows)
+        return TOKENS_UNUSUAL;
+    table->begins[table->rows] = next->row_begin;
+    table->lines[table->rows] = next->row_line;
+    if (next->cell != table->width - 1) {
+        if (!note_misfit(table, next->row_begin, end, next->cell + 1))
+            return TOKENS_UNUSUAL;
+    } else {
+        put_cell(table, batch, next, end);
+        if (++batch->rows == batch->most && !convert(table, batch))
+            return TOKENS_MANY_WORDS;
     }
-    return size;
+    table->rows++;
+    return TOKENS_READ;
+}
+
+/* The cells and rows that end in the block at *begin*. */
+static inline enum tokens_outcome put_block(struct tokens_table *table, struct batch *batch, struct cursor *next,
+                                            const struct scan *scan, int32_t begin) {
+    for (uint64_t ends = scan->ends; ends; ends &= ends - 1) {
+        const int bit = __builtin_ctzll(ends);
+        const int32_t end = begin + bit;
+        if (!((scan->newlines >> bit) & 1)) {
+            put_cell(table, batch, next, end);
+            next->begin = end + 1;
+            next->cell++;
+        } else if ((scan->hidden >> bit) & 1) {
+            next->line += table->every_line;
+        } else {
+            const enum tokens_outcome outcome = put_row(table, batch, next, end);
+            if (outcome != TOKENS_READ)
+                return outcome;
+            next->cell = 0;
+            next->row_begin = next->begin = end + 1;
+            next->row_line = ++next->line;
+        }
+    }
+    return TOKENS_READ;
+}
+
+/* Whether all places and lines can be told in 32 bits, and every row ends. */
+static bool is_usual(const struct tokens_table *table) {
+    return table->width >= 2 && table->width <= TOKENS_MOST_COLUMNS && table->columns < CELLS && table->size >= 1 &&
+           table->size <= INT32_MAX - BLOCK && table->first_line <= INT32_MAX - table->size &&
+           table->data[table->size - 1] == '\n';
+}
+
+static void lay_out(struct batch *batch, const struct tokens_table *table) {
+    batch->most = CELLS / (table->columns + 1);
+    for (int32_t place = 0; place < table->width; place++)
+        batch->firsts[place] = table->places[place] * batch->most;
+    batch->firsts[table->width] = table->columns * batch->most;
+}
+
+enum tokens_outcome tokens_read(struct tokens_table *table) {
+    if (!is_usual(table))
+        return TOKENS_UNUSUAL;
+    struct batch batch = {.rows = 0};
+    lay_out(&batch, table);
+    struct scan scan = {.edge = 1};
+    struct cursor next = {.line = (int32_t)table->first_line, .row_line = (int32_t)table->first_line};
+    const int32_t size = (int32_t)table->size;
+    uint8_t last[BLOCK] = {0};
+    for (int32_t begin = 0; begin < size; begin += BLOCK) {
+        const uint8_t *block = table->data + begin;
+        if (size - begin < BLOCK)
+            block = memcpy(last, block, (size_t)(size - begin));
+        if (!look(&scan, table, block))
+            return TOKENS_UNUSUAL;
+        const enum tokens_outcome outcome = put_block(table, &batch, &next, &scan, begin);
+        if (outcome != TOKENS_READ)
+            return outcome;
+    }
+    if (next.row_begin != size) /* quotes that are not closed */
+        return TOKENS_UNUSUAL;
+    return convert(table, &batch) ? TOKENS_READ : TOKENS_MANY_WORDS;
 }
 
 void tokens_numbers(const uint8_t *data, const int64_t *bounds, int64_t count, uint8_t mark, double *numbers,

@@ -28,7 +28,7 @@ struct tokens_column {
 
 struct tokens_table {
     const uint8_t *data;
-    int32_t size, first_line;
+    int64_t size, first_line;
     uint8_t delimiter, mark, quotes, returns, every_line;
     int32_t width, columns;
     const int32_t *places;
@@ -42,7 +42,6 @@ struct tokens_table {
 
 EXPORTED int64_t tokens_count(const uint8_t *data, int64_t size, uint8_t byte);
 EXPORTED enum tokens_outcome tokens_read(struct tokens_table *table);
-EXPORTED int64_t tokens_gather(const struct tokens_table *table, int32_t nth, int64_t *bounds, uint8_t *text);
 
 /* The same of texts, of which number i lies from bounds[i] to bounds[i + 1]: what they are, and how sure that is. */
 EXPORTED void tokens_numbers(const uint8_t *data, const int64_t *bounds, int64_t count, uint8_t mark, double *numbers,

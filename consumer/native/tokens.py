@@ -141,8 +141,8 @@ class _Column(ctypes.Structure):
 class _Table(ctypes.Structure):
     _fields_ = (
         ("data", ctypes.c_char_p),
-        ("size", _I32),
-        ("first_line", _I32),
+        ("size", _I64),
+        ("first_line", _I64),
         ("delimiter", ctypes.c_uint8),
         ("mark", ctypes.c_uint8),
         ("quotes", ctypes.c_uint8),
