@@ -227,7 +227,10 @@ static inline uint64_t first_bytes(const uint8_t *at, int64_t length, const uint
     return word;
 }
 
-/* The code of a text; -1 where there are too many different ones. */
+/* Longer ways to a slot have only words that were chosen to want the same one, and more time than all the rest. */
+enum { MOST_STEPS = 256 };
+
+/* The code of a text; -1 where there are too many different ones, or they are in each other's way. */
 static int32_t code_of(struct tokens_column *column, const uint8_t *data, const uint8_t *at, int64_t length,
                        const uint8_t *limit) {
     const uint64_t first = first_bytes(at, length, limit);
@@ -235,7 +238,8 @@ static int32_t code_of(struct tokens_column *column, const uint8_t *data, const 
     for (int64_t done = WORD; done < length; done += WORD)
         hash = mixed(hash, first_bytes(at + done, length - done, limit));
     const uint64_t mask = ((uint64_t)2 * (uint64_t)column->most_words) - 1; /* most_words is a power of two */
-    for (uint64_t slot = (hash >> 20) & mask;; slot = (slot + 1) & mask) {
+    uint64_t slot = (hash >> 20) & mask;
+    for (int step = 0; step < MOST_STEPS; step++, slot = (slot + 1) & mask) {
         const int32_t code = column->slots[slot] - 1;
         if (code < 0) {
             if (column->words >= column->most_words)
@@ -252,6 +256,7 @@ static int32_t code_of(struct tokens_column *column, const uint8_t *data, const 
             (length <= WORD || memcmp(data + word->begin + WORD, at + WORD, (size_t)(length - WORD)) == 0))
             return code;
     }
+    return -1;
 }
 
 /* Cells and rows */

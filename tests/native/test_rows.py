@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from consumer import native
 from consumer.native import tokens
@@ -149,6 +151,21 @@ def test_as_many_words_as_there_is_room_for_are_coded(monkeypatch: pytest.Monkey
     rows = [b"a,%d\n" % (n % 4) for n in range(100)]
     assert isinstance(read(Table(b"".join(rows), PAIR, TEXTS)), Cells)
     assert read(Table(b"".join([*rows, b"a,4\n"]), PAIR, TEXTS)) is Outcome.many_words
+
+
+def hashed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """As texts of eight bytes are, of which these are the bits."""
+    found = (words ^ np.uint64(8)) * np.uint64(0x9E3779B97F4A7C15)
+    return (found ^ (found >> np.uint64(29))) >> np.uint64(20) & np.uint64(2 * tokens.MOST_WORDS - 1)
+
+
+def test_words_that_were_chosen_to_be_in_each_others_way_are_soon_given_up() -> None:
+    octets = np.random.default_rng(1).integers(ord("a"), ord("z") + 1, (2**22, 8), np.uint8)
+    chosen = octets[hashed(octets.view(np.uint64)[:, 0]) == 1][:300]
+    assert len(chosen) == 300
+    for words, outcome in ((octets[:300], Cells), (chosen, Outcome)):
+        text = b"".join(word.tobytes() + b",b\n" for word in words)
+        assert type(read(Table(text, PAIR, (Wanted(0, Type.coded),)))) is outcome
 
 
 @pytest.mark.parametrize("length", [*range(1, 20), 63, 64, 65])
