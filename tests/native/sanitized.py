@@ -12,14 +12,17 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from consumer import native
-from consumer.native import tokens
+from consumer.native import sums, texts, tokens
+from consumer.native.tokens import Cells
 from tests.native import made
 
 MAKERS = (made.usual, made.broken, made.noise, made.octets)
 
 
-def read(table: made.Table, beyond: int) -> None:
+def read(table: made.Table, beyond: int, chance: random.Random) -> None:
     making, size = tokens._Making(table.data, 1, table.shape, table.wanted), len(table.data)
     process = ctypes.CDLL(None)
     process.malloc.restype, process.free.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
@@ -28,16 +31,31 @@ def read(table: made.Table, beyond: int) -> None:
     making.table.data, making.table.size = block, size + beyond
     if native.library().tokens_read(ctypes.byref(making.table)) == tokens.Outcome.read:
         with suppress(UnicodeDecodeError):
-            making.cells()
+            each_of(making.cells(), chance)
     assert native.library().tokens_count(block, size, max(table.data)) == table.data.count(max(table.data))
     process.free(block)
+
+
+def each_of(cells: Cells, chance: random.Random) -> None:
+    """What else there is to be done with them."""
+    for text in cells.texts:
+        data = text.data.copy()  # of exactly its size
+        codes, _ = texts.encode(data, text.bounds)
+        found = texts.hashes(data, text.bounds, chance.getrandbits(64))
+        texts.add_to_rows(np.zeros(len(codes), np.uint64), found[: len(found) // 2], 3, codes)
+        texts.least(found, 4, 48, np.zeros(16, np.uint64))
+        texts.sorts(data, text.bounds, np.arange(256, dtype=np.uint8))
+        numbers, _ = tokens.numbers(data, text.bounds, ".")
+        finite = np.where(np.isfinite(numbers), numbers, 5e-324)
+        sums.totals(finite * 10.0 ** chance.randint(-300, 280), codes, len(codes))
+        sums.squares(finite)
 
 
 def main(library: str, seed: str, count: str, beyond: str = "0") -> None:
     native.LIBRARY, tokens.MOST_WORDS, tokens.MOST_MISFITS = Path(library), 8, 8
     chance = random.Random(seed)
     for nth in range(int(count)):
-        read(MAKERS[nth % len(MAKERS)](chance), int(beyond))
+        read(MAKERS[nth % len(MAKERS)](chance), int(beyond), chance)
 
 
 if __name__ == "__main__":

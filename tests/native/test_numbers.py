@@ -43,9 +43,19 @@ def _judged(cells: Sequence[str], mark: str, *, required: bool) -> list[tuple[fl
     return [*zip(found.columns[0].tolist(), map(Judgement, found.judged), strict=True)]
 
 
+def same_beside(cells: Sequence[str], mark: str, found: Sequence[tuple[float, Judgement]]) -> None:
+    """Texts that are no cells of a row, but stand one after another, come to the same."""
+    octets = [cell.encode() for cell in cells]
+    bounds = np.cumsum([0, *map(len, octets)], dtype=np.int64)
+    values, hard = tokens.numbers(np.frombuffer(b"".join(octets), np.uint8), bounds, mark)
+    assert np.array_equal(values.view(np.int64), np.array([value for value, _ in found]).view(np.int64))
+    assert hard.tolist() == [sure == HARD for _, sure in found]
+
+
 def check(cells: Sequence[str], mark: str = ".") -> list[Judgement]:
     """That they are right or left to others."""
     found = judged(cells, mark)
+    same_beside(cells, mark, found)
     for cell, (value, sure) in zip(cells, found, strict=True):
         expected, _ = oracle.number(cell.strip(), mark)
         assert sure in {HARD, BAD if expected is None else GOOD}, f"{cell:.60}"
