@@ -173,13 +173,14 @@ class _Making:
 
     def __init__(self, data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -> None:
         most = native.library().tokens_count(data, len(data), ord("\n"))
+        fitting = min(most, len(data) // shape.width)  # a row has a byte for each cell; RLIMIT_DATA counts all room
         self._data, self._wanted = data, wanted
-        self._rooms = [_room(each.type, most) for each in wanted]
+        self._rooms = [_room(each.type, fitting) for each in wanted]
         self._columns = (_Column * len(wanted))(*map(_column, wanted, self._rooms))
         places = np.full(shape.width, len(wanted), np.int32)
         places[[each.place for each in wanted]] = np.arange(len(wanted))
         self._rows = {"begins": np.empty(most, np.int32), "lines": np.empty(most, np.int32)}
-        self._rows |= {"judged": np.empty(most, np.uint8), "places": places}
+        self._rows |= {"judged": np.empty(fitting, np.uint8), "places": places}
         self._rows |= {name: np.empty(MOST_MISFITS, np.int32) for name in ("misfit_rows", "misfit_widths")}
         self.table = _Table(
             data=data,

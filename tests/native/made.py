@@ -55,6 +55,13 @@ def usual(chance: random.Random) -> Table:
     return Table("".join(line + chance.choice(ends) for line in lines).encode(), shape, wanted)
 
 
+def bare(chance: random.Random) -> Table:
+    """Rows that are as short as they can be."""
+    width = chance.choice([2, 3, 70])
+    row = "," * (width - 1) + "\n"
+    return Table(row.encode() * chance.randrange(1, 200), Shape(width, ",", ".", rowwise=False), _all_types(chance))
+
+
 def broken(chance: random.Random) -> Table:
     """A usual one with some of its characters changed."""
     table = usual(chance)

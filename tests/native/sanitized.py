@@ -19,7 +19,7 @@ from consumer.native import sums, texts, tokens
 from consumer.native.tokens import Cells
 from tests.native import made
 
-MAKERS = (made.usual, made.broken, made.noise, made.octets)
+MAKERS = (made.usual, made.bare, made.broken, made.noise, made.octets)
 
 
 def read(table: made.Table, beyond: int, chance: random.Random) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -80,9 +81,10 @@ def texts_of(column: Any) -> list[str]:
     return [text[begin:end].decode() for begin, end in zip(bounds, [*bounds[1:], len(text)], strict=True)][:-1]
 
 
-def test_a_table_with_nothing_unusual_in_it_is_read() -> None:
+@pytest.mark.parametrize("make", [made.usual, made.bare])
+def test_a_table_with_nothing_unusual_in_it_is_read(make: Callable[[random.Random], Table]) -> None:
     chance = random.Random(1)
-    assert {type(read(made.usual(chance), first_line=9)) for _ in range(300)} == {Cells}
+    assert {type(read(make(chance), first_line=9)) for _ in range(300)} == {Cells}
 
 
 @pytest.mark.parametrize("make", [made.broken, made.noise])
@@ -138,6 +140,15 @@ def test_so_are_lines_whose_numbers_have_more_than_32_bits() -> None:
     table = Table(b"a,b\nc,d\n", PAIR, TEXTS)
     assert isinstance(read(table, 2**31 - 1 - len(table.data)), Cells)
     assert {read(table, first) for first in (2**31 - len(table.data), 2**31, 2**32, 2**40)} == {Outcome.unusual}
+
+
+def test_lines_that_are_no_rows_take_no_room_in_columns() -> None:
+    columns, size = 64, 100_000
+    wanted = [Wanted(place, Type.number) for place in range(columns)]
+    tracemalloc.start()
+    assert isinstance(tokens.read(b"\n" * size, 1, Shape(columns, ",", ".", rowwise=False), wanted), Cells)
+    assert tracemalloc.get_traced_memory()[1] < 20 * size
+    tracemalloc.stop()
 
 
 def test_more_misfits_than_can_be_told_are_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
