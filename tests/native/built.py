@@ -32,8 +32,9 @@ def build(folder: Path, *flags: str) -> Path:
 def used(path: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "LIBRARY", path)
+        patch.delenv(native.SWITCH, raising=False)
         native._loaded.cache_clear()
-        assert native.is_there()
+        native.library()
         yield
     native._loaded.cache_clear()
 

@@ -52,6 +52,7 @@ def each_of(cells: Cells, chance: random.Random) -> None:
 
 
 def main(library: str, seed: str, count: str, beyond: str = "0") -> None:
+    native.switch(on=True)
     native.LIBRARY, tokens.MOST_WORDS, tokens.MOST_MISFITS = Path(library), 8, 8
     chance = random.Random(seed)
     for nth in range(int(count)):

@@ -19,8 +19,8 @@ FLAGS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all
 def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return built.build(tmp_path_factory.mktemp("watched"), *FLAGS, *request.param)
-    except subprocess.CalledProcessError as exc:
-        pytest.skip(f"the compiler has no sanitizers: {exc.stderr}")
+    except subprocess.CalledProcessError:
+        pytest.skip("the compiler has no sanitizers")
 
 
 def run(library: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
