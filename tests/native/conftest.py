@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from consumer import native
 from tests.native import built
+
+
+@pytest.fixture(scope="module")
+def installed() -> None:
+    if not native.is_there():
+        pytest.skip("nothing was compiled: there is no C compiler")
 
 
 @pytest.fixture(scope="module", params=[(), built.PORTABLE], ids=["vectors", "portable"])

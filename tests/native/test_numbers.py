@@ -18,7 +18,7 @@ from consumer.native import tokens
 from consumer.native.tokens import Judgement, Shape, Type, Wanted
 from tests.tables import oracle
 
-pytestmark = pytest.mark.usefixtures("compiled")
+pytestmark = pytest.mark.usefixtures("installed")
 GOOD, BAD, HARD = Judgement
 
 

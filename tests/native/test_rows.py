@@ -116,6 +116,11 @@ def test_what_is_no_whole_row_or_unusual_is_left_to_others(data: bytes) -> None:
     assert tokens.read(data, 1, PAIR, TEXTS) is Outcome.unusual
 
 
+@pytest.mark.parametrize("line", ["\u00a0", " \u3000\t", "\x0b", "\x1f", '"\n"', "\u00e9"])
+def test_so_is_a_line_that_may_be_blank_to_those_who_know_all_white_space(line: str) -> None:
+    assert tokens.read(f"a,b\n{line}\nc,d\n".encode(), 1, PAIR, TEXTS) is Outcome.unusual
+
+
 @pytest.mark.parametrize("width", [1, 2_001])
 def test_so_is_a_table_of_one_column_or_very_many(width: int) -> None:
     assert tokens.read(b",\n", 1, Shape(width, ",", ".", rowwise=False), ()) is Outcome.unusual
