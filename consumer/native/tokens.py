@@ -40,7 +40,7 @@ class Judgement(IntEnum):
 
 class Outcome(IntEnum):
     read = 0
-    unusual = 1  # quotes, line ends or misfits that are left to others
+    unusual = 1  # quotes, line ends, misfits or wishes that are left to others
     many_words = 2
 
 
@@ -109,6 +109,8 @@ def suits(data: bytes, width: int) -> bool:
 
 def read(data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -> Cells | Outcome:
     """The rows of *data*, which begins where one begins."""
+    if len({each.place for each in wanted}) < len(wanted):
+        return Outcome.unusual  # a cell is handed to one column
     made = _Making(data, first_line, shape, wanted)
     outcome = Outcome(native.library().tokens_read(ctypes.byref(made.table)))
     return made.cells() if outcome is Outcome.read else outcome

@@ -31,7 +31,8 @@ def understand(task: Task) -> tuple[Kind, Any]:
     try:
         return kind, kind.params(**task.params)
     except ValidationError as exc:
-        raise BadInput("; ".join(f"{error['loc'][0]}: {error['msg']}" for error in exc.errors()), "params") from None
+        faults = (": ".join([*map(str, error["loc"][:1]), error["msg"]]) for error in exc.errors())  # some are of all
+        raise BadInput("; ".join(faults), "params") from None
 
 
 def _as_chunks(kind: Kind) -> Kind:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consumer.kinds import BadInput
 from consumer.pool import planning
 from tests.consumer.milling import submit
 
@@ -28,3 +29,10 @@ def test_what_is_loaded_keeps_the_size_that_is_set(tmp_path: Path) -> None:
     table = b"real_name,email\n" + b"".join(row % number for number in range(500))
     task = submit(tmp_path, table, name="t", kind="users", chunk_size=len(row % 1))
     assert {*planning.plan(task).mill.sizes} == {len(row % 1)}
+
+
+def test_what_is_wrong_with_parameters_together_is_told(tmp_path: Path) -> None:
+    params = {"value_column": "a", "group_column": "a"}
+    task = submit(tmp_path, b"a,b\n1,2\n", name="t", kind="summary", chunk_size=80, **params)
+    with pytest.raises(BadInput, match="must be two different columns"):
+        planning.plan(task)
