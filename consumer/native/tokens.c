@@ -113,9 +113,10 @@ static inline bool short_number(const uint8_t *end, int64_t length, uint8_t mark
         return false;
     if (points && length == 1)
         return false;
-    digits = digits * 10 + (digits >> 8);
-    digits = ((digits & 0x000000ff000000ff) * (100 + ((uint64_t)1000000 << 32)) +
-              ((digits >> 16) & 0x000000ff000000ff) * (1 + ((uint64_t)10000 << 32))) >> 32;
+    /* neighbours are joined, then pairs of them, then fours: the first character is the lowest byte */
+    digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+    digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+    digits = (digits * 10000 + (digits >> 32)) & 0xffffffff;
     *number = (double)(uint32_t)digits / POWERS[fraction];
     return true;
 }

@@ -45,7 +45,8 @@ class Originals:
         if self.numbers is not None:
             return self.numbers[places]
         rows = self.rows
-        return rows.lines[places] if isinstance(rows, Rows) else places.astype(np.int64) + self.first_line
+        found = rows.lines[places] if isinstance(rows, Rows) else places.astype(np.int64) + self.first_line
+        return np.asarray(found, np.int64)  # the same, however they were found
 
     @cached_property
     def _as_lines(self) -> Lines | None:

@@ -167,7 +167,7 @@ async def test_the_command_finds_a_fleet_at_work_well(launch):
     code, said = await asked(await launch())
     assert [finding["part"] for finding in said["findings"]] == [
         *("broker", "topology", "messages", "permissions"),
-        *("database", "files", "records", "mail"),
+        *("database", "files", "records", "mail", "native"),
     ]
     assert (code, {finding["verdict"] for finding in said["findings"]}) == (0, {"ok"}), said
     details = {finding["part"]: finding["detail"] for finding in said["findings"]}
