@@ -20,7 +20,7 @@ async def _examine_native(settings: Settings) -> Sequence[Finding]:
         detail = "no compiled code is used, since it is switched off: jobs take longer"
         return [Finding(part="native", detail=detail, advice="ROWMILL_NATIVE=1 has it used.")]
     try:
-        native.library()
+        native.code()
     except native.NotThere as exc:
         advice = "Install a C compiler (Debian, Ubuntu: gcc libc6-dev), and then Rowmill once more."
         return [warning("native", f"no compiled code is used, since {exc}: jobs take longer", advice)]

@@ -50,7 +50,7 @@ class Sums:
             narrow = np.ascontiguousarray(codes, np.int32)
             return [cls(groups, sums.totals(np.ascontiguousarray(values), narrow, groups)) for values in numbers]
         order = np.argsort(codes, kind="stable")
-        bounds = np.searchsorted(codes[order], np.arange(groups + 1))
+        bounds = np.searchsorted(codes[order], np.arange(groups + 1, dtype=codes.dtype))  # else all were converted
         return [cls.of(values[order[bounds[0] :]], np.diff(bounds)) for values in numbers]
 
     @classmethod

@@ -32,7 +32,7 @@ def is_there() -> bool:
     return isinstance(_loaded(), ctypes.CDLL)
 
 
-def library() -> ctypes.CDLL:
+def code() -> ctypes.CDLL:
     """NotThere where it is not."""
     if isinstance(found := _loaded(), ctypes.CDLL):
         return found

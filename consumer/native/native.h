@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || !defined(__SIZEOF_INT128__)
 #error "written for processors of 64 bits whose words begin with their lowest byte"
@@ -12,3 +13,12 @@
 
 /* A digest of the sources that the library was made of. */
 EXPORTED const char *native_sources(void);
+
+enum { WORD = 8 };
+
+/* The word that begins there. */
+static inline uint64_t load(const uint8_t *from) {
+    uint64_t word;
+    memcpy(&word, from, WORD);
+    return word;
+}

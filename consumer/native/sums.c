@@ -6,8 +6,6 @@
 
 #include "sums.h"
 
-#include <string.h>
-
 typedef unsigned __int128 wide;
 
 enum { PIECE = SUMS_PIECE, FRACTION = 52, EXPONENT = 0x7ff };
@@ -21,6 +19,17 @@ static inline uint64_t bits_of(double value) {
 }
 
 static inline int32_t exponent_of(uint64_t bits) { return (int32_t)(bits >> FRACTION) & EXPONENT; }
+
+/* The integer that a double is, times a power of two that its exponent tells. */
+static inline uint64_t integer_of(uint64_t bits) {
+    return (bits & (((uint64_t)1 << FRACTION) - 1)) | ((uint64_t)(exponent_of(bits) > 0) << FRACTION);
+}
+
+/* How far above the base its lowest bit stands: the smallest doubles stand where those of exponent 1 do. */
+static inline uint32_t place_of(uint64_t bits, int32_t base) {
+    const int32_t exponent = exponent_of(bits);
+    return (uint32_t)((exponent > 0 ? exponent : 1) - base);
+}
 
 bool sums_span(const double *values, int64_t count, int32_t *least, int32_t *greatest) {
     int32_t low = EXPONENT, high = 0;
@@ -40,12 +49,10 @@ void sums_add(const double *values, const int32_t *codes, int64_t count, int32_t
         const int32_t code = codes ? codes[at] : 0;
         if (code < 0)
             continue;
-        const uint64_t bits = bits_of(values[at]);
-        const int32_t exponent = exponent_of(bits);
-        const uint64_t whole = (bits & (((uint64_t)1 << FRACTION) - 1)) | ((uint64_t)(exponent > 0) << FRACTION);
+        const uint64_t bits = bits_of(values[at]), whole = integer_of(bits);
         if (whole == 0)
             continue;
-        const uint32_t place = (uint32_t)((exponent > 0 ? exponent : 1) - base), piece = place / PIECE;
+        const uint32_t place = place_of(bits, base), piece = place / PIECE;
         const uint32_t shift = place % PIECE;
         const int64_t sign = (int64_t)bits >> 63;
         const uint64_t rest = whole >> (PIECE - shift);
@@ -58,12 +65,10 @@ void sums_add(const double *values, const int32_t *codes, int64_t count, int32_t
 
 void sums_add_squares(const double *values, int64_t count, int32_t base, int64_t *totals) {
     for (int64_t at = 0; at < count; at++) {
-        const uint64_t bits = bits_of(values[at]);
-        const int32_t exponent = exponent_of(bits);
-        const uint64_t whole = (bits & (((uint64_t)1 << FRACTION) - 1)) | ((uint64_t)(exponent > 0) << FRACTION);
+        const uint64_t bits = bits_of(values[at]), whole = integer_of(bits);
         if (whole == 0)
             continue;
-        const uint32_t place = 2 * (uint32_t)((exponent > 0 ? exponent : 1) - base), piece = place / PIECE;
+        const uint32_t place = 2 * place_of(bits, base), piece = place / PIECE;
         const uint32_t shift = place % PIECE;
         const wide square = (wide)whole * whole, rest = square >> (PIECE - shift);
         int64_t *total = totals + piece;

@@ -32,7 +32,7 @@ def totals(values: Floats, codes: Codes | None = None, groups: int = 1) -> Digit
         own = None if codes is None else codes[rows].ctypes.data
         pieces = np.zeros((groups, places // PIECE + 3), np.int64)
         part = values[rows]
-        native.library().sums_add(part.ctypes.data, own, len(part), base, pieces.shape[1], pieces.ctypes.data)
+        native.code().sums_add(part.ctypes.data, own, len(part), base, pieces.shape[1], pieces.ctypes.data)
         _add(digits, (base - BIAS) // WIDTH, pieces)
     return digits
 
@@ -43,7 +43,7 @@ def squares(values: Floats) -> Digits:
     for rows, base, places in _parts(values):
         pieces = np.zeros((1, 2 * places // PIECE + 4), np.int64)
         part = values[rows]
-        native.library().sums_add_squares(part.ctypes.data, len(part), base, pieces.ctypes.data)
+        native.code().sums_add_squares(part.ctypes.data, len(part), base, pieces.ctypes.data)
         _add(digits, 2 * (base - BIAS) // WIDTH, pieces)
     return digits
 
@@ -57,7 +57,7 @@ def _parts(values: Floats) -> Iterator[tuple[slice, int, int]]:
 def _span(values: Floats) -> tuple[int, int]:
     """An exponent that none is below, whose lowest bit is a digit's, and how far above it the greatest is."""
     least, greatest = ctypes.c_int32(), ctypes.c_int32()
-    if not native.library().sums_span(values.ctypes.data, len(values), ctypes.byref(least), ctypes.byref(greatest)):
+    if not native.code().sums_span(values.ctypes.data, len(values), ctypes.byref(least), ctypes.byref(greatest)):
         raise ValueError("only finite values can be summed")
     low = min(least.value, greatest.value)
     base = low - (low - BIAS) % WIDTH

@@ -2,16 +2,8 @@
 
 #include "texts.h"
 
-#include <string.h>
-
 /* Only texts that were chosen to want the same slot need more steps to theirs. */
-enum { WORD = 8, MOST_STEPS = 256 };
-
-static inline uint64_t load(const uint8_t *from) {
-    uint64_t word;
-    memcpy(&word, from, WORD);
-    return word;
-}
+enum { MOST_STEPS = 256 };
 
 /* The first bytes of a text of less than eight, zeros behind them. */
 static inline uint64_t short_word(const uint8_t *at, int64_t length) {

@@ -27,32 +27,32 @@ def encode(data: Bytes, bounds: Bounds) -> tuple[Codes, Codes] | None:
     codes, firsts = np.empty(count, np.int32), np.empty(count, np.int32)
     slots = np.zeros(1 << (2 * count).bit_length(), np.uint32)
     where = slots.ctypes.data, len(slots), codes.ctypes.data, firsts.ctypes.data
-    known = native.library().texts_encode(*_texts(data, bounds), *where)
+    known = native.code().texts_encode(*_texts(data, bounds), *where)
     return None if known < 0 else (codes, firsts[:known].copy())
 
 
 def hashes(data: Bytes, bounds: Bounds, multiplier: int) -> Hashes:
     """The polynomial of each text's bytes modulo 2**64, whose lowest coefficient is the first byte; and then mixed."""
     found = np.empty(len(bounds) - 1, np.uint64)
-    native.library().texts_hashes(*_texts(data, bounds), multiplier, found.ctypes.data)
+    native.code().texts_hashes(*_texts(data, bounds), multiplier, found.ctypes.data)
     return found
 
 
 def add_to_rows(sums: Hashes, found: Hashes, factor: int, codes: Codes) -> None:
     """Add to each row's sum the hash of its text, times *factor*; a row whose code is one too many has no text."""
     where = codes.ctypes.data, len(codes), sums.ctypes.data
-    native.library().texts_add_to_rows(found.ctypes.data, len(found), factor, *where)
+    native.code().texts_add_to_rows(found.ctypes.data, len(found), factor, *where)
 
 
 def least(found: Hashes, bits: int, used: int, registers: Hashes) -> None:
     """Lower the registers, of which the lowest *bits* of a hash tell one, to the least of the *used* bits above."""
-    native.library().texts_least(found.ctypes.data, len(found), bits, used, registers.ctypes.data)
+    native.code().texts_least(found.ctypes.data, len(found), bits, used, registers.ctypes.data)
 
 
 def sorts(data: Bytes, bounds: Bounds, table: Bytes) -> Bytes:
     """For each text the bits of all its bytes together; *table* has the bits of each of the 256."""
     found = np.empty(len(bounds) - 1, np.uint8)
-    native.library().texts_sorts(*_texts(data, bounds), table.ctypes.data, found.ctypes.data)
+    native.code().texts_sorts(*_texts(data, bounds), table.ctypes.data, found.ctypes.data)
     return found
 
 
@@ -64,7 +64,7 @@ def gather(data: bytes, begins: Codes, ends: Codes, *, quotes: bool) -> tuple[Bo
     most = int(ends.sum(dtype=np.int64) - begins.sum(dtype=np.int64))
     bounds, found = np.empty(len(begins) + 1, np.int64), np.empty(most + SLACK, np.uint8)
     where = begins.ctypes.data, ends.ctypes.data, len(begins), quotes, bounds.ctypes.data, found.ctypes.data
-    size = native.library().texts_gather(data, len(data), *where)
+    size = native.code().texts_gather(data, len(data), *where)
     return bounds, found[:size]
 
 

@@ -6,21 +6,13 @@
 
 #include "tokens.h"
 
-#include <string.h>
-
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
-enum { BLOCK = 64, WORD = 8 };
+enum { BLOCK = 64 };
 
 typedef unsigned __int128 wide;
-
-static inline uint64_t load(const uint8_t *from) {
-    uint64_t word;
-    memcpy(&word, from, WORD);
-    return word;
-}
 
 /* Marks: a bit for each of 64 bytes, the first byte's is the lowest. */
 

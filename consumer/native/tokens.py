@@ -112,7 +112,7 @@ def read(data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -
     if len({each.place for each in wanted}) < len(wanted):
         return Outcome.unusual  # a cell is handed to one column
     made = _Making(data, first_line, shape, wanted)
-    outcome = Outcome(native.library().tokens_read(ctypes.byref(made.table)))
+    outcome = Outcome(native.code().tokens_read(ctypes.byref(made.table)))
     return made.cells() if outcome is Outcome.read else outcome
 
 
@@ -121,7 +121,7 @@ def numbers(data: NDArray[np.uint8], bounds: NDArray[np.int64], mark: str) -> tu
     count = len(bounds) - 1
     found, judged = np.empty(count), np.empty(count, np.uint8)
     where = data.ctypes.data, bounds.ctypes.data, count, ord(mark), found.ctypes.data, judged.ctypes.data
-    native.library().tokens_numbers(*where)
+    native.code().tokens_numbers(*where)
     return found, judged == Judgement.hard
 
 
@@ -170,7 +170,7 @@ class _Making:
     """Room for what is found, as much as there can be, and `table`, which says where that is."""
 
     def __init__(self, data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -> None:
-        most = native.library().tokens_count(data, len(data), ord("\n"))
+        most = native.code().tokens_count(data, len(data), ord("\n"))
         fitting = min(most, len(data) // shape.width)  # a row has a byte for each cell; RLIMIT_DATA counts all room
         self._data, self._wanted = data, wanted
         self._rooms = [_room(each.type, fitting) for each in wanted]

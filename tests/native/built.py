@@ -34,7 +34,7 @@ def used(path: Path) -> Iterator[None]:
         patch.setattr(native, "LIBRARY", path)
         patch.delenv(native.SWITCH, raising=False)
         native._loaded.cache_clear()
-        native.library()
+        native.code()
         yield
     native._loaded.cache_clear()
 

@@ -29,10 +29,10 @@ def read(table: made.Table, beyond: int, chance: random.Random) -> None:
     block = ctypes.cast(process.malloc(size), ctypes.c_char_p)
     ctypes.memmove(block, table.data, size)
     making.table.data, making.table.size = block, size + beyond
-    if native.library().tokens_read(ctypes.byref(making.table)) == tokens.Outcome.read:
+    if native.code().tokens_read(ctypes.byref(making.table)) == tokens.Outcome.read:
         with suppress(UnicodeDecodeError):
             each_of(making.cells(), chance)
-    assert native.library().tokens_count(block, size, max(table.data)) == table.data.count(max(table.data))
+    assert native.code().tokens_count(block, size, max(table.data)) == table.data.count(max(table.data))
     process.free(block)
 
 

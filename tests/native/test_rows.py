@@ -196,4 +196,4 @@ def test_words_differ_by_any_of_their_bytes(length: int) -> None:
 def test_every_byte_is_counted(byte: int) -> None:
     data = bytes(random.Random(byte).choices([byte, byte ^ 1, byte ^ 128, 0, 255], k=5 * BLOCK + 7))
     for end in range(len(data)):
-        assert native.library().tokens_count(data, end, byte) == data[:end].count(byte)
+        assert native.code().tokens_count(data, end, byte) == data[:end].count(byte)
