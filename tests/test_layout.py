@@ -37,6 +37,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "clevercsv": ("protocol/intake/heading.py",),
     "jinja2": ("service/pages/", "consumer/mails/"),
     "jsonschema": ("protocol/submission.py",),
+    "multipart": ("service/submissions/form.py",),
     "numpy": (*PANDAS, "consumer/executors/forkserver.py"),
     "obstore": ("protocol/files/",),
     "pandas": PANDAS,

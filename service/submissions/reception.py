@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Protocol
 
-from aiohttp import BodyPartReader, content_disposition_filename, parse_content_disposition, web
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
@@ -20,6 +19,7 @@ from protocol.kinds import KindInfo
 from protocol.submission import Fields
 from service.limits import Limits
 from service.problems import Refused, refuse_faults
+from service.submissions.form import Form, Part
 from service.submissions.patience import Patience
 from service.submissions.uploads import BLOCK, Upload
 
@@ -104,75 +104,44 @@ async def _receive_form(
     request: web.Request, fields: Known, store: Store, patience: Patience, limits: Limits
 ) -> Received:
     upload: Upload | None = None
-    async for part in _parts(request, patience, limits.fields):
-        name, filename = names_of(part.headers.get("Content-Disposition"))
-        if name == "file" and upload is None:
-            upload = await _receive_file(part, filename, fields, store, patience)
-        elif name == "file":
+    form = Form(request.headers["Content-Type"], read_body(request, patience), limits.fields)
+    async for part in form.parts():
+        if part.name == "file" and upload is None:
+            upload = await _receive_file(part, fields, store)
+        elif part.name == "file":
             raise Refused("malformed", "One file at a time: the field file is there twice.")
         else:
-            fields.add(name, await _read_field(part, name, patience, limits.field))
+            fields.add(part.name, await _read_field(part, limits.field))
     return Received(fields, upload)
 
 
-@lru_cache(maxsize=64)
-def names_of(disposition: str | None) -> tuple[str, str | None]:
-    """What a part's field and file are called. Reading that takes the library as long as the rest of a part."""
-    _, told = parse_content_disposition(disposition)
-    return content_disposition_filename(told, "name") or "", content_disposition_filename(told, "filename")
-
-
-async def _parts(request: web.Request, patience: Patience, most: int) -> AsyncIterator[BodyPartReader]:
-    try:
-        reader = await request.multipart()
-        for _number in range(most):
-            part = await patience.wait(reader.next())
-            if part is None:
-                return
-            if not isinstance(part, BodyPartReader):
-                raise Refused("malformed", "A form inside a form is not understood.")
-            yield part
-    except BROKEN as exc:
-        raise Refused("malformed", "The form is broken or ends too early.") from exc
-    raise Refused("malformed", f"A form may have {most} fields.")
-
-
-async def _receive_file(
-    part: BodyPartReader, filename: str | None, fields: Known, store: Store, patience: Patience
-) -> Upload | None:
-    first = await _read(part, patience) if filename == "" else b""
-    if filename == "" and not first:  # what a browser sends where no file was chosen
+async def _receive_file(part: Part, fields: Known, store: Store) -> Upload | None:
+    pieces = part.pieces()
+    first = await anext(pieces, b"") if part.filename == "" else b""
+    if part.filename == "" and not first:  # what a browser sends where no file was chosen
         return None
-    name = check_name(fields.one("filename") or filename or submission.DEFAULT_NAME)
+    name = check_name(fields.one("filename") or part.filename or submission.DEFAULT_NAME)
     told = {"kind", "params", "reading"} <= fields.values.keys()
-    return await store(_file(first, part, patience), name, fields.options() if told else None)
+    return await store(_file(first, pieces), name, fields.options() if told else None)
 
 
-async def _file(first: bytes, part: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
+async def _file(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if first:
         yield first
-    while not part.at_eof():
-        if block := await _read(part, patience):  # the first or last piece may be empty
-            yield block
+    async for piece in pieces:
+        yield piece
 
 
-async def _read(part: BodyPartReader, patience: Patience) -> bytes:
-    try:
-        return bytes(await patience.wait(part.read_chunk(BLOCK)))
-    except BROKEN as exc:
-        raise Refused("malformed", "The form is broken or ends too early.") from exc
-
-
-async def _read_field(part: BodyPartReader, name: str, patience: Patience, most: int) -> str:
+async def _read_field(part: Part, most: int) -> str:
     value = bytearray()
-    while not part.at_eof():
-        value += await _read(part, patience)
+    async for piece in part.pieces():
+        value += piece
         if len(value) > most:
-            raise Refused("malformed", f"The field {submission.shorten(name)} is longer than {most:,} bytes.")
+            raise Refused("malformed", f"The field {submission.shorten(part.name)} is longer than {most:,} bytes.")
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise Refused("malformed", f"The field {submission.shorten(name)} is not UTF-8.") from None
+        raise Refused("malformed", f"The field {submission.shorten(part.name)} is not UTF-8.") from None
 
 
 def check_name(raw: str) -> str:

@@ -1,0 +1,78 @@
+"""Reads a form off the wire, part after part, each piece of one as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from typing import TypeAlias
+
+from aiohttp import content_disposition_filename, parse_content_disposition
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from service.problems import Refused
+
+LINE, LINES = 8190, 64  # the longest header of a part in bytes, and how many it may have
+BOUNDARY = 70  # characters (RFC 2046, 5.1.1)
+AS_SENT = "latin-1"  # each byte a character, so that any can be decoded as it is meant
+
+
+class Form:
+    """The parts of a form of this *media_type*, *most* at most, each to be read to its end before the next."""
+
+    def __init__(self, media_type: str, blocks: AsyncIterator[bytes], most: int) -> None:
+        self._events, self._most = _events(media_type, blocks), most
+
+    async def parts(self) -> AsyncIterator[Part]:
+        number = 0
+        async for event in self._events:
+            if isinstance(event, MultipartSegment):
+                number += 1
+                if number > self._most:
+                    raise Refused("malformed", f"A form may have {self._most} fields.")
+                yield Part(event, self._events)
+
+
+class Part:
+    """A field or a file: what it is called, and its bytes, once."""
+
+    def __init__(self, segment: MultipartSegment, events: AsyncIterator[Event]) -> None:
+        if (segment.content_type or "").startswith("multipart/"):
+            raise Refused("malformed", "A form inside a form is not understood.")
+        self._events = events
+        self.name, self.filename = _names(segment.header("Content-Disposition"))
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        async for event in self._events:
+            if not isinstance(event, bytes):  # the end of the part
+                return
+            yield event
+
+
+Event: TypeAlias = MultipartSegment | bytes | None
+
+
+async def _events(media_type: str, blocks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+    """The head of a part, its pieces, and None where it ends; as often as there are parts."""
+    try:
+        with PushMultipartParser(
+            _boundary(media_type), header_charset=AS_SENT, max_header_size=LINE, max_header_count=LINES
+        ) as parser:
+            async for block in blocks:
+                for event in parser.parse(block):
+                    yield event
+    except (MultipartError, UnicodeError) as exc:
+        raise Refused("malformed", "The form is broken or ends too early.") from exc
+
+
+def _boundary(media_type: str) -> str:
+    boundary = parse_options_header(media_type)[1].get("boundary", "")
+    if len(boundary) > BOUNDARY:
+        raise Refused("malformed", f"The boundary of the form has more than {BOUNDARY} characters.")
+    return str(boundary)
+
+
+@lru_cache(maxsize=64)
+def _names(disposition: str) -> tuple[str, str | None]:
+    """What a part's field and file are called. Reading that takes the library as long as the rest of a part."""
+    _, told = parse_content_disposition(disposition.encode(AS_SENT).decode(errors="surrogateescape"))
+    return content_disposition_filename(told, "name") or "", content_disposition_filename(told, "filename")
