@@ -128,7 +128,7 @@ static inline bool plain_number(const uint8_t *at, const uint8_t *end, uint8_t m
     return true;
 }
 
-enum judgement { GOOD, BAD, HARD };
+enum judgement { GOOD, MISSING, WRONG, HARD, JUDGEMENTS };
 
 static inline bool is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
 
@@ -177,7 +177,7 @@ static enum judgement long_number(const uint8_t *at, const uint8_t *end, uint8_t
     if (any && at < end && (*at == 'e' || *at == 'E'))
         at = add_exponent(at + 1, end, &power);
     if (!any || at != end)
-        return BAD;
+        return WRONG;
     return !hard && scaled(digits, power, number) ? GOOD : HARD;
 }
 
@@ -189,7 +189,7 @@ static __attribute__((noinline)) enum judgement number_of(const uint8_t *at, con
         end--;
     *number = __builtin_nan("");
     if (at == end)
-        return required ? BAD : GOOD;
+        return required ? MISSING : GOOD;
     const uint8_t *begin = at;
     const bool negative = *at == '-';
     if (negative || *at == '+')
@@ -198,7 +198,7 @@ static __attribute__((noinline)) enum judgement number_of(const uint8_t *at, con
     const enum judgement judged = long_number(at, end, mark, &found);
     if (judged == GOOD)
         *number = negative ? -found : found;
-    return judged == BAD && !is_plain(begin, end) ? HARD : judged;
+    return judged == WRONG && !is_plain(begin, end) ? HARD : judged;
 }
 
 /* Coded texts */
@@ -277,17 +277,19 @@ static inline struct cell cell_of(const struct tokens_table *table, const struct
     return cell;
 }
 
-static void numbers_of(const struct tokens_table *table, const struct tokens_column *column,
-                       const struct batch *batch, int32_t first, uint8_t *judged) {
+static void numbers_of(const struct tokens_table *table, const struct batch *batch, int32_t nth) {
+    const struct tokens_column *column = &table->column[nth];
+    const int32_t first = nth * batch->most;
     double *numbers = column->numbers + table->good;
+    uint16_t *judged = table->judged + table->good;
     const uint8_t mark = table->mark;
     for (int32_t row = 0; row < batch->rows; row++) {
         const struct cell cell = cell_of(table, batch, first + row);
         if (cell.end - table->data >= WORD && plain_number(cell.begin, cell.end, mark, &numbers[row]))
             continue;
         const enum judgement found = number_of(cell.begin, cell.end, mark, column->required, &numbers[row]);
-        if (found != GOOD && judged[row] != BAD)
-            judged[row] = (uint8_t)found;
+        if (found != GOOD && judged[row] == GOOD)
+            judged[row] = (uint16_t)(nth * JUDGEMENTS + (int32_t)found);
     }
 }
 
@@ -313,13 +315,12 @@ static void places_of(const struct tokens_table *table, const struct tokens_colu
 }
 
 static bool convert(struct tokens_table *table, struct batch *batch) {
-    uint8_t *judged = table->judged + table->good;
-    memset(judged, GOOD, (size_t)batch->rows);
+    memset(table->judged + table->good, GOOD, (size_t)batch->rows * sizeof *table->judged);
     for (int32_t nth = 0; nth < table->columns; nth++) {
         struct tokens_column *column = &table->column[nth];
         const int32_t first = nth * batch->most;
         if (column->type == TOKENS_NUMBER)
-            numbers_of(table, column, batch, first, judged);
+            numbers_of(table, batch, nth);
         else if (column->type == TOKENS_TEXT)
             places_of(table, column, batch, first);
         else if (!codes_of(table, column, batch, first))

@@ -34,7 +34,7 @@ struct tokens_table {
     const int32_t *places;
     struct tokens_column *column;
     int32_t *begins, *lines;
-    uint8_t *judged;
+    uint16_t *judged;
     int32_t *misfit_rows, *misfit_widths;
     int64_t most_rows, most_misfits; /* in columns and judged only as many as fit: one has a byte for each cell */
     int64_t rows, good, misfits;

@@ -31,11 +31,12 @@ class Type(IntEnum):
 
 
 class Judgement(IntEnum):
-    """Of a row: whether its numbers are good, or one is surely none, or one has to be looked at again."""
+    """Of a number: whether it is good, or surely none, or has to be looked at again."""
 
     good = 0
-    bad = 1
-    hard = 2
+    missing = 1
+    not_a_number = 2
+    hard = 3
 
 
 class Outcome(IntEnum):
@@ -73,11 +74,12 @@ class Text:
 class Cells:
     """Of the rows that have as many cells as they should, the columns and judgements; of all rows, where they begin.
 
+    `judged` is the judgement of a row's first number that is not good, and len(Judgement) times its column's place.
     `lines` tells on which lines. Misfits are told by their place among all rows; a width of 0 is a line of blanks.
     """
 
     columns: tuple[NDArray[np.float64] | Words | Text, ...]  # doubles, NaN where a cell is no number
-    judged: NDArray[np.uint8]
+    judged: NDArray[np.uint16]
     begins: Ints
     lines: Ints
     misfits: Ints
@@ -178,7 +180,7 @@ class _Making:
         places = np.full(shape.width, len(wanted), np.int32)
         places[[each.place for each in wanted]] = np.arange(len(wanted))
         self._rows = {"begins": np.empty(most, np.int32), "lines": np.empty(most, np.int32)}
-        self._rows |= {"judged": np.empty(fitting, np.uint8), "places": places}
+        self._rows |= {"judged": np.empty(fitting, np.uint16), "places": places}
         self._rows |= {name: np.empty(MOST_MISFITS, np.int32) for name in ("misfit_rows", "misfit_widths")}
         self.table = _Table(
             data=data,

@@ -33,6 +33,8 @@ class Rejects:
 
     def add(self, places: Places, reasons: npt.NDArray[np.uint16], vocabulary: tuple[str, ...]) -> Rejects:
         """With more rows, whose reasons are numbered in a vocabulary of their own."""
+        if not len(self.places):
+            return Rejects(places, reasons, vocabulary)
         both = np.concatenate([self.places, places])
         shifted = np.where(reasons == UNTOLD, reasons, reasons + len(self.vocabulary))
         numbers = np.concatenate([self.reasons, shifted]).astype(np.uint16)

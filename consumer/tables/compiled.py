@@ -15,7 +15,7 @@ from consumer.native import tokens
 from consumer.native.tokens import Cells, Judgement, Outcome, Shape, Text, Type, Wanted, Words
 from consumer.tables import values
 from consumer.tables.cells import as_array
-from consumer.tables.converted import TYPES, UNTOLD, Converted
+from consumer.tables.converted import TYPES, Converted
 from consumer.tables.learned import Learned
 from consumer.tables.misfits import Misfits
 from consumer.tables.rows import Flags, Places, Rows
@@ -69,14 +69,15 @@ class Compiled:
 
 
 def _found(data: bytes, cells: Cells, columns: Sequence[Column]) -> Found:
-    reasons = np.where(cells.judged == Judgement.bad, np.uint16(UNTOLD), np.uint16(0))
-    taken = []
-    for found, column in zip(cells.columns, columns, strict=True):
+    reasons, taken = cells.judged.copy(), []
+    hard = np.flatnonzero(reasons % len(Judgement) == Judgement.hard)
+    reasons[hard] = 0  # until they are looked at again; all other judgements are reasons
+    for nth, (found, column) in enumerate(zip(cells.columns, columns, strict=True)):
         value, bad = _taken(found, column)
         taken.append(value)
         if bad is not None:
-            reasons[bad] = UNTOLD
-    hard = np.flatnonzero(cells.judged == Judgement.hard)
+            missing, before = np.uint16(nth * len(values.Why) + values.Why.missing), reasons[bad]
+            reasons[bad] = np.where((before > 0) & (before < missing), before, missing)
     bounds = np.append(cells.begins, np.int32(len(data)))
     blank = cells.widths == 0
     odd, widths = cells.misfits.astype(np.uint32), cells.widths.astype(np.uint32)

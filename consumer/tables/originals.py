@@ -72,10 +72,16 @@ class Originals:
 
     def texts(self, places: Places) -> list[tuple[str, ...]] | None:
         """The same of a few rows that Python can split; None where they are others."""
-        columns = len(self.layout.header)
-        if len(places) > AT_HAND or (self.widths(places) != columns).any():
+        if len(places) > AT_HAND or (self.widths(places) != len(self.layout.header)).any():
             return None
-        return split(self.bytes_of(places), self.layout.delimiter, columns)
+        return self._split(self.bytes_of(places))
+
+    def every_text(self) -> list[tuple[str, ...]] | None:
+        """The same of all rows, which need not be found for that."""
+        return None if self.count > AT_HAND or len(self.misfits.places) else self._split(self.data)
+
+    def _split(self, data: bytes) -> list[tuple[str, ...]] | None:
+        return split(data, self.layout.delimiter, len(self.layout.header))
 
     def widths(self, places: Places) -> Places:
         """How many cells these rows have."""

@@ -86,6 +86,8 @@ class Reading:
     def _misfits(self, originals: Originals) -> Rejects:
         """The rows with too few cells or, unless a surplus is ignored, too many."""
         columns, odd = len(self.layout.header), originals.misfits
+        if not len(odd.places):
+            return Rejects(odd.places, np.zeros(0, np.uint16), ())
         bad = odd.widths < columns if self.ignores_surplus else odd.widths > 0
         widths, reasons = np.unique(odd.widths[bad], return_inverse=True)
         words = (f"{self._misfit(width)}: {width} of {columns} cells" for width in widths)

@@ -90,10 +90,9 @@ class Rejected:
 def lines(layout: Layout, rows: Sequence[Aside]) -> bytes:
     """Lines of rejected.csv: the cells as they stood, the line, the reason. The rows come from one way of reading."""
     numbers, originals = np.concatenate([row.lines for row in rows]), _originals(layout, rows)
-    every = np.arange(len(numbers))
-    if few := originals.texts(every):
+    if few := originals.every_text():
         return write.spelled([*few, [str(number) for number in numbers.tolist()], _few_reasons(rows, few)])
-    cells = originals.cells(every, surplus=True)
+    cells = originals.cells(np.arange(len(numbers)), surplus=True)
     return write.lines([*cells, pa.array(numbers).cast(pa.string()), _reasons(rows, cells)])
 
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from consumer.native import tokens
 from consumer.native.tokens import Judgement, Shape, Type, Wanted
+from consumer.tables.values import Why
 from tests.tables import oracle
 
 pytestmark = pytest.mark.usefixtures("installed")
-GOOD, BAD, HARD = Judgement
+GOOD, MISSING, BAD, HARD = Judgement
 
 
 def judged(cells: Sequence[str], mark: str = ".", *, required: bool = True) -> list[tuple[float, Judgement]]:
@@ -58,7 +59,8 @@ def check(cells: Sequence[str], mark: str = ".") -> list[Judgement]:
     same_beside(cells, mark, found)
     for cell, (value, sure) in zip(cells, found, strict=True):
         expected, _ = oracle.number(cell.strip(), mark)
-        assert sure in {HARD, BAD if expected is None else GOOD}, f"{cell:.60}"
+        bad = BAD if cell.strip() else MISSING
+        assert sure in {HARD, bad if expected is None else GOOD}, f"{cell:.60}"
         assert sure != GOOD or struct.pack("d", value) == struct.pack("d", expected), f"{cell:.60}"
         assert sure == GOOD or math.isnan(value), f"{cell:.60}"
     return [sure for _, sure in found]
@@ -181,17 +183,23 @@ def test_what_may_have_white_space_that_is_not_known_here_is_left_to_others(cell
 
 
 @pytest.mark.parametrize("cell", ["", " ", "\t", " \t "])
-def test_a_blank_cell_is_bad_only_where_a_number_is_required(cell: str) -> None:
-    for required, right in ((True, BAD), (False, GOOD)):
+def test_a_blank_cell_is_missing_only_where_a_number_is_required(cell: str) -> None:
+    for required, right in ((True, MISSING), (False, GOOD)):
         [(value, sure)] = judged([cell], required=required)
         assert math.isnan(value)
         assert sure == right
 
 
-def test_one_bad_cell_makes_a_row_bad_whatever_the_others_are() -> None:
-    cells = {GOOD: "1", BAD: "x", HARD: "1e400"}
+def test_a_row_is_judged_by_its_first_cell_that_is_not_good() -> None:
+    cells = {GOOD: "1", MISSING: " ", BAD: "x", HARD: "1e400"}
     wanted = [Wanted(place, Type.number, required=True) for place in range(3)]
     rows = [(a, b, c) for a in cells for b in cells for c in cells]
     data = "".join(",".join(cells[cell] for cell in row) + "\n" for row in rows).encode()
     found = tokens.read(data, 1, Shape(3, ",", ".", rowwise=False), wanted)
-    assert found.judged.tolist() == [BAD if BAD in row else max(row) for row in rows]
+    first = [next((place * len(Judgement) + cell for place, cell in enumerate(row) if cell), GOOD) for row in rows]
+    assert found.judged.tolist() == first
+
+
+def test_what_is_said_of_a_bad_cell_has_the_number_of_the_reason_that_users_are_told() -> None:
+    assert len(Judgement) == len(Why)
+    assert {each.name: each for each in (MISSING, BAD)} == {each.name: each for each in (Why.missing, Why.not_a_number)}

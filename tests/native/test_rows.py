@@ -42,8 +42,9 @@ def read(table: Table, first_line: int = 1) -> Cells | Outcome:
         values = [value_of(cell.strip(), wanted, table.shape.mark) for cell in cells]
         assert all(same(*both) for both in zip(column.tolist(), values, found.judged, strict=True))
         right = [before and value is not None for before, value in zip(right, values, strict=True)]
-    sure = [None if judged == Judgement.hard else judged == Judgement.good for judged in found.judged]
-    assert all(judged in {None, good} for judged, good in zip(sure, right, strict=True))
+    judged = [Judgement(number % len(Judgement)) for number in found.judged.tolist()]
+    sure = [None if each == Judgement.hard else each == Judgement.good for each in judged]
+    assert all(told in {None, good} for told, good in zip(sure, right, strict=True))
     return found
 
 
