@@ -147,13 +147,15 @@ def _limit(mean: float | None, std: float | None, params: SalesParams) -> float 
 def _by_region(total: Sales) -> pd.DataFrame:
     regions = total.regions
     columns = (
-        pd.Series(regions.names, dtype="str"),
+        pd.array(regions.names, dtype="str"),
         regions.totals("revenue"),
         regions.means("revenue"),
         regions.totals("quantity"),
         regions.means("discount"),
     )
-    return pd.DataFrame(dict(enumerate(columns))).set_axis(SUMMARY, axis="columns")
+    frame = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(len(regions.names)), copy=False)
+    frame.columns = SUMMARY
+    return frame
 
 
 KIND = Kind(

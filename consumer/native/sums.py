@@ -66,8 +66,9 @@ def _span(values: Floats) -> tuple[int, int]:
 
 def _add(digits: Digits, level: int, totals: NDArray[np.int64]) -> None:
     """Pieces as two digits each, of which the lower one is never negative."""
-    for nth in range(totals.shape[1]):
-        piece = totals[:, nth]
-        for at, found in ((level + 2 * nth, piece & ((1 << WIDTH) - 1)), (level + 2 * nth + 1, piece >> WIDTH)):
-            if found.any():
-                digits[at] = digits[at] + found if at in digits else found
+    pieces = totals.T
+    found = np.empty((2 * len(pieces), len(totals)), np.int64)
+    found[::2], found[1::2] = pieces & ((1 << WIDTH) - 1), pieces >> WIDTH
+    for nth in np.flatnonzero(found.any(axis=1)).tolist():
+        at = level + nth
+        digits[at] = digits[at] + found[nth] if at in digits else found[nth]

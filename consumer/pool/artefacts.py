@@ -70,4 +70,5 @@ class Artefacts:
 
 
 def as_json(value: Any) -> bytes:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True).encode() + b"\n"
+    """On one line: Python's own encoder, which is the only one that indents, takes three times as long."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True).encode() + b"\n"

@@ -68,8 +68,11 @@ def texts(series: pd.Series[Any]) -> list[str]:
     """The values of a column as they are written; a missing one is an empty cell."""
     if pd.api.types.is_float_dtype(series.dtype):
         return [decimals.text(value) for value in _doubles(series).tolist()]
+    values = series.tolist()
+    if all(type(value) is str for value in values):  # then none is missing
+        return values
     missing = series.isna().tolist()
-    return ["" if gone else str(value) for value, gone in zip(series, missing, strict=True)]
+    return ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)]
 
 
 def column(series: pd.Series[Any]) -> pa.Array:
