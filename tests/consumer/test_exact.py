@@ -92,6 +92,14 @@ def test_a_group_has_the_sum_and_mean_of_its_own_values(rows):
         assert mean == nearest(sum(values) / len(values)) if values else math.isnan(mean)
 
 
+@given(st.lists(st.tuples(FINITE | EDGES | MONEY, MONEY, st.integers(-1, 4)), max_size=40))
+def test_a_code_has_the_sums_of_its_own_values_and_minus_one_has_none(rows):
+    numbers, codes = [array([row[nth] for row in rows]) for nth in (0, 1)], np.array([row[2] for row in rows], np.int64)
+    for nth, sums in enumerate(Sums.by_code(numbers, codes, 5)):
+        own = [sum((Fraction(row[nth]) for row in rows if row[2] == code), Fraction(0)) for code in range(5)]
+        assert sums.nearest.tolist() == [nearest(total) for total in own]
+
+
 @given(st.lists(FINITE | MONEY, min_size=2, max_size=30))
 def test_mean_variance_and_deviation_are_rounded_once(values):
     moments, n = Moments.of(array(values)), len(values)
