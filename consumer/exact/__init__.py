@@ -114,6 +114,13 @@ class Sums:
         return (units << WIDTH * low, 1) if low > 0 else (units, 1 << -WIDTH * low)
 
     @property
+    def ratio(self) -> tuple[int, int]:
+        """The only sum as such a fraction, without numpy."""
+        low = min((0, *self.digits))
+        units = sum(digits.item() << WIDTH * (level - low) for level, digits in self.digits.items())
+        return units, 1 << -WIDTH * low
+
+    @property
     def nearest(self) -> Floats:
         """The sums, each rounded once, to the nearest double (beyond the largest: infinity)."""
         units, denominator = self.ratios()
@@ -122,7 +129,7 @@ class Sums:
     @property
     def value(self) -> float:
         """The sum of the only group."""
-        return float(self.nearest[0])
+        return quotient(*self.ratio)
 
     def means(self, counts: Ints) -> Floats:
         """Each sum over its count, rounded once; NaN where the count is 0."""
@@ -148,7 +155,8 @@ class Moments:
     @property
     def mean(self) -> float | None:
         """Rounded once; None without values."""
-        return float(self.total.means(np.array([self.count]))[0]) if self.count else None
+        units, below = self.total.ratio
+        return quotient(units, self.count * below) if self.count else None
 
     @property
     def variance(self) -> float | None:
@@ -162,8 +170,8 @@ class Moments:
 
     def _variance(self) -> tuple[int, int]:
         """(n * sum of squares - square of sum) / (n * (n - 1)) as a fraction: nothing cancels in integers."""
-        (total,), below = self.total.ratios()
-        (squares,), below_squares = self.squares.ratios()
+        total, below = self.total.ratio
+        squares, below_squares = self.squares.ratio
         n = self.count
         return n * squares * below**2 - total**2 * below_squares, n * (n - 1) * below_squares * below**2
 

@@ -80,7 +80,7 @@ def select(frame: pd.DataFrame, before: Heights | None, _total: Heights, _params
 def running_means(heights: Floats, before: Heights | None) -> npt.NDArray[np.int64]:
     """For each height the mean of those before it, rounded once to a double and then cut off to an integer."""
     rows = before.rows if before else 0
-    (units,), below = before.total.ratios() if before else ((0,), 1)
+    units, below = before.total.ratio if before else (0, 1)
     first = not rows and len(heights) > 0
     counts = np.arange(rows, rows + len(heights)) + np.concatenate([[first], np.zeros(max(0, len(heights) - 1), int)])
     sums = _plain_sums(heights, units, below)
