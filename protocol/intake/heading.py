@@ -166,7 +166,7 @@ def _clever(text: bytes, found: dict[str, int]) -> str:
 def _skips_blanks(text: bytes, delimiter: str) -> bool:
     """Whether blanks before a quote belong to the quoting: where any cell looks so, all such cells must close well."""
     sample = text[:_BLANKS_SAMPLE]
-    if b'"' not in sample or b' "' not in sample or not _BLANK_QUOTE.search(sample):
+    if b'"' not in sample or not _BLANK_QUOTE.search(sample):  # a byte is found at once, and most tables have none
         return False
     looks = [cell for cell in scanning.cell_pattern(delimiter.encode(), blanks=True).finditer(sample) if cell["blank"]]
     whole = [cell for cell in looks if cell.end() < len(sample)] or looks
