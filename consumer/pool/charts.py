@@ -33,8 +33,7 @@ def render(spec: dict[str, Any]) -> Rendered:
 
 def _draw(spec: dict[str, Any]) -> Rendered:
     svg = vl_convert.vegalite_to_svg(spec, config=LOOKS, allowed_base_urls=[])
-    png = vl_convert.vegalite_to_png(spec, scale=SCALE, config=LOOKS, allowed_base_urls=[])
-    return Rendered(svg.encode(), png)
+    return Rendered(svg.encode(), vl_convert.svg_to_png(svg, scale=SCALE))
 
 
 def _without_pairs(spec: dict[str, Any]) -> dict[str, Any]:
