@@ -84,7 +84,7 @@ async def run(
                 group.create_task(asyncio.to_thread(prepare), name="intake"),
             ]
             if renderer:
-                chores.append(group.create_task(renderer.retire(), name="renderer"))
+                chores.append(group.create_task(renderer.run(), name="renderer"))
             working = group.create_task(worker.run(), name="worker")
             compiled = settings.native and native.is_there()
             log.info("consumer takes jobs", extra={"action": "ready", "slots": len(slots), "compiled": compiled})

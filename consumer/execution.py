@@ -83,10 +83,16 @@ class Execution:
         self._meter.add(size=whole.size - whole.begin, rows=whole.rows, rejected=whole.rejected)
         return await self._succeed(whole.finished)
 
+    async def _expect_charts(self) -> None:
+        """Now, for while one slot looks at the table the others have nothing to do."""
+        if (renderer := self._mill.renderer) and await self._calls.call("draws", "looking at its kind"):
+            renderer.expect()
+
     async def _plan(self) -> Plan:
         plan = await self._checkpoints.plan()
         if plan is None:
             await self._tell(force=True)
+            await self._expect_charts()
             plan = await self._calls.call("plan", "looking at the table")
             await self._checkpoints.keep("plan", 0, plan)
         await self._standing.revise(findings=plan.findings)

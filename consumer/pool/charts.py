@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import vl_convert
@@ -14,6 +15,7 @@ LOOKS = {
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "background": "white",
 }  # the first comes with the renderer
+LEAST = {"mark": "bar", "data": {"values": [{}]}}
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
@@ -29,6 +31,12 @@ def render(spec: dict[str, Any]) -> Rendered:
         return _draw(spec)
     except ValueError:  # it trips over an emoji that it has cut in two, to make a label fit
         return _draw(_without_pairs(spec))
+
+
+@cache
+def get_ready() -> None:
+    """Draw something: in a new process the first chart takes half a second, for V8 and Vega start with it."""
+    _draw(LEAST)
 
 
 def _draw(spec: dict[str, Any]) -> Rendered:

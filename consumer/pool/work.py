@@ -38,6 +38,11 @@ def runs_errands(kind: str) -> bool:
     return catalogue.find(kind).each is not None
 
 
+def draws(task: Task) -> bool:
+    """Whether its report will have charts."""
+    return catalogue.find(task.kind).chart is not None
+
+
 def peak() -> int:
     return weight.peak()
 

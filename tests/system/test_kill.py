@@ -40,11 +40,15 @@ def in_the_second_pass(job: dict[str, Any]) -> bool:
     return job["progress"]["phase"] == "selecting"
 
 
+def while_pieces_are_joined(job: dict[str, Any]) -> bool:
+    return job["progress"]["phase"] == "finishing"
+
+
 def when_final(job: dict[str, Any]) -> bool:
     return job["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("moment", [at_once, half_way, in_the_second_pass, when_final])
+@pytest.mark.parametrize("moment", [at_once, half_way, in_the_second_pass, while_pieces_are_joined, when_final])
 async def test_a_killed_process_loses_nothing_and_repeats_no_finished_chunk(start, sales, moment):
     table = sales(3000 * KIB)
     expected = await reference(start, table)
