@@ -24,7 +24,7 @@ from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task, Wh
 from protocol.job import Job
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
-FINISHING = 0.6  # seconds that artefacts and charts take, until a job of the kind has shown how long
+FINISHING = 0.2  # seconds that artefacts and charts take, until a job of the kind has shown how long
 SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
 Given = Callable[[int], Sequence[Any]]  # what a step is given for a chunk, beside the chunk
 SHOWN_IN = {"reading", "running errands", "loading"}  # the phases in which there is more to report by and by
@@ -148,8 +148,8 @@ class Execution:
         phase = "running errands" if plan.terms else phase
         self._meter.start(phase, bytes_total=stretch.size, bytes_done=stretch.begin + done, passes_left=left)
 
-    def _add(self, run: Run, size: int = 0) -> None:
-        self._meter.add(size=size, rows=run.rows, rejected=run.rejected)
+    def _add(self, run: Run, size: int = 0, chunk: int | None = None) -> None:
+        self._meter.add(size=size, rows=run.rows, rejected=run.rejected, chunk=chunk)
         self._runs = tuple(sorted((*self._runs, run), key=lambda r: r.start))
 
     async def _drain(self, left: Iterator[int], step: str, plan: Plan, given: Given, results: Any) -> None:
@@ -158,7 +158,6 @@ class Execution:
             lent = partial(self._meter.begin, index, stretch.sizes[index])
             arguments = plan.survey, stretch.chunks[index], *given(index)
             result = await self._calls.call(step, stretch.name(index), *arguments, lent=lent)
-            self._meter.leave(index)
             await self._checkpoints.keep(step, index, result)
             results[index] = result
             self._lane.offer()
@@ -166,9 +165,9 @@ class Execution:
 
     async def _count(self, plan: Plan, index: int, result: Milled | Selected) -> None:
         if isinstance(result, Milled):
-            self._add(plan.run(index, result), size=plan.mill.sizes[index])
+            self._add(plan.run(index, result), plan.mill.sizes[index], index)
         else:
-            self._meter.add(size=plan.select.sizes[index])
+            self._meter.add(size=plan.select.sizes[index], chunk=index)
         await self._tell()
 
     async def _load(self, plan: Plan, made: dict[int, Any]) -> None:

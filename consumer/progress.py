@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from protocol.job import Progress
 
-SAMPLES = 256  # of how far it was when; from then on every other one is let go
+SAMPLES = 256  # of how far it was when, chunks under way included; from then on every other one is let go
 WINDOW, SHARE = 3.0, 0.6  # the rate is that of so many seconds, or of so much of the time that has passed
-FEWEST = 2  # ends of chunks in that time: when the next one comes is luck
+FEWEST = 4  # ends of chunks in that time: when the next one comes is luck
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Meter:
     _bytes_before: int = 0
     _rows_before: int = 0
     _rate: float | None = field(default=None)
-    _samples: list[tuple[float, int]] = field(default_factory=list)
+    _samples: list[tuple[float, float]] = field(default_factory=list)
     _begun: dict[int, tuple[float, int]] = field(default_factory=dict)  # chunks under way: since when, and their sizes
     _worked: tuple[float, int] = (0.0, 0)  # the seconds and bytes of those that have ended
     _finishing: float | None = field(default=None)  # since when only the tail is left
@@ -56,18 +56,15 @@ class Meter:
         """A slot has taken up the chunk, which has *size* bytes."""
         self._begun[chunk] = self.clock(), size
 
-    def leave(self, chunk: int) -> None:
-        """A chunk that was begun has ended; `add` tells what it came to."""
-        since, size = self._begun.pop(chunk)
-        seconds, done = self._worked
-        self._worked = seconds + self.clock() - since, done + size
-
-    def add(self, *, size: int, rows: int = 0, rejected: int = 0) -> None:
-        """A chunk of *size* bytes is done."""
+    def add(self, *, size: int, rows: int = 0, rejected: int = 0, chunk: int | None = None) -> None:
+        """A chunk of *size* bytes is done and kept; until then the *chunk* that was begun is under way."""
+        if chunk is not None:
+            seconds, done = self._worked
+            self._worked = seconds + self.clock() - self._begun.pop(chunk)[0], done + size
         self.bytes_done += size
         self.rows += rows
         self.rejected += rejected
-        self._samples.append((self.clock(), self.bytes_done))
+        self._samples.append((now := self.clock(), self._reached(now)))
         if len(self._samples) > SAMPLES:
             del self._samples[1::2]
 
@@ -113,16 +110,14 @@ class Meter:
         return None if self._expected is None else max(0.0, self._expected - (now - self._began))
 
     def _speed(self, now: float) -> float:
-        """Bytes a second of late. From one chunk's end on: what was under way then stands for what is now.
-
-        Before a few have ended, since the pass began, when nothing was under way.
-        """
+        """Bytes a second of late: from one chunk's end on or, before a few have ended, since the pass began."""
+        reached = self._reached(now)
         since = min(now - WINDOW, self._began + (now - self._began) * (1 - SHARE))
         for at, size in self._samples[:-FEWEST]:
-            if at >= since and now > at and self.bytes_done > size:
-                return (self.bytes_done - size) / (now - at)
+            if at >= since and now > at and reached > size:
+                return (reached - size) / (now - at)
         elapsed = now - self._began
-        return (self._reached(now) - self._bytes_before) / elapsed if elapsed > 0 else 0.0
+        return (reached - self._bytes_before) / elapsed if elapsed > 0 else 0.0
 
     def _reached(self, now: float) -> float:
         """In bytes, if chunks that have not ended are as fast as those that have."""

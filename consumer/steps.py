@@ -15,7 +15,7 @@ from protocol.job import Artefact, Finding, Job, Report
 from protocol.kept import BasedOn
 from protocol.reading import Reading
 
-LISTED = 0.15  # how long a pass takes where shortlists suffice, in lengths of one that reads the table
+LISTED = 0.12  # how long a pass takes where shortlists suffice, in lengths of one that reads the table
 WHOLE = 2**62  # a chunk size: the table is one chunk, whatever that takes
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.execution import FINISHING
 from consumer.progress import SAMPLES, Meter
 from consumer.steps import LISTED
 
@@ -133,12 +132,12 @@ RECORDED = {  # benchmarks/eta.py: `sales` on 1 GB, two slots; (seconds, megabyt
     ],
     "selecting": [(3.3, 0), (3.5, 534)],
 }
-ENDED = 4.27
+ENDED, TAIL = 4.27, 0.6  # of which the charts took the most then
 
 
 def test_after_a_fifth_of_a_job_the_time_left_is_told_within_a_quarter(meter: Meter, clock: Any) -> None:
     """Of what is left or, at the very end, of a fifth of the job."""
-    meter.tail, begun = FINISHING, clock()
+    meter.tail, begun = TAIL, clock()
     [told, passes] = [], {"reading": LISTED, "selecting": 0}
     for phase, done in RECORDED.items():
         for place, (at, megabytes) in enumerate(done):
@@ -168,13 +167,26 @@ def test_chunks_under_way_count_when_the_first_one_ends(meter: Meter, clock: Any
     meter.begin(1, 100)
     clock.pass_by(2)
     assert meter.read().eta_seconds is None
-    meter.leave(0)
-    meter.add(size=100)
+    meter.add(size=100, chunk=0)
     meter.begin(2, 100)
     assert meter.read().eta_seconds == 8.0  # 100 bytes a second, and 200 of 1000 are done
     assert meter.read().bytes_done == 100  # as far as anybody can know
     clock.pass_by(1)
     assert meter.read().eta_seconds == 9.0  # one slot is late, and does not count for more than its chunk
+
+
+def test_of_two_slots_that_end_together_whichever_is_counted_first_the_time_left_is_that_of_both(
+    meter: Meter, clock: Any
+) -> None:
+    meter.start("reading", bytes_total=1000)
+    for chunk in range(0, 10, 2):
+        meter.begin(chunk, 100)
+        meter.begin(chunk + 1, 100)
+        clock.pass_by(1)
+        meter.add(size=100, chunk=chunk)  # the other one has ended too, and is being kept
+        first = meter.read().eta_seconds
+        meter.add(size=100, chunk=chunk + 1)
+        assert first == meter.read().eta_seconds == 4 - chunk / 2  # 200 bytes a second
 
 
 def test_a_chunk_that_was_lost_and_taken_up_again_begins_anew(meter: Meter, clock: Any) -> None:
@@ -183,8 +195,7 @@ def test_a_chunk_that_was_lost_and_taken_up_again_begins_anew(meter: Meter, cloc
     clock.pass_by(60)
     meter.begin(0, 100)
     clock.pass_by(1)
-    meter.leave(0)
-    meter.add(size=100)
+    meter.add(size=100, chunk=0)
     meter.begin(1, 100)
     clock.pass_by(0.5)
     assert meter.read().eta_seconds == pytest.approx(61.5 / 150 * 850, rel=0.01)
