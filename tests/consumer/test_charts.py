@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 from xml.etree import ElementTree as ET
 
@@ -63,6 +64,14 @@ def test_the_ground_is_white_unless_the_spec_says_otherwise():
 def test_data_from_outside_is_refused():
     with pytest.raises(ValueError, match="not allowed"):
         charts.render(SPEC | {"data": {"url": "http://127.0.0.1:9/x.csv"}})
+
+
+def test_an_image_from_outside_is_refused():
+    image = {"mark": "image", "encoding": {"url": {"field": "a"}}}
+    with pytest.raises(ValueError, match="no image"):
+        charts.render(image | {"data": {"values": [{"a": "http://127.0.0.1:9/x.png"}]}})
+    inside = "data:image/png;base64," + base64.b64encode(charts.render(SPEC).png).decode()
+    assert b"<image" in charts.render(image | {"data": {"values": [{"a": inside}]}}).svg
 
 
 def test_a_file_of_this_machine_is_not_read(tmp_path):
