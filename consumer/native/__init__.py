@@ -65,7 +65,7 @@ def _loaded() -> ctypes.CDLL | NotThere:
     found.sums_span.restype, found.sums_span.argtypes = ctypes.c_bool, [_P, _I64, _P, _P]
     found.sums_add.restype, found.sums_add.argtypes = None, [_P, _P, _I64, _I32, _I32, _P]
     found.sums_add_squares.restype, found.sums_add_squares.argtypes = None, [_P, _I64, _I32, _P]
-    found.texts_encode.restype, found.texts_encode.argtypes = _I64, [_P, _P, _I64, _P, _I64, _P, _P]
+    found.texts_encode.restype, found.texts_encode.argtypes = _I64, [_P, _P, _I64, _P]
     found.texts_hashes.restype, found.texts_hashes.argtypes = None, [_P, _P, _I64, ctypes.c_uint64, _P]
     found.texts_add_to_rows.restype = found.texts_least.restype = None
     found.texts_add_to_rows.argtypes = [_P, _I64, ctypes.c_uint64, _P, _I64, _P]

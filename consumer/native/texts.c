@@ -3,19 +3,17 @@
 #include "texts.h"
 
 /* Only texts that were chosen to want the same slot need more steps to theirs. */
-enum { MOST_STEPS = 256 };
+enum { MOST_STEPS = 256, FEWEST_SLOTS = 1024 };
 
-/* The first bytes of a text of less than eight, zeros behind them. */
-static inline uint64_t short_word(const uint8_t *at, int64_t length) {
-    if (length >= 4) {
-        uint32_t first, last;
-        memcpy(&first, at, 4);
-        memcpy(&last, at + length - 4, 4);
-        return first | (uint64_t)last << (8 * (length - 4));
-    }
-    if (length == 0)
-        return 0;
-    return at[0] | (uint64_t)at[length / 2] << (8 * (length / 2)) | (uint64_t)at[length - 1] << (8 * (length - 1));
+static const uint64_t LONG = (uint64_t)1 << 63; /* marks the keys of texts of eight bytes and more */
+
+/* A text of less than eight bytes, zeros behind them; from *limit* on nothing may be read. */
+static inline uint64_t short_word(const uint8_t *at, int64_t length, const uint8_t *limit) {
+    if (limit - at >= WORD)
+        return load(at) & (((uint64_t)1 << (8 * length)) - 1);
+    uint64_t word = 0;
+    memcpy(&word, at, (size_t)length);
+    return word;
 }
 
 static inline uint64_t stirred(uint64_t hash, uint64_t word) {
@@ -23,44 +21,99 @@ static inline uint64_t stirred(uint64_t hash, uint64_t word) {
     return hash ^ (hash >> 32);
 }
 
-static inline uint64_t quick_hash(const uint8_t *at, int64_t length) {
+static inline uint64_t long_hash(const uint8_t *at, int64_t length) {
     uint64_t hash = (uint64_t)length;
-    if (length < WORD)
-        return stirred(hash, short_word(at, length));
     for (int64_t done = 0; done + WORD < length; done += WORD)
         hash = stirred(hash, load(at + done));
     return stirred(hash, load(at + length - WORD));
 }
 
 static inline bool equal(const uint8_t *one, const uint8_t *other, int64_t length) {
-    if (length < WORD)
-        return short_word(one, length) == short_word(other, length);
     for (int64_t done = 0; done + WORD < length; done += WORD)
         if (load(one + done) != load(other + done))
             return false;
     return load(one + length - WORD) == load(other + length - WORD);
 }
 
-int64_t texts_encode(const uint8_t *data, const int64_t *bounds, int64_t count, uint32_t *slots, int64_t most_slots,
-                     int32_t *codes, int32_t *firsts) {
-    const uint64_t mask = (uint64_t)most_slots - 1;
-    uint32_t known = 0;
+/* The texts, the slots, of which *mask* + 1 are in use, and the texts that were the first of their like. */
+struct search {
+    const uint8_t *data;
+    const int64_t *bounds;
+    int64_t count;
+    struct texts_slot *slots;
+    uint64_t mask;
+    int32_t *firsts;
+};
+
+static inline bool are_alike(const struct search *search, int64_t one, int64_t other) {
+    const int64_t *bounds = search->bounds, length = bounds[one + 1] - bounds[one];
+    return bounds[other + 1] - bounds[other] == length &&
+           equal(search->data + bounds[one], search->data + bounds[other], length);
+}
+
+/* The slot that the nth text has, or a free one that gets its key; NULL where others are in its way. */
+static inline struct texts_slot *slot_of(const struct search *search, int64_t nth) {
+    const uint8_t *at = search->data + search->bounds[nth], *limit = search->data + search->bounds[search->count];
+    const int64_t length = search->bounds[nth + 1] - search->bounds[nth];
+    uint64_t hash, key; /* where to look, and for what: all of a short text, or what hardly another has */
+    if (length < WORD) {
+        const uint64_t word = short_word(at, length, limit);
+        hash = stirred((uint64_t)length, word);
+        key = word | (uint64_t)length << 56;
+    } else {
+        hash = long_hash(at, length);
+        key = hash | LONG;
+    }
+    for (uint64_t step = 0; step < MOST_STEPS; step++) {
+        struct texts_slot *slot = &search->slots[(hash + step) & search->mask];
+        if (slot->known == 0) {
+            slot->key = key;
+            return slot;
+        }
+        if (slot->key == key && (key < LONG || are_alike(search, nth, search->firsts[slot->known - 1])))
+            return slot;
+    }
+    return NULL;
+}
+
+/* Takes *slots* into use instead of those before; false where texts are in each other's way. */
+static bool widen(struct search *search, int64_t slots, int32_t known) {
+    memset(search->slots, 0, (size_t)slots * sizeof *search->slots);
+    search->mask = (uint64_t)slots - 1;
+    for (int32_t code = 0; code < known; code++) {
+        struct texts_slot *slot = slot_of(search, search->firsts[code]);
+        if (!slot)
+            return false;
+        slot->known = code + 1;
+    }
+    return true;
+}
+
+int64_t texts_encode(const uint8_t *data, const int64_t *bounds, int64_t count, const struct texts_room *room) {
+    struct search search = {
+        .data = data, .bounds = bounds, .count = count, .slots = room->slots, .firsts = room->firsts};
+    int64_t slots = room->most_slots < FEWEST_SLOTS ? room->most_slots : FEWEST_SLOTS;
+    int32_t known = 0;
+    widen(&search, slots, known);
     for (int64_t nth = 0; nth < count; nth++) {
-        const uint8_t *at = data + bounds[nth];
-        const int64_t length = bounds[nth + 1] - bounds[nth];
-        uint64_t slot = quick_hash(at, length) & mask;
-        for (int steps = 0; slots[slot]; slot = (slot + 1) & mask) {
-            const int64_t other = firsts[slots[slot] - 1];
-            if (bounds[other + 1] - bounds[other] == length && equal(at, data + bounds[other], length))
-                break;
-            if (++steps == MOST_STEPS)
-                return -1;
+        struct texts_slot *slot = slot_of(&search, nth);
+        if (!slot)
+            return TEXTS_CROWDED;
+        if (slot->known == 0) {
+            search.firsts[known] = (int32_t)nth;
+            room->counts[known] = 0;
+            slot->known = ++known;
+            if (known > room->many && nth < room->head)
+                return TEXTS_DIFFER;
         }
-        if (!slots[slot]) {
-            firsts[known] = (int32_t)nth;
-            slots[slot] = ++known;
+        const int32_t code = slot->known - 1;
+        room->codes[nth] = code;
+        room->counts[code]++;
+        if (2 * (int64_t)known > slots && slots < room->most_slots) {
+            slots = 8 * slots < room->most_slots ? 8 * slots : room->most_slots;
+            if (!widen(&search, slots, known))
+                return TEXTS_CROWDED;
         }
-        codes[nth] = (int32_t)(slots[slot] - 1);
     }
     return known;
 }

@@ -6,12 +6,28 @@
 
 #include <stdbool.h>
 
+struct texts_slot {
+    uint64_t key;
+    int32_t known; /* the code of the text that has it, and one; 0 where it is free */
+};
+
+/* There are a power of two of slots, at least twice as many as texts; of the rest, as many as texts. */
+struct texts_room {
+    struct texts_slot *slots;
+    int64_t most_slots;
+    int64_t head, many;
+    int32_t *codes, *firsts;
+    int64_t *counts;
+};
+
+enum { TEXTS_CROWDED = -1, TEXTS_DIFFER = -2 };
+
 /* Numbers different texts in the order in which they appear: codes[i] is that of text i, firsts[code] the first text
- * that has it. *slots* are zeros, a power of two and at least twice as many as there are texts. Returns how many, or
- * -1 where the texts are in each other's way.
+ * that has it, counts[code] how many have it. Returns how many there are, CROWDED where the texts are in each other's
+ * way, DIFFER where more than *many* of the first *head* are different ones.
  */
-EXPORTED int64_t texts_encode(const uint8_t *data, const int64_t *bounds, int64_t count, uint32_t *slots,
-                              int64_t most_slots, int32_t *codes, int32_t *firsts);
+EXPORTED int64_t texts_encode(const uint8_t *data, const int64_t *bounds, int64_t count,
+                              const struct texts_room *room);
 
 /* A polynomial of each text's bytes, the first of which counts as it is: modulo 2**64, with this multiplier; mixed. */
 EXPORTED void texts_hashes(const uint8_t *data, const int64_t *bounds, int64_t count, uint64_t multiplier,

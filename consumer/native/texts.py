@@ -5,6 +5,10 @@ Text *i* has the bytes from `bounds[i]` to `bounds[i + 1]` of `data`.
 
 from __future__ import annotations
 
+import ctypes
+from dataclasses import dataclass
+from enum import IntEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,18 +21,47 @@ Bounds = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Hashes = NDArray[np.uint64]
 
+_P, _I64 = ctypes.c_void_p, ctypes.c_int64
+_SLOT = np.dtype([("key", np.uint64), ("known", np.int32)], align=True)
 
-def encode(data: Bytes, bounds: Bounds) -> tuple[Codes, Codes] | None:
-    """For each text the number of its like, in the order in which they appear; and the first text of each number.
 
-    None where they were chosen to take long.
-    """
+class Outcome(IntEnum):
+    """Why equal texts were not looked for to the end."""
+
+    crowded = -1  # they were chosen to take long
+    differ = -2
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """For each text the number of its like, in the order in which they appear; of each the first, and how many."""
+
+    codes: Codes
+    firsts: Codes
+    counts: NDArray[np.int64]
+
+
+class _Room(ctypes.Structure):
+    _fields_ = (
+        ("slots", _P),
+        ("most_slots", _I64),
+        ("head", _I64),
+        ("many", _I64),
+        ("codes", _P),
+        ("firsts", _P),
+        ("counts", _P),
+    )
+
+
+def encode(data: Bytes, bounds: Bounds, head: int, many: int) -> Encoded | Outcome:
+    """Differ: more than *many* of the first *head* texts are different ones."""
     count = len(bounds) - 1
+    slots, counts = np.empty(1 << (2 * count).bit_length(), _SLOT), np.empty(count, np.int64)
     codes, firsts = np.empty(count, np.int32), np.empty(count, np.int32)
-    slots = np.zeros(1 << (2 * count).bit_length(), np.uint32)
-    where = slots.ctypes.data, len(slots), codes.ctypes.data, firsts.ctypes.data
-    known = native.code().texts_encode(*_texts(data, bounds), *where)
-    return None if known < 0 else (codes, firsts[:known].copy())
+    where = {name: array.ctypes.data for name, array in (("codes", codes), ("firsts", firsts), ("counts", counts))}
+    room = _Room(slots=slots.ctypes.data, most_slots=len(slots), head=head, many=many, **where)
+    known = native.code().texts_encode(*_texts(data, bounds), ctypes.byref(room))
+    return Outcome(known) if known < 0 else Encoded(codes, firsts[:known].copy(), counts[:known].copy())
 
 
 def hashes(data: Bytes, bounds: Bounds, multiplier: int) -> Hashes:

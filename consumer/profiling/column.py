@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from consumer import native
-from consumer.native.texts import encode
+from consumer.native.texts import Encoded, Outcome, encode
 from consumer.profiling import families
 from consumer.profiling.dates import Flags, Floats, Readings
 from consumer.profiling.distinct import Distinct
@@ -67,12 +67,10 @@ class Cells:
     def of(cls, column: pa.Array, lines: Ints, room: Room) -> Cells:
         """*lines* ascend."""
         texts, there = _there(column)
-        if _differ(texts, room):
-            codes: Codes = np.arange(len(texts), dtype=np.int32)
-            counts = np.broadcast_to(_ONCE, len(texts))
+        if found := _encoded(texts, room):
+            texts, codes, counts = found
         else:
-            texts, codes = _encoded(texts)
-            counts = np.bincount(codes, minlength=len(texts))
+            codes, counts = np.arange(len(texts), dtype=np.int32), np.broadcast_to(_ONCE, len(texts))
         if there is not None:
             places, codes = codes, np.full(len(column), len(texts), codes.dtype)
             codes[there] = places
@@ -97,23 +95,26 @@ def _there(column: pa.Array) -> tuple[pa.Array, Flags | None]:
     return (column.drop_null(), np.asarray(column.is_valid())) if column.null_count else (column, None)
 
 
-def _encoded(column: pa.Array) -> tuple[pa.Array, Codes]:
-    """The different texts in the order in which they appear, and which of them each row has."""
-    octets = Octets.of(column)
-    if native.is_there() and (found := encode(octets.data, octets.bounds)):
-        codes, firsts = found
-        return column.take(pa.array(firsts)), codes
-    encoded = column.dictionary_encode()
-    return encoded.dictionary, np.asarray(encoded.indices)
+def _encoded(texts: pa.Array, room: Room) -> tuple[pa.Array, Codes, Ints] | None:
+    """The different texts in the order in which they appear, which of them each row has, and how often each occurs.
 
-
-def _differ(texts: pa.Array, room: Room) -> bool:
-    """Whether the first texts are so many different ones that looking for equal ones does not pay.
-
-    They are then too many to be kept, and of what is kept instead nothing depends on whether equal ones were found.
+    None where the first texts are so many different ones that looking for equal ones does not pay. They are then too
+    many to be kept, and of what is kept instead nothing depends on whether equal ones were found.
     """
-    head, many = texts[: 2 * room.values], ALIKE * 2 * room.values
-    return len(head) > many and len(head.unique()) > many
+    head, many = 2 * room.values, int(ALIKE * 2 * room.values)
+    if native.is_there():
+        octets = Octets.of(texts)
+        found = encode(octets.data, octets.bounds, head, many)
+        if found is Outcome.differ:
+            return None
+        if isinstance(found, Encoded):
+            return texts.take(pa.array(found.firsts)), found.codes, found.counts
+    first = texts[:head]
+    if len(first) > many and len(first.unique()) > many:
+        return None
+    encoded = texts.dictionary_encode()
+    codes = np.asarray(encoded.indices)
+    return encoded.dictionary, codes, np.bincount(codes, minlength=len(encoded.dictionary))
 
 
 @dataclass(frozen=True, eq=False)

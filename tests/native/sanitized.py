@@ -40,7 +40,7 @@ def each_of(cells: Cells, chance: random.Random) -> None:
     """What else there is to be done with them."""
     for text in cells.texts:
         data = text.data.copy()  # of exactly its size
-        codes, _ = texts.encode(data, text.bounds)
+        codes = encoded(data, text.bounds).codes
         found = texts.hashes(data, text.bounds, chance.getrandbits(64))
         texts.add_to_rows(np.zeros(len(codes), np.uint64), found[: len(found) // 2], 3, codes)
         texts.least(found, 4, 48, np.zeros(16, np.uint64))
@@ -51,9 +51,22 @@ def each_of(cells: Cells, chance: random.Random) -> None:
         sums.squares(finite)
 
 
+def encoded(data: np.ndarray, bounds: np.ndarray) -> texts.Encoded:
+    found = texts.encode(data, bounds, 0, 0)
+    assert isinstance(found, texts.Encoded)
+    return found
+
+
+def many(count: int) -> None:
+    """So many different texts that there are slots for them only later."""
+    data = np.frombuffer(b"%05d" * count % (*range(count),), np.uint8).copy()
+    assert encoded(data, np.arange(0, 5 * count + 1, 5)).codes.tolist() == [*range(count)]
+
+
 def main(library: str, seed: str, count: str, beyond: str = "0") -> None:
     native.switch(on=True)
     native.LIBRARY, tokens.MOST_WORDS, tokens.MOST_MISFITS = Path(library), 8, 8
+    many(5_000)
     chance = random.Random(seed)
     for nth in range(int(count)):
         read(MAKERS[nth % len(MAKERS)](chance), int(beyond), chance)
