@@ -64,16 +64,20 @@ class Sums:
         return cls(1, digits)
 
     @classmethod
-    def of_weighed(cls, values: Floats, weights: Floats) -> tuple[Sums, Sums]:
-        """The sum of finite *values* and that of their squares, each as often as it weighs: less than 2**24 in all."""
-        totals, squared = gather_weighed(values, weights)
+    def of_weighed(cls, values: Floats, weights: Ints) -> tuple[Sums, Sums]:
+        """The sum of finite *values* and that of their squares, each as often as it weighs: less than 2**22 in all."""
+        if native.is_there():
+            totals, squared = sums.weighed(np.ascontiguousarray(values), np.ascontiguousarray(weights))
+        else:
+            totals, squared = gather_weighed(values, weights.astype(np.float64))
         return cls(1, totals), cls(1, squared)
 
     @classmethod
     def _of(cls, values: Floats, rows: Ints | None, *, squares: bool) -> tuple[Sums, Sums]:
         if rows is None and native.is_there():
             every = np.ascontiguousarray(values)
-            return cls(1, sums.totals(every)), cls(1, sums.squares(every) if squares else {})
+            both = sums.weighed(every) if squares else (sums.totals(every), {})
+            return cls(1, both[0]), cls(1, both[1])
         counts = np.array([len(values)]) if rows is None else rows
         some = np.flatnonzero(counts)
         full = counts[some]

@@ -10,6 +10,7 @@ typedef unsigned __int128 wide;
 
 enum { PIECE = SUMS_PIECE, FRACTION = 52, EXPONENT = 0x7ff };
 
+static const double SMALL = 2147483648.0; /* 2**31 */
 static const uint64_t LOW = ((uint64_t)1 << PIECE) - 1;
 
 static inline uint64_t bits_of(double value) {
@@ -63,18 +64,43 @@ void sums_add(const double *values, const int32_t *codes, int64_t count, int32_t
     }
 }
 
-void sums_add_squares(const double *values, int64_t count, int32_t base, int64_t *totals) {
+/* Adds the pieces of a number that stands so far above the first one. */
+static inline void add_pieces(int64_t *total, wide number, uint32_t place, int64_t sign) {
+    const uint32_t shift = place % PIECE;
+    const wide rest = number >> (PIECE - shift);
+    total += place / PIECE;
+    total[0] += ((int64_t)(((uint64_t)number << shift) & LOW) ^ sign) - sign;
+    total[1] += ((int64_t)((uint64_t)rest & LOW) ^ sign) - sign;
+    total[2] += ((int64_t)((uint64_t)(rest >> PIECE) & LOW) ^ sign) - sign;
+    total[3] += ((int64_t)(rest >> (2 * PIECE)) ^ sign) - sign;
+}
+
+void sums_add_weighed(const double *values, const int64_t *weights, int64_t count, int32_t base, int64_t *totals,
+                      int64_t *squares) {
     for (int64_t at = 0; at < count; at++) {
         const uint64_t bits = bits_of(values[at]), whole = integer_of(bits);
         if (whole == 0)
             continue;
-        const uint32_t place = 2 * place_of(bits, base), piece = place / PIECE;
-        const uint32_t shift = place % PIECE;
-        const wide square = (wide)whole * whole, rest = square >> (PIECE - shift);
-        int64_t *total = totals + piece;
-        total[0] += (int64_t)(((uint64_t)square << shift) & LOW);
-        total[1] += (int64_t)((uint64_t)rest & LOW);
-        total[2] += (int64_t)((uint64_t)(rest >> PIECE) & LOW);
-        total[3] += (int64_t)(rest >> (2 * PIECE));
+        const uint32_t place = place_of(bits, base);
+        const wide weighed = (wide)whole * (weights ? (uint64_t)weights[at] : 1);
+        add_pieces(totals, weighed, place, (int64_t)bits >> 63);
+        add_pieces(squares, weighed * whole, 2 * place, 0);
     }
+}
+
+bool sums_whole(const double *values, const int64_t *weights, int64_t count, int64_t *total, uint64_t squares[2]) {
+    int64_t sum = 0;
+    wide squared = 0;
+    for (int64_t at = 0; at < count; at++) {
+        const double value = values[at];
+        if (!(value > -SMALL && value < SMALL) || (double)(int64_t)value != value)
+            return false;
+        const int64_t whole = (int64_t)value;
+        sum += whole * weights[at];
+        squared += (wide)(uint64_t)(whole * whole) * (uint64_t)weights[at];
+    }
+    *total = sum;
+    squares[0] = (uint64_t)squared;
+    squares[1] = (uint64_t)(squared >> 64);
+    return true;
 }

@@ -18,7 +18,15 @@ EXPORTED bool sums_span(const double *values, int64_t count, int32_t *least, int
 EXPORTED void sums_add(const double *values, const int32_t *codes, int64_t count, int32_t base, int32_t pieces,
                        int64_t *totals);
 
-/* The same of their squares, all in one sum: units of 2**(2 * (base - 1075) + 40 * k), and four pieces from that of
- * the greatest exponent on.
+/* Adds the finite *values* to one sum and their squares to another, each as often as it weighs, less than 2**22 in all;
+ * without weights, once. The squares' piece k counts in units of 2**(2 * (base - 1075) + 40 * k). There are four pieces
+ * from that of the greatest exponent, or of its double, on.
  */
-EXPORTED void sums_add_squares(const double *values, int64_t count, int32_t base, int64_t *totals);
+EXPORTED void sums_add_weighed(const double *values, const int64_t *weights, int64_t count, int32_t base,
+                               int64_t *totals, int64_t *squares);
+
+/* The same where all are whole numbers below 2**31: the sum, and that of the squares as two words, the lower one first;
+ * false where one is not.
+ */
+EXPORTED bool sums_whole(const double *values, const int64_t *weights, int64_t count, int64_t *total,
+                         uint64_t squares[2]);

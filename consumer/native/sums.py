@@ -37,15 +37,23 @@ def totals(values: Floats, codes: Codes | None = None, groups: int = 1) -> Digit
     return digits
 
 
-def squares(values: Floats) -> Digits:
-    """The digits of the sum of their squares."""
-    digits: Digits = {}
+def weighed(values: Floats, weights: NDArray[np.int64] | None = None) -> tuple[Digits, Digits]:
+    """The digits of their sum and of that of their squares, each as often as it weighs: less than 2**22 in all."""
+    digits: tuple[Digits, Digits] = {}, {}
     for rows, base, places in _parts(values):
-        pieces = np.zeros((1, 2 * places // PIECE + 4), np.int64)
-        part = values[rows]
-        native.code().sums_add_squares(part.ctypes.data, len(part), base, pieces.ctypes.data)
-        _add(digits, 2 * (base - BIAS) // WIDTH, pieces)
+        part, own = values[rows], None if weights is None else weights[rows].ctypes.data
+        both = [np.zeros((1, nth * places // PIECE + 4), np.int64) for nth in (1, 2)]
+        native.code().sums_add_weighed(part.ctypes.data, own, len(part), base, *(each.ctypes.data for each in both))
+        for nth, (found, pieces) in enumerate(zip(digits, both, strict=True), 1):
+            _add(found, nth * (base - BIAS) // WIDTH, pieces)
     return digits
+
+
+def whole(values: Floats, weights: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Their sum and that of their squares, where all are whole numbers below 2**31; None where one is not."""
+    total, squares = ctypes.c_int64(), (ctypes.c_uint64 * 2)()
+    where = values.ctypes.data, weights.ctypes.data, len(values), ctypes.byref(total), squares
+    return (total.value, squares[1] << 64 | squares[0]) if native.code().sums_whole(*where) else None
 
 
 def _parts(values: Floats) -> Iterator[tuple[slice, int, int]]:

@@ -125,6 +125,11 @@ static inline uint64_t mixed(uint64_t value) {
     return value ^ (value >> 31);
 }
 
+void texts_mix(uint64_t *values, int64_t count) {
+    for (int64_t nth = 0; nth < count; nth++)
+        values[nth] = mixed(values[nth]);
+}
+
 void texts_hashes(const uint8_t *data, const int64_t *bounds, int64_t count, uint64_t multiplier, uint64_t *hashes) {
     for (int64_t nth = 0; nth < count; nth++) {
         uint64_t hash = 0;
@@ -132,6 +137,15 @@ void texts_hashes(const uint8_t *data, const int64_t *bounds, int64_t count, uin
             hash = hash * multiplier + data[at];
         hashes[nth] = mixed(hash);
     }
+}
+
+int64_t texts_below(const uint64_t *hashes, int64_t count, uint64_t bound, int32_t *places) {
+    int64_t found = 0;
+    for (int64_t nth = 0; nth < count; nth++) {
+        places[found] = (int32_t)nth;
+        found += hashes[nth] < bound;
+    }
+    return found;
 }
 
 void texts_add_to_rows(const uint64_t *hashes, int64_t known, uint64_t factor, const int32_t *codes, int64_t rows,
@@ -150,12 +164,14 @@ void texts_least(const uint64_t *hashes, int64_t count, int32_t bits, int32_t us
     }
 }
 
-void texts_sorts(const uint8_t *data, const int64_t *bounds, int64_t count, const uint8_t *table, uint8_t *sorts) {
+void texts_sorts(const uint8_t *data, const int64_t *bounds, int64_t count, const uint8_t *table, uint8_t *sorts,
+                 bool *there) {
     for (int64_t nth = 0; nth < count; nth++) {
         uint8_t sort = 0;
         for (int64_t at = bounds[nth]; at < bounds[nth + 1]; at++)
             sort |= table[data[at]];
         sorts[nth] = sort;
+        there[sort] = true;
     }
 }
 

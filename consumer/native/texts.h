@@ -29,9 +29,15 @@ enum { TEXTS_CROWDED = -1, TEXTS_DIFFER = -2 };
 EXPORTED int64_t texts_encode(const uint8_t *data, const int64_t *bounds, int64_t count,
                               const struct texts_room *room);
 
+/* Spreads values over all 64 bits, each to another one. */
+EXPORTED void texts_mix(uint64_t *values, int64_t count);
+
 /* A polynomial of each text's bytes, the first of which counts as it is: modulo 2**64, with this multiplier; mixed. */
 EXPORTED void texts_hashes(const uint8_t *data, const int64_t *bounds, int64_t count, uint64_t multiplier,
                            uint64_t *hashes);
+
+/* The places of the hashes that are less. Returns how many there are. */
+EXPORTED int64_t texts_below(const uint64_t *hashes, int64_t count, uint64_t bound, int32_t *places);
 
 /* Adds to each row's sum the hash of its text, times the factor; a row whose code is not *known* has no text. */
 EXPORTED void texts_add_to_rows(const uint64_t *hashes, int64_t known, uint64_t factor, const int32_t *codes,
@@ -40,9 +46,9 @@ EXPORTED void texts_add_to_rows(const uint64_t *hashes, int64_t known, uint64_t 
 /* For each register, which the lowest *bits* of a hash tell, the least that the *used* bits above them come to. */
 EXPORTED void texts_least(const uint64_t *hashes, int64_t count, int32_t bits, int32_t used, uint64_t *least);
 
-/* For each text the bits of all its bytes together; *table* has those of each byte. */
+/* For each text the bits of all its bytes together; *table* has those of each byte. Tells which of the 256 there are. */
 EXPORTED void texts_sorts(const uint8_t *data, const int64_t *bounds, int64_t count, const uint8_t *table,
-                          uint8_t *sorts);
+                          uint8_t *sorts, bool *there);
 
 /* Puts texts that lie from begins[i] to ends[i] of *from*, which has *size* bytes, one after another into *data*.
  *

@@ -64,11 +64,22 @@ def encode(data: Bytes, bounds: Bounds, head: int, many: int) -> Encoded | Outco
     return Outcome(known) if known < 0 else Encoded(codes, firsts[:known].copy(), counts[:known].copy())
 
 
+def mix(values: Hashes) -> None:
+    """Spread over all 64 bits, each value to another one."""
+    native.code().texts_mix(values.ctypes.data, len(values))
+
+
 def hashes(data: Bytes, bounds: Bounds, multiplier: int) -> Hashes:
     """The polynomial of each text's bytes modulo 2**64, whose lowest coefficient is the first byte; and then mixed."""
     found = np.empty(len(bounds) - 1, np.uint64)
     native.code().texts_hashes(*_texts(data, bounds), multiplier, found.ctypes.data)
     return found
+
+
+def below(found: Hashes, bound: int) -> Codes:
+    """The places of the hashes that are less."""
+    places = np.empty(len(found), np.int32)
+    return places[: native.code().texts_below(found.ctypes.data, len(found), bound, places.ctypes.data)].copy()
 
 
 def add_to_rows(sums: Hashes, found: Hashes, factor: int, codes: Codes) -> None:
@@ -82,11 +93,11 @@ def least(found: Hashes, bits: int, used: int, registers: Hashes) -> None:
     native.code().texts_least(found.ctypes.data, len(found), bits, used, registers.ctypes.data)
 
 
-def sorts(data: Bytes, bounds: Bounds, table: Bytes) -> Bytes:
-    """For each text the bits of all its bytes together; *table* has the bits of each of the 256."""
-    found = np.empty(len(bounds) - 1, np.uint8)
-    native.code().texts_sorts(*_texts(data, bounds), table.ctypes.data, found.ctypes.data)
-    return found
+def sorts(data: Bytes, bounds: Bounds, table: Bytes) -> tuple[Bytes, NDArray[np.bool_]]:
+    """For each text the bits of all its bytes together, and which there are; *table* has those of each of the 256."""
+    found, there = np.empty(len(bounds) - 1, np.uint8), np.zeros(256, np.bool_)
+    native.code().texts_sorts(*_texts(data, bounds), table.ctypes.data, found.ctypes.data, there.ctypes.data)
+    return found, there
 
 
 def gather(data: bytes, begins: Codes, ends: Codes, *, quotes: bool) -> tuple[Bounds, Bytes]:

@@ -87,13 +87,23 @@ static bool scaled(uint64_t digits, int64_t power, double *number) {
     return true;
 }
 
+static const uint64_t ONES = 0x0101010101010101;
+
+static inline bool are_digits(uint64_t digits) { return !((digits | (digits + ONES * 6)) & (ONES * 0xf0)); }
+
+/* Neighbours are joined, then pairs of them, then fours: the first digit is the lowest byte. */
+static inline uint64_t joined(uint64_t digits) {
+    digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+    digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+    return (digits * 10000 + (digits >> 32)) & 0xffffffff;
+}
+
 /* Up to eight characters that end at *end*, of which all may be read. */
 static inline bool short_number(const uint8_t *end, int64_t length, uint8_t mark, double *number) {
-    const uint64_t ones = 0x0101010101010101;
-    uint64_t digits = load(end - WORD) ^ (ones * '0');
+    uint64_t digits = load(end - WORD) ^ (ONES * '0');
     digits &= ~(uint64_t)0 << (WORD * (WORD - length)); /* what stands before counts as zeros */
-    const uint64_t other = digits ^ (ones * (uint8_t)(mark ^ '0'));
-    const uint64_t points = (other - ones) & ~other & (ones << 7);
+    const uint64_t other = digits ^ (ONES * (uint8_t)(mark ^ '0'));
+    const uint64_t points = (other - ONES) & ~other & (ONES << 7);
     int fraction = 0;
     if (points) {
         const int at = __builtin_ctzll(points) & ~7; /* the bits below those of the mark */
@@ -101,16 +111,21 @@ static inline bool short_number(const uint8_t *end, int64_t length, uint8_t mark
         fraction = WORD - 1 - at / WORD;
         digits = ((digits & below) << WORD) | (digits & ~below & ~((uint64_t)0xff << at));
     }
-    if ((digits | (digits + ones * 6)) & (ones * 0xf0))
+    if (!are_digits(digits) || (points && length == 1))
         return false;
-    if (points && length == 1)
-        return false;
-    /* neighbours are joined, then pairs of them, then fours: the first character is the lowest byte */
-    digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
-    digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
-    digits = (digits * 10000 + (digits >> 32)) & 0xffffffff;
-    *number = (double)(uint32_t)digits / POWERS[fraction];
+    *number = (double)(uint32_t)joined(digits) / POWERS[fraction];
     return true;
+}
+
+/* Nine to sixteen digits that end at *end*; the sixteen bytes before it may be read. */
+static inline bool whole_number(const uint8_t *at, const uint8_t *end, double *number) {
+    const int64_t length = end - at;
+    if (length <= WORD || length > 2 * WORD)
+        return false;
+    const uint64_t low = load(end - WORD) ^ (ONES * '0');
+    const uint64_t high = (load(end - 2 * WORD) ^ (ONES * '0')) & (~(uint64_t)0 << (WORD * (2 * WORD - length)));
+    *number = (double)(joined(high) * 100000000 + joined(low));
+    return are_digits(low) && are_digits(high);
 }
 
 /* At most a minus and eight digits and marks; at least eight bytes before *end* may be read. */
@@ -126,6 +141,13 @@ static inline bool plain_number(const uint8_t *at, const uint8_t *end, uint8_t m
     bits ^= (uint64_t)negative << 63;
     memcpy(number, &bits, sizeof bits);
     return true;
+}
+
+/* What most numbers are; nothing before *data* may be read. */
+static inline bool usual_number(const uint8_t *data, const uint8_t *at, const uint8_t *end, uint8_t mark,
+                                double *number) {
+    return (end - data >= WORD && plain_number(at, end, mark, number)) ||
+           (end - data >= 2 * WORD && whole_number(at, end, number));
 }
 
 enum judgement { GOOD, MISSING, WRONG, HARD, JUDGEMENTS };
@@ -285,7 +307,7 @@ static void numbers_of(const struct tokens_table *table, const struct batch *bat
     const uint8_t mark = table->mark;
     for (int32_t row = 0; row < batch->rows; row++) {
         const struct cell cell = cell_of(table, batch, first + row);
-        if (cell.end - table->data >= WORD && plain_number(cell.begin, cell.end, mark, &numbers[row]))
+        if (usual_number(table->data, cell.begin, cell.end, mark, &numbers[row]))
             continue;
         const enum judgement found = number_of(cell.begin, cell.end, mark, column->required, &numbers[row]);
         if (found != GOOD && judged[row] == GOOD)
@@ -499,7 +521,7 @@ void tokens_numbers(const uint8_t *data, const int64_t *bounds, int64_t count, u
     for (int64_t nth = 0; nth < count; nth++) {
         const uint8_t *at = data + bounds[nth], *end = data + bounds[nth + 1];
         judged[nth] = GOOD;
-        if (end - data < WORD || !plain_number(at, end, mark, &numbers[nth]))
+        if (!usual_number(data, at, end, mark, &numbers[nth]))
             judged[nth] = (uint8_t)number_of(at, end, mark, true, &numbers[nth]);
     }
 }

@@ -28,7 +28,6 @@ DAY = 86_400
 FOREIGN = 128  # where bytes begin that are not ASCII
 ALIKE = 0.95  # of twice as many texts as may be kept
 EARLY, LATE = -2_208_988_800.0, 4_102_444_800.0  # 1900 and 2100
-_ONCE = np.int64(1)  # takes no more memory for many
 _SPACES = r"\s\s|[\t\r\n\x{b}\x{c}\x{a0}\x{2007}\x{200b}\x{202f}\x{feff}]"
 _SPACED = (b"  ", b"\t", b"\r", b"\n", b"\x0b", b"\x0c", b"\xc2\xa0", b"\xe2\x80", b"\xef\xbb\xbf")
 
@@ -70,7 +69,7 @@ class Cells:
         if found := _encoded(texts, room):
             texts, codes, counts = found
         else:
-            codes, counts = np.arange(len(texts), dtype=np.int32), np.broadcast_to(_ONCE, len(texts))
+            codes, counts = np.arange(len(texts), dtype=np.int32), np.ones(len(texts), np.int64)
         if there is not None:
             places, codes = codes, np.full(len(column), len(texts), codes.dtype)
             codes[there] = places

@@ -86,7 +86,7 @@ class Looks:
 
     def among(self) -> list[Family]:
         """The families that there are."""
-        return [Family(family) for family in np.flatnonzero(np.bincount(self.families)).tolist()]
+        return [family for family in Family if self.are(family).any()]
 
     def are(self, family: Family) -> NDArray[np.bool_]:
         return np.asarray(self.families == np.uint8(family))  # an IntEnum itself would make each of them an int64
@@ -108,8 +108,7 @@ class _Texts:
 
     @classmethod
     def of(cls, texts: pa.Array, octets: Octets) -> _Texts:
-        sorts = octets.sorts(_TABLE)
-        return cls(texts, octets, sorts, np.flatnonzero(np.bincount(sorts)))
+        return cls(texts, octets, *octets.sorts(_TABLE))
 
     def may_be(self, may: NDArray[np.bool_]) -> bool:
         return bool(may[self.present].any())
@@ -144,7 +143,7 @@ def _numbers(seen: _Texts, decimal: str) -> Looks:
     else:
         places = np.flatnonzero(may[seen.sorts])
         numbers = _spread(len(seen.texts), places, _values(seen, places, decimal))
-    families = _NUMERIC[seen.sorts]
+    families = np.take(_NUMERIC, seen.sorts)
     families[np.isnan(numbers)] = Family.text
     zeros = np.flatnonzero((seen.octets.first == ord("0")) & (families == np.uint8(Family.integer)))
     families[zeros[seen.octets.lengths[zeros] > 1]] = Family.code

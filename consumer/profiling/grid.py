@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.profiling.octets import Ints, bit_lengths
+from consumer import native
+from consumer.native import grid
+from consumer.profiling.octets import Ints, bit_lengths, in_order
 
 Floats = NDArray[np.float64]
 
@@ -35,14 +37,12 @@ class Grid:
     @classmethod
     def of(cls, values: Floats, counts: Ints, most: int) -> Grid:
         """Finite *values*, each *counts* times."""
-        bits = (values + 0.0).view(np.int64)  # + 0.0 makes -0.0 a 0
-        keys = bits ^ ((bits >> np.int64(63)) & _POSITIVE)
-        return _counted(most, keys, counts) or _fitting(most, 0, *_sorted(keys, counts))
+        return _counted(most, values, counts) or _fitting(most, 0, *in_order(_keys(values), counts))
 
     def __add__(self, other: Grid) -> Grid:
         shift = max(self.shift, other.shift)
         keys = np.concatenate([part.keys >> np.int64(shift - part.shift) for part in (self, other)])
-        return _fitting(self.most, shift, *_sorted(keys, np.concatenate([self.counts, other.counts])))
+        return _fitting(self.most, shift, *in_order(keys, np.concatenate([self.counts, other.counts])))
 
     @property
     def size(self) -> int:
@@ -80,24 +80,26 @@ def _between(low: Floats, high: Floats, part: Floats) -> Floats:
     return np.asarray(np.where(low == high, low, low * (1 - part) + high * part))
 
 
-def _counted(most: int, keys: Ints, counts: Ints) -> Grid | None:
-    """Without sorting; None where *keys* are few, or so close that there may be a finer grid than can be tried so."""
-    if len(keys) < FEW:
+def _keys(values: Floats) -> Ints:
+    bits = (values + 0.0).view(np.int64)  # + 0.0 makes -0.0 a 0
+    return np.asarray(bits ^ ((bits >> np.int64(63)) & _POSITIVE))
+
+
+def _counted(most: int, values: Floats, counts: Ints) -> Grid | None:
+    """Without sorting; None where *values* are few, or so close that there may be a finer grid than can be tried so."""
+    if len(values) < FEW:
         return None
-    low, high = int(keys.min()), int(keys.max())
+    keys = None if native.is_there() else _keys(values)
+    low, high = grid.span(values) if keys is None else (int(keys.min()), int(keys.max()))
     shift = max(0, (high - low).bit_length() - PLACES.bit_length() + 1)
-    first = low >> shift
-    places = (keys >> np.int64(shift)) - np.int64(first)
-    filled = np.bincount(places, None if counts.max() == 1 else counts).astype(np.int64, copy=False)
+    first, last = low >> shift, high >> shift
+    if keys is None:
+        filled = grid.filled(values, counts, shift, first, last)
+    else:
+        places = (keys >> np.int64(shift)) - np.int64(first)
+        filled = np.bincount(places, None if counts.max() == 1 else counts).astype(np.int64, copy=False)
     used = np.flatnonzero(filled)
     return _fitting(most, shift, used + first, filled[used]) if len(used) > most or not shift else None
-
-
-def _sorted(keys: Ints, counts: Ints) -> tuple[Ints, Ints]:
-    if counts.max(initial=1) == 1:  # then there is no order to keep, and sorting is many times as fast
-        return np.sort(keys), counts
-    order = np.argsort(keys)  # the counts of equal keys are added, in whatever order
-    return keys[order], counts[order]
 
 
 def _fitting(most: int, shift: int, keys: Ints, counts: Ints) -> Grid:

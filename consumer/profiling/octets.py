@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,9 @@ from consumer.profiling.words import Words
 Hashes = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
+Places = NDArray[np.intp]
+
+Key = TypeVar("Key", np.int64, np.uint64)
 
 _BLOCK = 1 << 16  # bytes at a time: their products stay in the processor's cache
 NARROW = 40  # bytes of a text
@@ -63,15 +67,18 @@ class Octets:
         """The first byte of each."""
         return self.words.initials if not native.is_there() and self.words else self.data[self.bounds[:-1]]
 
-    def sorts(self, table: Bytes) -> Bytes:
-        """For each text the bits of all its bytes together; *table* has the bits of each byte."""
+    def sorts(self, table: Bytes) -> tuple[Bytes, Places]:
+        """For each text the bits of all its bytes together, and which there are; *table* has the bits of each byte."""
         low, high = self.span
         if len(self.data) and (table[low : high + 1] == table[low]).all():
-            return np.full(len(self.bounds) - 1, table[low], np.uint8)
+            return np.full(len(self.bounds) - 1, table[low], np.uint8), table[low : low + 1].astype(np.intp)
         if native.is_there():
-            return texts.sorts(self.data, self.bounds, table)
-        if self.words:
-            return self.words.sorts(table)
+            found, there = texts.sorts(self.data, self.bounds, table)
+            return found, np.flatnonzero(there)
+        found = self.words.sorts(table) if self.words else self._sorts(table)
+        return found, np.flatnonzero(np.bincount(found))
+
+    def _sorts(self, table: Bytes) -> Bytes:
         bits = table.tobytes()
         blocks = [
             np.bitwise_or.reduceat(np.frombuffer(data.tobytes().translate(bits), np.uint8), starts)
@@ -108,12 +115,23 @@ class Octets:
 
 def mixed(values: Hashes) -> Hashes:
     """Spread over all 64 bits, each value to another one: G. Steele, D. Lea, C. Flood, SplitMix (2014)."""
+    if native.is_there():
+        texts.mix(found := values.copy())
+        return found
     values = values ^ (values >> np.uint64(30))  # and not in place: the caller's stay
     values *= np.uint64(0xBF58476D1CE4E5B9)
     values ^= values >> np.uint64(27)
     values *= np.uint64(0x94D049BB133111EB)
     values ^= values >> np.uint64(31)
     return values
+
+
+def in_order(keys: NDArray[Key], counts: Ints) -> tuple[NDArray[Key], Ints]:
+    """Ascending, each with its count."""
+    if counts.max(initial=1) == 1:  # then there is no order to keep, and sorting is many times as fast
+        return np.sort(keys), counts
+    order = np.argsort(keys)  # the counts of equal keys are added, in whatever order
+    return keys[order], counts[order]
 
 
 def bit_lengths(values: Hashes) -> Ints:

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.profiling.octets import Hashes, mixed
+from consumer.profiling.octets import Hashes, Octets, mixed
+from consumer.profiling.smallest import likely
 
 LONGEST = 200  # characters that are kept of a cell
 
@@ -53,15 +54,13 @@ def keys(lines: np.ndarray) -> Hashes:
 
 def smallest(keys: Hashes, size: int) -> np.ndarray:
     """The places of the *size* smallest keys, by key."""
-    if len(keys) > size:
-        chosen = np.argpartition(keys, size)[:size]
-        return chosen[np.argsort(keys[chosen])]
-    return np.argsort(keys, kind="stable")
+    places = next((few for few in likely(keys, size) if len(few) >= size), np.arange(len(keys)))
+    return places[np.argsort(keys[places])[:size]]
 
 
 def shortened(cells: pa.Array) -> pa.Array:
     """As many characters of each as are shown."""
-    longest = pc.max(pc.binary_length(cells)).as_py()  # in bytes, of which each character has one at least
-    if longest is None or longest <= LONGEST:
+    longest = Octets.of(cells).lengths.max(initial=0)  # in bytes, of which each character has one at least
+    if longest <= LONGEST:
         return cells
     return pc.utf8_slice_codeunits(cells, 0, LONGEST)

@@ -5,13 +5,27 @@ A value that is among the smallest of the whole is so in every part that has it,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from consumer.profiling.octets import Hashes, Ints
+from consumer import native
+from consumer.native.texts import below
+from consumer.profiling.octets import Hashes, Ints, in_order
 
-GROWTH = 2
+SPARE, GROWTH = 4, 2
+
+
+def likely(hashes: Hashes, size: int) -> Iterator[NDArray[np.integer[Any]]]:
+    """Where the *size* smallest are if hashes are spread evenly: places of few, to sort less, then of more and more."""
+    most = size + size // SPARE
+    while most < len(hashes):
+        bound = most * (2**64 // len(hashes))
+        yield below(hashes, bound) if native.is_there() else np.flatnonzero(hashes < np.uint64(bound))
+        most *= GROWTH
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,23 +39,19 @@ class Smallest:
     @classmethod
     def of(cls, hashes: Hashes, counts: Ints, size: int) -> Smallest:
         """*hashes* may hold one more than once."""
-        most = GROWTH * size
-        while most < len(hashes):  # to sort less, look among few first; they may hold too many repetitions
-            few = hashes < np.uint64(most * (2**64 // len(hashes)))  # hashes are spread evenly
+        for few in likely(hashes, size):  # they may hold too many repetitions
             found = cls._of(hashes[few], counts[few], size)
             if len(found.hashes) == size:
                 return found
-            most *= GROWTH
         return cls._of(hashes, counts, size)
 
     @classmethod
     def _of(cls, hashes: Hashes, counts: Ints, size: int) -> Smallest:
         if not len(hashes):
             return cls(size, hashes, counts)
-        order = np.argsort(hashes)  # the counts of equal ones are added, in whatever order
-        ordered = hashes[order]
+        ordered, often = in_order(hashes, counts)
         starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        return cls(size, ordered[starts][:size], np.add.reduceat(counts[order], starts)[:size])
+        return cls(size, ordered[starts][:size], np.add.reduceat(often, starts)[:size])
 
     def __add__(self, other: Smallest) -> Smallest:
         both = np.concatenate([self.hashes, other.hashes]), np.concatenate([self.counts, other.counts])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from consumer import native
 from consumer.exact import Moments, Sums
+from consumer.native import sums
 from consumer.profiling.grid import Floats, Grid
 from consumer.profiling.octets import Ints
 
@@ -67,26 +68,26 @@ def _moments(values: Floats, counts: Ints) -> Moments:
         often, rows = np.unique(counts, return_counts=True)  # what occurs equally often is summed up together
         ordered = values[np.argsort(counts)]
         return Moments(count, *(sums.weighed(often) for sums in Sums.with_squares(ordered, rows)))
-    weights = counts.astype(np.float64)
-    if _is_small_and_whole(values):
-        return Moments(count, *_of_whole(values, weights))
-    return Moments(count, *Sums.of_weighed(values, weights))
+    if whole := _of_whole(values, counts):
+        return Moments(count, *map(Sums.of_whole, whole))
+    return Moments(count, *Sums.of_weighed(values, counts))
 
 
-def _is_small_and_whole(values: Floats) -> bool:
-    return bool(np.abs(values).max(initial=0) < SMALL and (np.rint(values) == values).all())
+def _of_whole(values: Floats, counts: Ints) -> tuple[int, int] | None:
+    """The sum of small whole numbers and that of their squares; None where one is none.
 
-
-def _of_whole(values: Floats, weights: Floats) -> Iterator[Sums]:
-    """Halves of these numbers have products of which also the sums are whole doubles, in whatever order they are added.
-
+    Halves of these numbers have products of which also the sums are whole doubles, in whatever order they are added:
     (2**16 h + l)**2 is 2**32 hh + 2**17 hl + ll.
     """
-    high = np.floor(values * 2.0**-16)
+    if native.is_there():
+        return sums.whole(np.ascontiguousarray(values), np.ascontiguousarray(counts))
+    if not (np.abs(values).max(initial=0) < SMALL and (np.rint(values) == values).all()):
+        return None
+    weights, high = counts.astype(np.float64), np.floor(values * 2.0**-16)
     low = values - high * 2.0**16
     weighed = low * weights
-    yield Sums.of_whole(int(values @ weights))
-    yield Sums.of_whole((int(high * weights @ high) << 32) + (int(weighed @ high) << 17) + int(weighed @ low))
+    squares = (int(high * weights @ high) << 32) + (int(weighed @ high) << 17) + int(weighed @ low)
+    return int(values @ weights), squares
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from consumer import native
-from consumer.native import sums, texts, tokens
+from consumer.native import grid, sums, texts, tokens
 from consumer.native.tokens import Cells
 from tests.native import made
 
@@ -43,12 +43,17 @@ def each_of(cells: Cells, chance: random.Random) -> None:
         codes = encoded(data, text.bounds).codes
         found = texts.hashes(data, text.bounds, chance.getrandbits(64))
         texts.add_to_rows(np.zeros(len(codes), np.uint64), found[: len(found) // 2], 3, codes)
+        texts.below(found, chance.getrandbits(64))
+        texts.mix(found)
         texts.least(found, 4, 48, np.zeros(16, np.uint64))
         texts.sorts(data, text.bounds, np.arange(256, dtype=np.uint8))
         numbers, _ = tokens.numbers(data, text.bounds, ".")
         finite = np.where(np.isfinite(numbers), numbers, 5e-324)
         sums.totals(finite * 10.0 ** chance.randint(-300, 280), codes, len(codes))
-        sums.squares(finite)
+        sums.whole(finite, np.ones(len(finite), np.int64))
+        low, high = grid.span(finite) if len(finite) else (0, 0)
+        grid.filled(finite, np.ones(len(finite), np.int64), 50, low >> 50, high >> 50)
+        sums.weighed(finite * 10.0 ** chance.randint(-300, 280), np.bincount(codes, minlength=len(codes)))
 
 
 def encoded(data: np.ndarray, bounds: np.ndarray) -> texts.Encoded:
