@@ -60,7 +60,7 @@ def _loaded() -> ctypes.CDLL | NotThere:
     found.native_sources.restype = _BYTES
     if found.native_sources() != digest().encode():  # what it is handed may look otherwise
         return NotThere("it was made of other sources")
-    found.tokens_count.restype, found.tokens_count.argtypes = _I64, [_BYTES, _I64, _BYTE]
+    found.tokens_count.restype, found.tokens_count.argtypes = None, [_BYTES, _I64, _BYTES, _I32, _P]
     found.tokens_read.restype, found.tokens_read.argtypes = _I32, [_P]
     found.sums_span.restype, found.sums_span.argtypes = ctypes.c_bool, [_P, _I64, _P, _P]
     found.sums_add.restype, found.sums_add.argtypes = None, [_P, _P, _I64, _I32, _I32, _P]
@@ -77,5 +77,5 @@ def _loaded() -> ctypes.CDLL | NotThere:
     found.texts_sorts.restype, found.texts_sorts.argtypes = None, [_P, _P, _I64, _P, _P, _P]
     found.texts_below.restype, found.texts_below.argtypes = _I64, [_P, _I64, ctypes.c_uint64, _P]
     found.texts_mix.restype, found.texts_mix.argtypes = None, [_P, _I64]
-    found.texts_gather.restype, found.texts_gather.argtypes = _I64, [_BYTES, _I64, _P, _P, _I64, _I32, _P, _P]
+    found.texts_gather.restype, found.texts_gather.argtypes = None, [_BYTES, _I64, _P, _I32, _I64, ctypes.c_bool]
     return found

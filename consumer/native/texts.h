@@ -50,11 +50,19 @@ EXPORTED void texts_least(const uint64_t *hashes, int64_t count, int32_t bits, i
 EXPORTED void texts_sorts(const uint8_t *data, const int64_t *bounds, int64_t count, const uint8_t *table,
                           uint8_t *sorts, bool *there);
 
-/* Puts texts that lie from begins[i] to ends[i] of *from*, which has *size* bytes, one after another into *data*.
+/* A column's texts. First the bounds tell where each lies: where it ends, above the 32 bits that tell where it begins.
+ * There is one more of them than texts, and room for SLACK more bytes than all texts have, *size* of which are there.
+ */
+struct texts_column {
+    int64_t *bounds;
+    uint8_t *data;
+    int64_t size;
+};
+
+/* Puts the texts of these *different* columns, which lie in *from*, one after another into the data of each.
  *
- * Of a text that stands behind a quote two quotes become one, where there are *quotes*. There is room for SLACK more
- * bytes than all texts have. Returns how many they have.
+ * Of a text that stands behind a quote two quotes become one, where there are *quotes*.
  */
 enum { TEXTS_SLACK = 16 };
-EXPORTED int64_t texts_gather(const uint8_t *from, int64_t size, const int32_t *begins, const int32_t *ends,
-                              int64_t count, int32_t quotes, int64_t *bounds, uint8_t *data);
+EXPORTED void texts_gather(const uint8_t *from, int64_t size, struct texts_column *columns, int32_t different,
+                           int64_t count, bool quotes);

@@ -6,6 +6,7 @@ Text *i* has the bytes from `bounds[i]` to `bounds[i + 1]` of `data`.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -39,6 +40,10 @@ class Encoded:
     codes: Codes
     firsts: Codes
     counts: NDArray[np.int64]
+
+
+class _Column(ctypes.Structure):
+    _fields_ = (("bounds", _P), ("data", _P), ("size", _I64))
 
 
 class _Room(ctypes.Structure):
@@ -100,16 +105,18 @@ def sorts(data: Bytes, bounds: Bounds, table: Bytes) -> tuple[Bytes, NDArray[np.
     return found, there
 
 
-def gather(data: bytes, begins: Codes, ends: Codes, *, quotes: bool) -> tuple[Bounds, Bytes]:
-    """The bounds and the data of the texts that lie from *begins* to *ends* of *data*.
+def gather(data: bytes, columns: Sequence[tuple[Bounds, int]], *, quotes: bool) -> list[tuple[Bounds, Bytes]]:
+    """The bounds and the data of the texts of columns, each of which have so many bytes together.
 
-    With *quotes*, two of them are one in a text that stands behind one.
+    Where they lie in *data* is told by what becomes the bounds: where each ends, above the 32 bits that tell where it
+    begins. With *quotes*, two of them are one in a text that stands behind one.
     """
-    most = int(ends.sum(dtype=np.int64) - begins.sum(dtype=np.int64))
-    bounds, found = np.empty(len(begins) + 1, np.int64), np.empty(most + SLACK, np.uint8)
-    where = begins.ctypes.data, ends.ctypes.data, len(begins), quotes, bounds.ctypes.data, found.ctypes.data
-    size = native.code().texts_gather(data, len(data), *where)
-    return bounds, found[:size]
+    rooms = [np.empty(size + SLACK, np.uint8) for _, size in columns]
+    both = zip(columns, rooms, strict=True)
+    made = (_Column * len(columns))(*(_Column(bounds.ctypes.data, room.ctypes.data) for (bounds, _), room in both))
+    count = len(columns[0][0]) - 1 if columns else 0
+    native.code().texts_gather(data, len(data), made, len(made), count, quotes)
+    return [(bounds, room[: one.size]) for (bounds, _), room, one in zip(columns, rooms, made, strict=True)]
 
 
 def _texts(data: Bytes, bounds: Bounds) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@
 #endif
 
 enum { BLOCK = 64 };
+enum { COUNTED = 240, AT_ONCE = 64 * COUNTED }; /* bytes: as many as a byte can count, and as stay in the nearest cache */
 
 typedef unsigned __int128 wide;
 
@@ -327,12 +328,12 @@ static bool codes_of(const struct tokens_table *table, struct tokens_column *col
     return true;
 }
 
-static void places_of(const struct tokens_table *table, const struct tokens_column *column,
-                      const struct batch *batch, int32_t first) {
+static void places_of(const struct tokens_table *table, struct tokens_column *column, const struct batch *batch,
+                      int32_t first) {
     for (int32_t row = 0; row < batch->rows; row++) {
         const struct cell cell = cell_of(table, batch, first + row);
-        column->begins[table->good + row] = (int32_t)(cell.begin - table->data);
-        column->ends[table->good + row] = (int32_t)(cell.end - table->data);
+        column->cells[table->good + row] = (cell.begin - table->data) | (cell.end - table->data) << 32;
+        column->octets += cell.end - cell.begin;
     }
 }
 
@@ -407,13 +408,24 @@ static inline bool look(struct scan *scan, const struct tokens_table *table, con
     return true;
 }
 
-int64_t tokens_count(const uint8_t *data, int64_t size, uint8_t byte) {
-    int64_t count = 0, at = 0;
-    for (; size - at >= BLOCK; at += BLOCK)
-        count += __builtin_popcountll(marks(data + at, byte));
+static int64_t count(const uint8_t *data, int64_t size, uint8_t byte) {
+    int64_t found = 0, at = 0;
+    for (; size - at >= COUNTED; at += COUNTED) {
+        uint8_t few = 0; /* which compilers add up in vectors */
+        for (int nth = 0; nth < COUNTED; nth++)
+            few = (uint8_t)(few + (data[at + nth] == byte));
+        found += few;
+    }
     for (; at < size; at++)
-        count += data[at] == byte;
-    return count;
+        found += data[at] == byte;
+    return found;
+}
+
+void tokens_count(const uint8_t *data, int64_t size, const uint8_t *bytes, int32_t different, int64_t *counts) {
+    memset(counts, 0, (size_t)different * sizeof *counts);
+    for (int64_t at = 0; at < size; at += AT_ONCE)
+        for (int32_t nth = 0; nth < different; nth++)
+            counts[nth] += count(data + at, size - at < AT_ONCE ? size - at : AT_ONCE, bytes[nth]);
 }
 
 /* Where the next cell begins, and its row. */

@@ -23,7 +23,8 @@ struct tokens_column {
     struct tokens_word *known;
     int32_t *slots;
     int32_t words, most_words;
-    int32_t *begins, *ends;
+    int64_t *cells; /* where each ends, above the 32 bits that tell where it begins */
+    int64_t octets;
 };
 
 struct tokens_table {
@@ -40,7 +41,9 @@ struct tokens_table {
     int64_t rows, good, misfits;
 };
 
-EXPORTED int64_t tokens_count(const uint8_t *data, int64_t size, uint8_t byte);
+/* How often each of these *different* bytes occurs. */
+EXPORTED void tokens_count(const uint8_t *data, int64_t size, const uint8_t *bytes, int32_t different, int64_t *counts);
+
 EXPORTED enum tokens_outcome tokens_read(struct tokens_table *table);
 
 /* The same of texts, of which number i lies from bounds[i] to bounds[i + 1]: what they are, and how sure that is. */

@@ -118,6 +118,13 @@ def read(data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -
     return made.cells() if outcome is Outcome.read else outcome
 
 
+def count(data: bytes, different: bytes) -> list[int]:
+    """How often each of these bytes occurs."""
+    found = np.empty(len(different), np.int64)
+    native.code().tokens_count(data, len(data), different, len(different), found.ctypes.data)
+    return found.tolist()
+
+
 def numbers(data: NDArray[np.uint8], bounds: NDArray[np.int64], mark: str) -> tuple[NDArray[np.float64], Flags]:
     """What the texts are as numbers, NaN where they are none; and of which that is not sure."""
     count = len(bounds) - 1
@@ -129,16 +136,11 @@ def numbers(data: NDArray[np.uint8], bounds: NDArray[np.int64], mark: str) -> tu
 
 class _Column(ctypes.Structure):
     _fields_ = (
-        ("type", _I32),
-        ("required", _I32),
-        ("numbers", _P),
-        ("codes", _P),
-        ("known", _P),
-        ("slots", _P),
-        ("words", _I32),
-        ("most_words", _I32),
-        ("begins", _P),
-        ("ends", _P),
+        *((name, _I32) for name in ("type", "required")),
+        *((name, _P) for name in ("numbers", "codes", "known", "slots")),
+        *((name, _I32) for name in ("words", "most_words")),
+        ("cells", _P),
+        ("octets", _I64),
     )
 
 
@@ -172,14 +174,14 @@ class _Making:
     """Room for what is found, as much as there can be, and `table`, which says where that is."""
 
     def __init__(self, data: bytes, first_line: int, shape: Shape, wanted: Sequence[Wanted]) -> None:
-        most = native.code().tokens_count(data, len(data), ord("\n"))
+        most, quotes, returns = count(data, b'\n"\r')
         fitting = min(most, len(data) // shape.width)  # a row has a byte for each cell; RLIMIT_DATA counts all room
         self._data, self._wanted = data, wanted
         self._rooms = [_room(each.type, fitting) for each in wanted]
         self._columns = (_Column * len(wanted))(*map(_column, wanted, self._rooms))
         places = np.full(shape.width, len(wanted), np.int32)
         places[[each.place for each in wanted]] = np.arange(len(wanted))
-        self._rows = {"begins": np.empty(most, np.int32), "lines": np.empty(most, np.int32)}
+        self._rows: Room = {"begins": np.empty(most, np.int32), "lines": np.empty(most, np.int32)}
         self._rows |= {"judged": np.empty(fitting, np.uint16), "places": places}
         self._rows |= {name: np.empty(MOST_MISFITS, np.int32) for name in ("misfit_rows", "misfit_widths")}
         self.table = _Table(
@@ -188,8 +190,8 @@ class _Making:
             first_line=first_line,
             delimiter=ord(shape.delimiter),
             mark=ord(shape.mark),
-            quotes=b'"' in data,
-            returns=b"\r" in data,
+            quotes=quotes > 0,
+            returns=returns > 0,
             every_line=not shape.rowwise,
             width=shape.width,
             columns=len(wanted),
@@ -201,7 +203,8 @@ class _Making:
 
     def cells(self) -> Cells:
         rows, good, misfits = self.table.rows, self.table.good, self.table.misfits
-        columns = tuple(self._found(nth, each.type, good) for nth, each in enumerate(self._wanted))
+        laid = self._texts(good)
+        columns = tuple(laid.get(nth) or self._found(nth, each.type, good) for nth, each in enumerate(self._wanted))
         return Cells(
             columns,
             self._rows["judged"][:good],
@@ -211,24 +214,20 @@ class _Making:
             self._rows["misfit_widths"][:misfits],
         )
 
-    def _found(self, nth: int, kind: Type, good: int) -> NDArray[np.float64] | Words | Text:
+    def _found(self, nth: int, kind: Type, good: int) -> NDArray[np.float64] | Words:
         room = self._rooms[nth]
-        match kind:
-            case Type.number:
-                return room["numbers"][:good]
-            case Type.coded:
-                return Words(room["codes"][:good], self._words(nth))
-            case Type.text:
-                return self._text(nth, good)
+        return room["numbers"][:good] if kind is Type.number else Words(room["codes"][:good], self._words(nth))
 
     def _words(self, nth: int) -> list[str]:
         known = self._rooms[nth]["known"][: self._columns[nth].words]
         where = zip(known["begin"].tolist(), known["length"].tolist(), strict=True)
         return [self._data[begin : begin + length].decode().replace('""', '"') for begin, length in where]
 
-    def _text(self, nth: int, good: int) -> Text:
-        begins, ends = (self._rooms[nth][name][:good] for name in ("begins", "ends"))
-        return Text(*texts.gather(self._data, begins, ends, quotes=bool(self.table.quotes)))
+    def _texts(self, good: int) -> dict[int, Text]:
+        places = [nth for nth, each in enumerate(self._wanted) if each.type is Type.text]
+        where = [(self._rooms[nth]["cells"][: good + 1], self._columns[nth].octets) for nth in places]
+        found = texts.gather(self._data, where, quotes=bool(self.table.quotes))
+        return {nth: Text(*each) for nth, each in zip(places, found, strict=True)}
 
 
 def _room(kind: Type, most: int) -> Room:
@@ -236,7 +235,7 @@ def _room(kind: Type, most: int) -> Room:
         case Type.number:
             return {"numbers": np.empty(most)}
         case Type.text:
-            return {"begins": np.empty(most, np.int32), "ends": np.empty(most, np.int32)}
+            return {"cells": np.empty(most + 1, np.int64)}
         case Type.coded:
             slots = np.zeros(2 * MOST_WORDS, np.int32)
             return {"codes": np.empty(most, np.int32), "known": np.empty(MOST_WORDS, _WORD), "slots": slots}

@@ -91,7 +91,14 @@ class Cells:
 
 def _there(column: pa.Array) -> tuple[pa.Array, Flags | None]:
     """The texts that there are, and in which rows; None for all."""
-    return (column.drop_null(), np.asarray(column.is_valid())) if column.null_count else (column, None)
+    if not column.null_count:
+        return column, None
+    there, octets = np.asarray(column.is_valid()), Octets.of(column)
+    if octets.lengths[~there].any():
+        return column.drop_null(), there
+    bounds = np.append(octets.bounds[:-1][there], octets.bounds[-1])  # what takes no bytes leaves none behind
+    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(octets.data)]
+    return pa.Array.from_buffers(column.type, len(bounds) - 1, buffers, 0), there
 
 
 def _encoded(texts: pa.Array, room: Room) -> tuple[pa.Array, Codes, Ints] | None:

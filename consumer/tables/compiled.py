@@ -98,4 +98,4 @@ def _taken(found: Any, column: Column) -> tuple[Any, Flags | None]:
         coded, codes = values.categories(pc.dictionary_encode(cells), required=column.required)
         return coded, codes > 0
     text, codes = values.texts(values.strip(cells), required=column.required)
-    return pa.chunked_array([text], TYPES["text"]), codes > 0
+    return pa.chunked_array([text], TYPES["text"]), codes > 0 if column.required else None

@@ -73,7 +73,14 @@ def texts(cells: pa.Array, *, required: bool) -> tuple[pa.Array, Codes]:
         return cells, np.zeros(len(cells), np.uint8)
     if required:
         return cells, missing.astype(np.uint8)
-    return pc.if_else(pa.array(missing), None, cells), np.zeros(len(cells), np.uint8)
+    return without(cells, missing), np.zeros(len(cells), np.uint8)
+
+
+def without(cells: pa.Array, missing: Flags) -> pa.Array:
+    """The same cells, which are all there, but for the *missing* ones."""
+    there = np.packbits(np.concatenate([np.zeros(cells.offset, np.bool_), ~missing]), bitorder="little")
+    buffers = [pa.py_buffer(there), *cells.buffers()[1:]]
+    return pa.Array.from_buffers(cells.type, len(cells), buffers, int(np.count_nonzero(missing)), cells.offset)
 
 
 @dataclass(frozen=True)

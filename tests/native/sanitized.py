@@ -32,7 +32,9 @@ def read(table: made.Table, beyond: int, chance: random.Random) -> None:
     if native.code().tokens_read(ctypes.byref(making.table)) == tokens.Outcome.read:
         with suppress(UnicodeDecodeError):
             each_of(making.cells(), chance)
-    assert native.code().tokens_count(block, size, max(table.data)) == table.data.count(max(table.data))
+    counts = (ctypes.c_int64 * 2)()
+    native.code().tokens_count(block, size, b'\n"', 2, counts)
+    assert [*counts] == [table.data.count(byte) for byte in b'\n"']
     process.free(block)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from consumer import native
 from consumer.native import tokens
 from consumer.native.tokens import Cells, Judgement, Outcome, Shape, Type, Wanted, Words
 from tests.native import made
@@ -196,5 +195,6 @@ def test_words_differ_by_any_of_their_bytes(length: int) -> None:
 @pytest.mark.parametrize("byte", [0, 10, 34, 127, 128, 255])
 def test_every_byte_is_counted(byte: int) -> None:
     data = bytes(random.Random(byte).choices([byte, byte ^ 1, byte ^ 128, 0, 255], k=5 * BLOCK + 7))
-    for end in range(len(data)):
-        assert native.code().tokens_count(data, end, byte) == data[:end].count(byte)
+    for end in [*range(len(data)), 240, 241, 64 * 240 + 5]:
+        some = (data * 50)[:end]
+        assert tokens.count(some, bytes([byte, 255])) == [some.count(byte), some.count(255)]
