@@ -54,8 +54,10 @@ def keys(lines: np.ndarray) -> Hashes:
 
 def smallest(keys: Hashes, size: int) -> np.ndarray:
     """The places of the *size* smallest keys, by key."""
-    places = next((few for few in likely(keys, size) if len(few) >= size), np.arange(len(keys)))
-    return places[np.argsort(keys[places])[:size]]
+    for few in likely(keys, size):
+        if len(few) >= size:
+            return few[np.argsort(keys[few])[:size]]
+    return np.argsort(keys)[:size]
 
 
 def shortened(cells: pa.Array) -> pa.Array:
