@@ -125,7 +125,7 @@ static inline bool whole_number(const uint8_t *at, const uint8_t *end, double *n
         return false;
     const uint64_t low = load(end - WORD) ^ (ONES * '0');
     const uint64_t high = (load(end - 2 * WORD) ^ (ONES * '0')) & (~(uint64_t)0 << (WORD * (2 * WORD - length)));
-    *number = (double)(joined(high) * 100000000 + joined(low));
+    *number = (double)(int64_t)(joined(high) * 100000000 + joined(low));
     return are_digits(low) && are_digits(high);
 }
 
