@@ -14,6 +14,7 @@ from protocol.intake.scanning import Scanner, line_ends
 
 _LOOK_AHEAD = 64 * 1024
 _LAST = 4  # no chunk is more than such a part of what is left (guided self-scheduling, Polychronopoulos and Kuck 1987)
+_FIRST = 2  # nor more than such a part of what comes before it
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,11 @@ def cut(
     most_lines: int | None = None,
     slice_size: int | None = None,
 ) -> tuple[Chunk, ...]:
-    """Chunks of at least *chunk_size* bytes (the last ones may be smaller), each from a row's start to a row's end.
+    """Chunks of at least *chunk_size* bytes (first and last may be smaller), each from a row's start to a row's end.
 
     They are made of slices of at least *slice_size* (the last of each may be smaller); without a size, of one.
-    Towards the end of the table they grow smaller, down to a slice, so that those who share them end together.
+    At the beginning of the table they grow, from a slice, so that there is soon something to show and to reckon with;
+    towards the end they grow smaller again, so that those who share them end together.
     Where lines are so short that a chunk would have more than about *most_lines* of them, chunks are smaller:
     what it takes to read one grows with its rows too.
     """
@@ -99,10 +101,11 @@ class _Cutter:
     line: int
 
     def chunks(self, chunk_size: int, slice_size: int) -> Iterator[Chunk]:
-        index = 0
+        index, begin = 0, self.offset
         while self.offset < self.survey.size:
             left = self.survey.size - self.offset
-            stop = self.offset + min(left, chunk_size, max(left // _LAST, slice_size))
+            most = min(left // _LAST, (self.offset - begin) // _FIRST)
+            stop = self.offset + min(left, chunk_size, max(most, slice_size))
             yield Chunk(index, tuple(self._slices(stop, slice_size)))
             index += 1
 

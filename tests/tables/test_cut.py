@@ -64,15 +64,18 @@ def test_a_chunk_of_any_size_ends_where_a_row_does(files: BlockingFiles, size: i
     assert (chunks[0].start, chunks[-1].stop) == (seen.layout.rows_begin, seen.size)
 
 
-def test_towards_the_end_chunks_grow_smaller_but_not_below_a_slice(files: BlockingFiles) -> None:
+def test_chunks_grow_at_first_and_grow_smaller_towards_the_end_but_not_below_a_slice(files: BlockingFiles) -> None:
     _, chunks = chunks_of(files, b"a,b\n" + b"1,2\n" * 1_000, 400, slice_size=40)
     sizes = [chunk.stop - chunk.start for chunk in chunks]
-    assert sizes[:5] == [400] * 5
-    assert sizes == sorted(sizes, reverse=True)
+    largest = sizes.index(400)
+    assert sizes[largest : largest + 3] == [400] * 3
+    assert sizes[:largest] == sorted(sizes[:largest])
+    assert sizes[largest:] == sorted(sizes[largest:], reverse=True)
     assert sum(sizes) == 4_000
-    left = [4_000 - sum(sizes[:nth]) for nth in range(len(sizes))]
-    assert all(size - 4 < max(rest // 4, 40) for size, rest in zip(sizes, left, strict=True))
-    assert min(sizes[:-1]) == 40
+    done = [sum(sizes[:nth]) for nth in range(len(sizes))]
+    assert all(size - 4 < max(before // 2, 40) for size, before in zip(sizes, done, strict=True))
+    assert all(size - 4 < max((4_000 - before) // 4, 40) for size, before in zip(sizes, done, strict=True))
+    assert sizes[0] == min(sizes[:-1]) == 40
 
 
 def test_where_lines_are_short_chunks_can_be_bounded_by_lines(files: BlockingFiles) -> None:
