@@ -111,11 +111,11 @@ class Sums:
 
     def ratios(self) -> tuple[NDArray[Any], int]:
         """Each sum as an exact fraction: Python integers over one common denominator, a power of two."""
-        low = min(self.digits, default=0)
+        low = min((0, *self.digits))
         units = np.zeros(self.groups, object)
         for level, digits in self.digits.items():
             units += digits.astype(object) << WIDTH * (level - low)
-        return (units << WIDTH * low, 1) if low > 0 else (units, 1 << -WIDTH * low)
+        return units, 1 << -WIDTH * low
 
     @property
     def ratio(self) -> tuple[int, int]:
