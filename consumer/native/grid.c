@@ -3,9 +3,7 @@
 #include "grid.h"
 
 static inline int64_t key_of(double value) {
-    const double number = value + 0.0; /* -0.0 becomes 0 */
-    int64_t bits;
-    memcpy(&bits, &number, sizeof bits);
+    const int64_t bits = (int64_t)bits_of(value + 0.0); /* -0.0 becomes 0 */
     return bits ^ ((bits >> 63) & INT64_MAX);
 }
 

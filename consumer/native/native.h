@@ -22,3 +22,10 @@ static inline uint64_t load(const uint8_t *from) {
     memcpy(&word, from, WORD);
     return word;
 }
+
+/* As a word: its sign, its exponent, its fraction. */
+static inline uint64_t bits_of(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}

@@ -13,12 +13,6 @@ enum { PIECE = SUMS_PIECE, FRACTION = 52, EXPONENT = 0x7ff };
 static const double SMALL = 2147483648.0; /* 2**31 */
 static const uint64_t LOW = ((uint64_t)1 << PIECE) - 1;
 
-static inline uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 static inline int32_t exponent_of(uint64_t bits) { return (int32_t)(bits >> FRACTION) & EXPONENT; }
 
 /* The integer that a double is, times a power of two that its exponent tells. */
