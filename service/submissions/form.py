@@ -16,20 +16,18 @@ BOUNDARY = 70  # characters (RFC 2046, 5.1.1)
 AS_SENT = "latin-1"  # each byte a character, so that any can be decoded as it is meant
 
 
-class Form:
+Event: TypeAlias = MultipartSegment | bytes | None
+
+
+async def parts(media_type: str, blocks: AsyncIterator[bytes], most: int) -> AsyncIterator[Part]:
     """The parts of a form of this *media_type*, *most* at most, each to be read to its end before the next."""
-
-    def __init__(self, media_type: str, blocks: AsyncIterator[bytes], most: int) -> None:
-        self._events, self._most = _events(media_type, blocks), most
-
-    async def parts(self) -> AsyncIterator[Part]:
-        number = 0
-        async for event in self._events:
-            if isinstance(event, MultipartSegment):
-                number += 1
-                if number > self._most:
-                    raise Refused("malformed", f"A form may have {self._most} fields.")
-                yield Part(event, self._events)
+    number, events = 0, _events(media_type, blocks)
+    async for event in events:
+        if isinstance(event, MultipartSegment):
+            number += 1
+            if number > most:
+                raise Refused("malformed", f"A form may have {most} fields.")
+            yield Part(event, events)
 
 
 class Part:
@@ -46,9 +44,6 @@ class Part:
             if not isinstance(event, bytes):  # the end of the part
                 return
             yield event
-
-
-Event: TypeAlias = MultipartSegment | bytes | None
 
 
 async def _events(media_type: str, blocks: AsyncIterator[bytes]) -> AsyncIterator[Event]:

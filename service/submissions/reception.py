@@ -19,7 +19,7 @@ from protocol.kinds import KindInfo
 from protocol.submission import Fields
 from service.limits import Limits
 from service.problems import Refused, refuse_faults
-from service.submissions.form import Form, Part
+from service.submissions.form import Part, parts
 from service.submissions.patience import Patience
 from service.submissions.uploads import BLOCK, Upload
 
@@ -104,8 +104,8 @@ async def _receive_form(
     request: web.Request, fields: Known, store: Store, patience: Patience, limits: Limits
 ) -> Received:
     upload: Upload | None = None
-    form = Form(request.headers["Content-Type"], read_body(request, patience), limits.fields)
-    async for part in form.parts():
+    blocks = read_body(request, patience)
+    async for part in parts(request.headers["Content-Type"], blocks, limits.fields):
         if part.name == "file" and upload is None:
             upload = await _receive_file(part, fields, store)
         elif part.name == "file":

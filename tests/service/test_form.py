@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.problems import Refused
-from service.submissions.form import Form
+from service.submissions.form import parts
 
 BOUNDARY = "----rowmill"
 MEDIA_TYPE = f'multipart/form-data; boundary="{BOUNDARY}"'
@@ -31,14 +31,13 @@ async def pour(blocks: Sequence[bytes]) -> AsyncIterator[bytes]:
 
 
 def read(*blocks: bytes, media_type: str = MEDIA_TYPE, most: int = 64) -> list[tuple[str, str | None, bytes]]:
-    async def parts() -> list[tuple[str, str | None, bytes]]:
-        form = Form(media_type, pour(blocks), most)
+    async def all_of_them() -> list[tuple[str, str | None, bytes]]:
         return [
             (part.name, part.filename, b"".join([piece async for piece in part.pieces()]))
-            async for part in form.parts()
+            async for part in parts(media_type, pour(blocks), most)
         ]
 
-    return asyncio.run(parts())
+    return asyncio.run(all_of_them())
 
 
 @given(contents=st.lists(CONTENTS, min_size=1, max_size=4), cuts=st.lists(st.integers(0, 400), max_size=6))
