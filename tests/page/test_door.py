@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from client_support import Server
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.page.visit import visiting
 
@@ -81,6 +81,25 @@ async def test_whoever_has_left_sees_nothing_by_going_back_or_in_another_tab(
         await page.go_back()
         await page.go_back()
         await page.wait_for_url(f"**/login?next=/v1/jobs/{job_id}")
+
+
+async def test_whoever_logs_out_over_a_slow_link_lands_where_the_form_leads(browser: Browser, service: Server) -> None:
+    """The server ends the page's stream before its answer is there."""
+
+    async def slow(route: Route) -> None:
+        answer = await route.fetch(max_redirects=0)
+        await route.request.frame.wait_for_timeout(2000)
+        await route.fulfill(response=answer)
+
+    async with visiting(browser, service) as guest:
+        page = await guest.open()
+        await page.fill("#key", KEY)
+        await page.keyboard.press("Enter")
+        await guest.see("#new")
+        await page.route("**/logout*", slow)
+        await page.get_by_role("button", name="Log out").click()
+        await guest.see("#login")
+        assert page.url == f"{service.url}/login"
 
 
 async def test_a_key_with_a_long_name_leaves_a_phones_page_as_wide_as_the_phone(

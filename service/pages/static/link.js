@@ -66,10 +66,18 @@ export class Link {
   }
 }
 
+/** Whether somebody logs out in this tab: the form leads on by itself, and would be overtaken. */
+let leaving = false;
+addEventListener("submit", ({ target }) => void (leaving = target instanceof Element && target.matches(".leave")));
+addEventListener("pageshow", () => void (leaving = false));
+
 /** @param {string} id The part of the page to bring up to date. @returns {Promise<Response>} */
 export async function renewPart(id) {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
-  if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign(answer.url); // the session is over
+  if (answer.redirected && new URL(answer.url).pathname === "/login") {
+    if (!leaving) location.assign(answer.url); // the session is over
+    return answer;
+  }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [now, next] = [byId(id), fresh.getElementById(id)];
   if (!now || !next) return answer;
