@@ -207,7 +207,7 @@ async def compose(settings: Settings, *sides: str, stop: asyncio.Event, ready: C
         from consumer.executors import processes
         from consumer.mails import mailer
 
-        processes.prepare()  # first: half of what starting takes is loading pandas, and that is done beside all else
+        processes.prepare(patient="service" not in sides)  # first: loading pandas is half of starting, beside all else
         mailer.check(settings)  # before anybody is told that all is ready
     from protocol.databases import open_database
     from protocol.files import open_files

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -106,8 +107,13 @@ class Slot:
             log.info("worker ended", extra={"action": "kill", "pid": self._pid})
 
 
-def prepare() -> ForkServerContext:
-    """Start the process from which the workers are forked: it loads what they need while this one goes on."""
+def prepare(*, patient: bool = False) -> ForkServerContext:
+    """Start the process from which the workers are forked: it loads what they need while this one goes on.
+
+    All of them and this one are *patient* where it answers nobody.
+    """
+    if patient:
+        _wait_for_others()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["consumer.executors.forkserver"])
     os.environ.update(QUIET)
@@ -115,6 +121,17 @@ def prepare() -> ForkServerContext:
     # From this thread, the main one: the kernel takes the end of the thread that forked for the parent's end.
     forkserver.ensure_running()
     return context
+
+
+def _wait_for_others() -> None:
+    """Until their time slices end, instead of breaking in (Linux).
+
+    Where all cores are busy, an event loop that breaks into a worker each millisecond has both of them fetch anew what
+    they had in the processor's caches. What an operator has chosen stays.
+    """
+    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 @asynccontextmanager

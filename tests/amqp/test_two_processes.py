@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from functools import partial
+
+import pytest
 
 from tests.amqp.fleet import Fleet
 
@@ -63,3 +67,14 @@ async def test_each_side_may_be_restarted_while_a_job_runs(launch, big_table):
     job = await fleet.finished(job_id)
     assert job["state"] == "succeeded"
     assert job["attempt"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such policy")
+async def test_the_consumer_and_its_workers_break_into_nobodys_time_slice(launch, table):
+    fleet = await launch()
+    await fleet.finished(await fleet.submit(table, kind="sales"))
+    workers = fleet.consumer.workers()
+    assert len(workers) >= 2  # and the one that draws
+    for process in (fleet.consumer.process, *workers):
+        assert os.sched_getscheduler(process.pid) == os.SCHED_BATCH
+    assert os.sched_getscheduler(fleet.service.process.pid) == os.SCHED_OTHER
