@@ -63,10 +63,10 @@ async def run(
     async with AsyncExitStack() as stack:
         if slots is None:
             slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{terms}"))
-        [spare] = (
-            await stack.enter_async_context(open_slots(f"processes://1{terms}&lazy=1")) if settings.charts else [None]
-        )
-        renderer = Renderer(spare) if spare else None
+        renderer = None
+        if settings.charts:  # it gets ready while tables are read, whose time left is reckoned from how fast that goes
+            [spare] = await stack.enter_async_context(open_slots(f"processes://1{terms}&lazy=1&nice=10"))
+            renderer = Renderer(spare)
         sizes = (files.url, settings.chunk_size, settings.chunk_timeout)
         office, sharing = Office(database, settings), Sharing(slots)
         batching = _make_batching(settings, sharing, metrics)

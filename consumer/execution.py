@@ -24,7 +24,7 @@ from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task, Wh
 from protocol.job import Job
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
-FINISHING = 0.1  # seconds that artefacts and charts take, until a job of the kind has shown how long
+FINISHING = 0.14  # seconds that artefacts and charts take, until a job of the kind has shown how long
 SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
 Given = Callable[[int], Sequence[Any]]  # what a step is given for a chunk, beside the chunk
 SHOWN_IN = {"reading", "running errands", "loading"}  # the phases in which there is more to report by and by

@@ -10,6 +10,7 @@ from protocol.job import Progress
 
 SAMPLES = 256  # of how far it was when, chunks under way included; from then on every other one is let go
 WINDOW, SHARE = 3.0, 0.6  # the rate is that of so many seconds, or of so much of the time that has passed
+FADING = 0.25  # of what earlier chunks count for how fast one goes: the first of a process takes longer
 FEWEST = 4  # ends of chunks in that time: when the next one comes is luck
 
 
@@ -34,7 +35,7 @@ class Meter:
     _rate: float | None = field(default=None)
     _samples: list[tuple[float, float]] = field(default_factory=list)
     _begun: dict[int, tuple[float, int]] = field(default_factory=dict)  # chunks under way: since when, and their sizes
-    _worked: tuple[float, int] = (0.0, 0)  # the seconds and bytes of those that have ended
+    _worked: tuple[float, float] = (0.0, 0.0)  # the seconds and bytes of those that have ended, the last ones most
     _finishing: float | None = field(default=None)  # since when only the tail is left
     _expected: float | None = field(default=None)  # seconds that this pass was reckoned to take before it began
 
@@ -44,7 +45,7 @@ class Meter:
         self._expected = self.passes_left * self.bytes_total / speed if speed and self.passes_left else None
         self.phase, self.bytes_total, self.bytes_done, self.passes_left = phase, bytes_total, bytes_done, passes_left
         self._began, self._bytes_before, self._rows_before = self.clock(), bytes_done, self.rows
-        self._samples, self._begun, self._worked = [], {}, (0.0, 0)
+        self._samples, self._begun, self._worked = [], {}, (0.0, 0.0)
 
     def proceed(self, phase: str, *, bytes_total: int, bytes_done: int) -> None:
         """What went on beside a pass goes on alone."""
@@ -59,7 +60,7 @@ class Meter:
     def add(self, *, size: int, rows: int = 0, rejected: int = 0, chunk: int | None = None) -> None:
         """A chunk of *size* bytes is done and kept; until then the *chunk* that was begun is under way."""
         if chunk is not None:
-            seconds, done = self._worked
+            seconds, done = (FADING * before for before in self._worked)
             self._worked = seconds + self.clock() - self._begun.pop(chunk)[0], done + size
         self.bytes_done += size
         self.rows += rows

@@ -72,6 +72,7 @@ class Slot(Protocol):
 def open_slots(url: str) -> AbstractAsyncContextManager[Sequence[Slot]]:
     """The slots of *url*, such as processes://4?memory=2147483648 (bytes that each may allocate).
 
-    With `lazy=1` a slot starts its process only when it has something to do, with `native=0` it uses no compiled code.
+    With `lazy=1` a slot starts its process only when it has something to do, with `native=0` it uses no compiled code,
+    and with `nice=10` it gets what the others leave: a tenth of a core where all are busy.
     """
     return cast("AbstractAsyncContextManager[Sequence[Slot]]", adapters.find(__name__, url).connect(url))

@@ -40,9 +40,10 @@ def be_parent() -> None:
     os.environ[PARENT] = str(os.getpid())
 
 
-def prepare(memory: int, *, compiled: bool) -> None:
+def prepare(memory: int, *, compiled: bool, nice: int = 0) -> None:
     """In each new worker: no core dumps, no more than *memory* bytes, and stopping is the parent's business."""
     die_with_parent()
+    os.nice(nice)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _limit(resource.RLIMIT_CORE, 0)

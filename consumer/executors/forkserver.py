@@ -13,6 +13,10 @@ child.die_with_parent()
 child.be_parent()
 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stop is the first process's business; this one ends after it
 
+import consumer.exact  # noqa: E402 - and what else kinds are made of; they themselves come when they are asked for
+import consumer.parts.bars  # noqa: E402
+import consumer.parts.groups  # noqa: E402
+import consumer.parts.sentences  # noqa: E402
 import consumer.pool.handful  # noqa: E402, F401
 
 gc.collect()

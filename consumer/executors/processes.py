@@ -138,7 +138,8 @@ def _wait_for_others() -> None:
 async def connect(url: str) -> AsyncIterator[Sequence[Slot]]:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
-    begin = partial(child.prepare, int(options.get("memory", -1)), compiled=options.get("native") != "0")
+    memory, nice = int(options.get("memory", -1)), int(options.get("nice", 0))
+    begin = partial(child.prepare, memory, compiled=options.get("native") != "0", nice=nice)
     context = prepare()
     slots = [Slot(context, begin) for _ in range(int(parts.netloc))]
     try:

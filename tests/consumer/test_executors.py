@@ -325,6 +325,11 @@ async def test_a_lazy_slot_starts_its_process_when_it_is_called(plugin: Path, ca
         assert await call.pid_of(slot) not in before
 
 
+async def test_a_slot_may_leave_the_cores_to_the_others(plugin: Path, call: Call) -> None:
+    async with open_slots("processes://1?nice=10") as [slot]:
+        assert psutil.Process(await call.pid_of(slot)).nice() == psutil.Process().nice() + 10
+
+
 async def test_an_executor_that_does_not_exist_is_refused_in_a_sentence() -> None:
     with pytest.raises(BadConfig, match="nothing here speaks"):
         open_slots("abacus://4")

@@ -175,6 +175,19 @@ def test_chunks_under_way_count_when_the_first_one_ends(meter: Meter, clock: Any
     assert meter.read().eta_seconds == 9.0  # one slot is late, and does not count for more than its chunk
 
 
+def test_how_fast_a_chunk_under_way_goes_is_told_by_the_last_ones(meter: Meter, clock: Any) -> None:
+    """The first one of a process takes longer."""
+    meter.start("reading", bytes_total=1000)
+    for chunk, seconds in enumerate((4, 1)):
+        meter.begin(chunk, 100)
+        clock.pass_by(seconds)
+        meter.add(size=100, chunk=chunk)
+    meter.begin(2, 400)
+    clock.pass_by(2)
+    reached = 200 + 2 * 125 / 2  # of the first, a quarter of its second and bytes counts
+    assert meter.read().eta_seconds == round((1000 - reached) / (reached / 7), 1)
+
+
 def test_of_two_slots_that_end_together_whichever_is_counted_first_the_time_left_is_that_of_both(
     meter: Meter, clock: Any
 ) -> None:
