@@ -29,22 +29,22 @@ class Rendered:
 def render(spec: dict[str, Any]) -> Rendered:
     """Draw *spec*; the same spec gives the same bytes. Nothing is loaded from anywhere: its data has to be inside."""
     try:
-        return _draw(spec)
+        svg = _svg(spec)
     except ValueError:  # it trips over an emoji that it has cut in two, to make a label fit
-        return _draw(_without_pairs(spec))
+        svg = _svg(_without_pairs(spec))
+    if _ELSEWHERE.search(svg):  # whoever makes a PNG of it or shows it would go and get it
+        raise ValueError("A chart may show no image that has to be loaded.")
+    return Rendered(svg.encode(), vl_convert.svg_to_png(svg, scale=SCALE))
 
 
 @cache
 def get_ready() -> None:
     """Draw something: in a new process the first chart takes half a second, for V8 and Vega start with it."""
-    _draw(LEAST)
+    render(LEAST)
 
 
-def _draw(spec: dict[str, Any]) -> Rendered:
-    svg = vl_convert.vegalite_to_svg(spec, config=LOOKS, allowed_base_urls=[])
-    if _ELSEWHERE.search(svg):  # whoever makes a PNG of it or shows it would go and get it
-        raise ValueError("A chart may show no image that has to be loaded.")
-    return Rendered(svg.encode(), vl_convert.svg_to_png(svg, scale=SCALE))
+def _svg(spec: dict[str, Any]) -> str:
+    return vl_convert.vegalite_to_svg(spec, config=LOOKS, allowed_base_urls=[])
 
 
 def _without_pairs(spec: dict[str, Any]) -> dict[str, Any]:
