@@ -10,6 +10,7 @@ from protocol.job import Progress
 
 SAMPLES = 256  # of how far it was when, chunks under way included; from then on every other one is let go
 WINDOW, SHARE = 3.0, 0.6  # the rate is that of so many seconds, or of so much of the time that has passed
+SOON = 0.3  # seconds of the first pass in which nothing is told: what a process does first takes longer
 FADING = 0.25  # of what earlier chunks count for how fast one goes: the first of a process takes longer
 FEWEST = 4  # ends of chunks in that time: when the next one comes is luck
 
@@ -105,6 +106,8 @@ class Meter:
 
     def _left(self, now: float) -> float | None:
         """In seconds, as far as it can be told."""
+        if self._expected is None and now - self._began < SOON:
+            return None
         left = self.bytes_total - self._reached(now) + self.passes_left * self.bytes_total
         if speed := self._speed(now):
             return left / speed

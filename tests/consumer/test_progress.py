@@ -175,6 +175,18 @@ def test_chunks_under_way_count_when_the_first_one_ends(meter: Meter, clock: Any
     assert meter.read().eta_seconds == 9.0  # one slot is late, and does not count for more than its chunk
 
 
+def test_what_a_process_does_first_tells_no_time_left(meter: Meter, clock: Any) -> None:
+    meter.start("reading", bytes_total=1000, passes_left=1)
+    clock.pass_by(0.25)
+    meter.add(size=1)
+    assert meter.read().eta_seconds is None
+    clock.pass_by(0.25)
+    meter.add(size=499)
+    assert meter.read().eta_seconds == 1.5
+    meter.start("selecting", bytes_total=1000)
+    assert meter.read().eta_seconds == 1.0  # of the second pass it is known at once
+
+
 def test_how_fast_a_chunk_under_way_goes_is_told_by_the_last_ones(meter: Meter, clock: Any) -> None:
     """The first one of a process takes longer."""
     meter.start("reading", bytes_total=1000)
