@@ -106,9 +106,9 @@ class Meter:
 
     def _left(self, now: float) -> float | None:
         """In seconds, as far as it can be told."""
-        if self._expected is None and now - self._began < SOON:
-            return None
         left = self.bytes_total - self._reached(now) + self.passes_left * self.bytes_total
+        if left and self._expected is None and now - self._began < SOON:
+            return None
         if speed := self._speed(now):
             return left / speed
         return None if self._expected is None else max(0.0, self._expected - (now - self._began))

@@ -84,6 +84,17 @@ def test_when_all_is_done_nothing_is_left(meter: Meter, clock: Any) -> None:
     assert (meter.read().eta_seconds, meter.share) == (0.0, 1.0)
 
 
+def test_when_all_is_done_at_once_nothing_is_left_either(clock: Any) -> None:
+    meter = Meter(clock=clock, tail=0.5)
+    meter.start("reading", bytes_total=100)
+    clock.pass_by(0.125)
+    meter.add(size=100)
+    assert meter.read().eta_seconds == 0.5
+    meter.finish()
+    meter.end()
+    assert meter.read().eta_seconds == 0.0
+
+
 def test_after_the_last_pass_the_tail_is_counted_down(meter: Meter, clock: Any) -> None:
     meter.tail = 2.0
     read_all(meter, clock)
