@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 
 from protocol.adapters import PREFIX, BadConfig
 from service.door.guard import harden
+from service.gathering import Gathering, keep_memory
 from service.problems import answer, describe
 from service.wiring import Service
 
@@ -22,7 +23,7 @@ BROKEN = 400
 CODINGS = ("gzip", "deflate", "zstd")  # in which a body may come
 
 
-class Connection(web.RequestHandler):
+class Connection(Gathering):
     """A client's connection. What the library refuses before there is a request gets a problem too."""
 
     __slots__ = ("_service",)
@@ -83,6 +84,7 @@ def _answer(status: int, exc: BaseException | None) -> web.Response:
 @asynccontextmanager
 async def listening(service: Service, app: web.Application) -> AsyncIterator[str]:
     """Answer requests until the end; then whoever waits or watches goes first, so that nothing holds up the rest."""
+    keep_memory()
     runner = web.AppRunner(app, shutdown_timeout=service.limits.stop)
     await runner.setup()
     try:

@@ -13,6 +13,7 @@ from service.problems import Refused
 
 LINE, LINES = 8190, 64  # the longest header of a part in bytes, and how many it may have
 BOUNDARY = 70  # characters (RFC 2046, 5.1.1)
+TAIL = BOUNDARY + len("\r\n--")
 AS_SENT = "latin-1"  # each byte a character, so that any can be decoded as it is meant
 
 
@@ -52,8 +53,14 @@ async def _events(media_type: str, blocks: AsyncIterator[bytes]) -> AsyncIterato
         with PushMultipartParser(
             _boundary(media_type), header_charset=AS_SENT, max_header_size=LINE, max_header_count=LINES
         ) as parser:
+            inside = False
             async for block in blocks:
+                if inside and b"\r" not in block:  # no boundary begins here: one is not found as fast as a byte
+                    yield block
+                    continue
+                inside = False
                 for event in parser.parse(block):
+                    inside = isinstance(event, bytes) and b"\r" not in block[-TAIL:]  # the parser keeps nothing back
                     yield event
     except (MultipartError, UnicodeError) as exc:
         raise Refused("malformed", "The form is broken or ends too early.") from exc

@@ -12,16 +12,18 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
 from protocol import strict, submission
+from protocol.background import PART
 from protocol.declared import read_reading
 from protocol.intake import ReadOptions
 from protocol.intake.layout import CANDIDATES
 from protocol.kinds import KindInfo
 from protocol.submission import Fields
+from service.gathering import Gathering
 from service.limits import Limits
 from service.problems import Refused, refuse_faults
 from service.submissions.form import Part, parts
 from service.submissions.patience import Patience
-from service.submissions.uploads import BLOCK, Upload
+from service.submissions.uploads import Upload
 
 FORM = "multipart/form-data"
 NO_TABLES = {
@@ -93,8 +95,11 @@ async def _receive_body(request: web.Request, fields: Known, store: Store, patie
 
 
 async def read_body(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+    """What comes, at most two parts at a time. A body that is long is gathered first."""
+    if isinstance(request.protocol, Gathering):
+        request.protocol.gather(request)
     try:
-        while block := await patience.wait(request.content.read(BLOCK)):
+        while block := await patience.wait(request.content.read(2 * PART)):
             yield block
     except BROKEN as exc:
         raise Refused("malformed", "The body is not encoded as its headers say.") from exc

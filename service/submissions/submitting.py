@@ -29,7 +29,8 @@ from service.store import Key, QueueFull
 from service.stored import Stored
 from service.submissions import idempotency, reception, uploads
 from service.submissions.reception import Received
-from service.submissions.uploads import Place, Upload, Uploading
+from service.submissions.storing import Place, Uploading
+from service.submissions.uploads import Upload
 from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector
 from service.problems import Refused
-from service.submissions.uploads import BLOCK
+from service.submissions.uploads import blocks_of
 from service.tus.headers import Checksum
 from service.tus.parcels import Parcel
 
@@ -72,7 +72,6 @@ async def joined(files: Files, parcel: Parcel) -> AsyncIterator[bytes]:
     """The whole upload, in blocks that keep nobody waiting."""
     start = 0
     while start < parcel.length:
-        async for piece in files.get(parcel.part(start)):
-            for at in range(0, len(piece), BLOCK):
-                yield piece[at : at + BLOCK]
-            start += len(piece)
+        async for block in blocks_of(files.get(parcel.part(start))):
+            yield block
+            start += len(block)

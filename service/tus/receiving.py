@@ -48,7 +48,7 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
 
 
 def _blocks(service: Service, request: web.Request) -> AsyncIterator[bytes]:
-    return reception.read_body(request, Patience(service.limits, request.content))
+    return uploads.blocks_of(reception.read_body(request, Patience(service.limits, request.content)))
 
 
 def fields_of(service: Service, parcel: Parcel) -> Known:

@@ -87,9 +87,10 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-async def test_a_body_that_comes_too_slowly_is_cut_off_although_it_never_stops(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [b"100000", b"10000000"], ids=["short", "long"])
+async def test_a_body_that_comes_too_slowly_is_cut_off_although_it_never_stops(tmp_path: Path, length: bytes) -> None:
     async with keep(tmp_path, Limits(read=0.5)) as house, connected(house, 1) as [(reader, writer)]:
-        writer.write(UPLOAD + TABLE)
+        writer.write(UPLOAD.replace(b"100000", length) + TABLE)
 
         async def feed() -> None:
             while True:

@@ -48,6 +48,14 @@ def test_a_form_is_the_same_however_it_is_cut(contents: list[bytes], cuts: list[
     assert read(*blocks) == [("file", None, content) for content in contents]
 
 
+@pytest.mark.parametrize("size", range(1, 90))
+def test_a_boundary_is_found_wherever_it_is_cut(size: int) -> None:
+    contents = [b"a" * 200, b"\r\n--" + b"a" * 100, b"a" * 99 + b"\r", b"\n--" * 50]
+    body = written(contents)
+    blocks = [body[start : start + size] for start in range(0, len(body), size)]
+    assert read(*blocks) == [("file", None, content) for content in contents]
+
+
 @pytest.mark.parametrize(
     ("disposition", "filename"),
     [
