@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,12 @@ from protocol.findings import Finding, fault, find_obstacle
 
 if TYPE_CHECKING:  # the library behind it is not for the workers
     from protocol.files.folder import Folder
+
+# For what is written at once, the system looks for a piece of free memory as large as that. Where a host has to provide
+# it first, as on many virtual machines, writing took 0.6 to 1.8 s a GB instead of 0.27 with a mebibyte at once. These
+# 192 KiB begin at every second multiple of 64 KiB only, and so it looks for 128 at most.
+AT_ONCE = 192 * 2**10
+MOST = 512  # pieces: the system takes 1024
 
 
 def folder_of(url: str) -> Path:
@@ -98,14 +105,32 @@ def _open(staged: str) -> io.FileIO:
 
 def write_whole(path: str, pieces: Iterable[bytes]) -> None:
     with whole(path) as file:
-        _write_all(file, pieces)
+        write_all(file, pieces)
 
 
-def _write_all(file: io.FileIO, pieces: Iterable[bytes]) -> None:
-    for piece in pieces:
-        left = memoryview(piece)
+def write_all(file: io.FileIO, pieces: Iterable[bytes]) -> None:
+    for batch in _batches(pieces):
+        left = deque(batch)
         while left:
-            left = left[file.write(left) :]
+            written = os.writev(file.fileno(), left)
+            while left and written >= len(left[0]):
+                written -= len(left.popleft())
+            if left:
+                left[0] = left[0][written:]
+
+
+def _batches(pieces: Iterable[bytes]) -> Iterator[list[memoryview]]:
+    batch, room = list[memoryview](), AT_ONCE
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            batch.append(rest[:room])
+            room, rest = room - len(batch[-1]), rest[room:]
+            if not room or len(batch) == MOST:
+                yield batch
+                batch, room = [], AT_ONCE
+    if batch:
+        yield batch
 
 
 def connect_blocking(url: str) -> BlockingFiles:

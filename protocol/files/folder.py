@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import re
 import shutil
 import time
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ from pathlib import Path
 from obstore.store import LocalStore
 
 from protocol.background import PART, PIECES, Background
-from protocol.files.file import whole, write_whole
+from protocol.files.file import whole, write_all, write_whole
 from protocol.files.objects import Objects
 
 LOOK = 1.0  # seconds between two looks at how much is free
@@ -95,7 +93,7 @@ async def _in_thread(work: Callable[[], None]) -> None:
 
 async def _pour(file: io.FileIO, begun: Iterable[bytes], pieces: AsyncIterator[bytes]) -> None:
     """Write what comes, a part in a thread while the next one gathers."""
-    writing = Background(partial(_write_together, file))
+    writing = Background(partial(write_all, file))
     try:
         for piece in begun:
             await writing.add(piece)
@@ -104,14 +102,3 @@ async def _pour(file: io.FileIO, begun: Iterable[bytes], pieces: AsyncIterator[b
         await writing.flush()
     finally:
         await writing.pause()  # also when cancelled: nobody closes the file under it
-
-
-def _write_together(file: io.FileIO, pieces: Iterable[bytes]) -> None:
-    """In one call, if the system takes all at once: threads wait for one another before and after each."""
-    left = deque(memoryview(piece) for piece in pieces)
-    while left:
-        written = os.writev(file.fileno(), left)
-        while left and written >= len(left[0]):
-            written -= len(left.popleft())
-        if left:
-            left[0] = left[0][written:]

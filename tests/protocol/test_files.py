@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.files import PIECE, BlockingFiles, FileMissing, Files, open_blocking, open_files
+from protocol.files.file import AT_ONCE, MOST, write_whole
 
 ROOT = Path(__file__).parents[2]
 Waits = Callable[..., Awaitable[Any]]
@@ -66,6 +67,20 @@ async def test_what_the_system_takes_in_parts_is_whole(
     monkeypatch.setattr(os, "writev", write_some)
     await files.put("uploads/one", pieces(LONG, MIB // 3))
     assert await read(files, "uploads/one") == LONG
+
+
+def test_little_is_written_at_once_however_long_the_pieces_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(file: int, parts: Sequence[memoryview]) -> int:
+        asked.append(sum(map(len, parts)))
+        return really(file, parts)
+
+    asked, really = list[int](), os.writev
+    texts = [b"short", b""] * 2000 + [LONG, b"x" * (AT_ONCE - 1), LONG[:AT_ONCE]]
+    monkeypatch.setattr(os, "writev", write)
+    write_whole(str(tmp_path / "one"), texts)
+    assert (tmp_path / "one").read_bytes() == b"".join(texts)
+    assert max(asked) == AT_ONCE
+    assert len(asked) <= 2000 // MOST + sum(asked) // AT_ONCE + 2
 
 
 async def test_pieces_come_out_in_bounded_portions(files: Files) -> None:
