@@ -10,8 +10,8 @@ from aiohttp import web
 from protocol.background import PART
 
 HELD = 0.05  # seconds that what came waits for more
-LEAST = 128 * 2**10  # bytes
-KEPT = 16 * 2**20
+LEAST = 128 * 2**10  # bytes of each connection, however many there are
+KEPT = 16 * 2**20  # bytes: a block that is freed at once, so that what is no larger is kept from then on
 
 
 def keep_memory() -> None:

@@ -1,6 +1,6 @@
 """Files that came: how many may at a time, what is known of one, and what its bytes are taken for.
 
-Nothing of it stays when the client goes away or the file is refused, whoever of the two notices first.
+Nothing of a file stays when its client goes away or it is refused, whoever of the two notices first.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ import pytest
 
 from protocol.background import PART
 from service import gathering
-from tests.service.conftest import House
-from tests.service.house import TABLE, soon
+from tests.service.house import TABLE, House, soon
 from tests.service.test_attacks import connected
 
 ROWS = TABLE + b"North,A,100,10,0.10\n" * (3 * PART // 20)
