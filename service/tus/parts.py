@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from protocol.files import Files
 from protocol.intake import BadTable, Inspector
 from service.problems import Refused
-from service.submissions.uploads import blocks_of
 from service.tus.headers import Checksum
 from service.tus.parcels import Parcel
 
@@ -69,9 +68,9 @@ class Body:
 
 
 async def joined(files: Files, parcel: Parcel) -> AsyncIterator[bytes]:
-    """The whole upload, in blocks that keep nobody waiting."""
+    """The whole upload, in pieces as they are stored."""
     start = 0
     while start < parcel.length:
-        async for block in blocks_of(files.get(parcel.part(start))):
-            yield block
-            start += len(block)
+        async for piece in files.get(parcel.part(start)):
+            yield piece
+            start += len(piece)
