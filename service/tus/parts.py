@@ -26,14 +26,14 @@ class Body:
         *,
         fresh: bool,
     ) -> None:
-        self._blocks, self._room, self._fresh = blocks, room, fresh
+        self._blocks, self._room, self._fresh = self._looked_at(blocks), room, fresh
         self.inspector, self._checksum = inspector, checksum
         self._next = b""
         self.broken: Exception | None = None
 
     async def more(self) -> bool:
         """Whether there is another part."""
-        self._next = self._next or await self._read()
+        self._next = self._next or await anext(self._blocks, b"")
         return bool(self._next)
 
     async def part(self) -> AsyncIterator[bytes]:
@@ -43,16 +43,16 @@ class Body:
             size += len(block)
             yield block
             if size < PART:
-                self._next = await self._read()
+                self._next = await anext(self._blocks, b"")
 
-    async def _read(self) -> bytes:
+    async def _looked_at(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Up to the first fault: what comes behind it would stand where the bytes before it belong."""
         try:
-            block = await anext(self._blocks, b"")
-            self._look_at(block)
+            async for block in blocks:
+                self._look_at(block)
+                yield block
         except (Refused, BadTable, OSError) as exc:  # OSError: the client has gone
             self.broken = exc
-            return b""
-        return block
 
     def _look_at(self, block: bytes) -> None:
         self._room -= len(block)

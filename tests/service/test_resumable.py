@@ -243,6 +243,23 @@ async def test_a_table_that_is_none_is_refused_as_soon_as_it_shows_and_nothing_s
     assert house.stored() == []
 
 
+async def test_nothing_is_taken_behind_what_is_no_table(house: House) -> None:
+    table = bytearray(b"region,product,revenue,quantity,discount\n" + b"North,A,1,1,0.1\n" * 200_000)
+    table[1_000_000] = 0
+    path = await place(house, len(table))
+    answered = asyncio.Event()
+
+    async def most() -> AsyncIterator[bytes]:
+        for start in range(0, 2 * 2**20, 2**18):
+            yield bytes(table[start : start + 2**18])
+        await answered.wait()
+
+    assert code(await send(house, path, 0, most())) == (415, "not_a_table"), "before the rest comes"
+    answered.set()
+    assert (await call(house, "HEAD", path, VERSION))[0] == 404
+    assert house.stored() == []
+
+
 async def test_what_only_the_whole_shows_is_refused_at_the_end_in_the_same_words(house: House) -> None:
     table = b"region,product\nNorth,A\n"
     path = await place(house, len(table))
