@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import ContentEncodingError
 
 from protocol.adapters import PREFIX, BadConfig
 from service.door.guard import harden
@@ -20,7 +19,6 @@ from service.wiring import Service
 
 log = logging.getLogger(__name__)
 BROKEN = 400
-CODINGS = ("gzip", "deflate", "zstd")  # in which a body may come
 
 
 class Connection(Gathering):
@@ -66,16 +64,13 @@ class Connection(Gathering):
             log.error("%s %s failed outside its handler", request.method, request.path, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun; it cannot become another one")
-        response = _answer(status, exc)
+        response = _answer(status)
         harden(response)
         response.force_close()
         return response
 
 
-def _answer(status: int, exc: BaseException | None) -> web.Response:
-    if isinstance(exc, ContentEncodingError):
-        detail = f"The body's Content-Encoding is not spoken here; {', '.join(CODINGS)} are, or none."
-        return answer(describe("unknown_coding", detail), {"Accept-Encoding": ", ".join(CODINGS)})
+def _answer(status: int) -> web.Response:
     if status == BROKEN:
         return answer(describe("malformed", "This is not HTTP."))
     return answer(describe("internal", "This is our fault."))
@@ -107,6 +102,7 @@ async def _bind(runner: web.AppRunner, service: Service) -> asyncio.Server:
         loop=loop,
         keepalive_timeout=service.limits.idle,
         access_log=None,  # means none, as with the runner
+        auto_decompress=False,  # see submissions/codings.py
     )
     try:
         return await loop.create_server(connect, host, port, backlog=128)

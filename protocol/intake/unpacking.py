@@ -19,7 +19,7 @@ from protocol.job import Fault
 PIECE = 256 * 1024
 RATIO, FREE = 200, 16 * 2**20  # so many times its size a table may grow, and so many bytes in any case
 _WINDOW = 25  # what a zstd frame may ask for: 2**25 bytes of memory
-GZIP, ZSTD = "gzip", "zstd"
+GZIP, ZSTD, DEFLATE = "gzip", "zstd", "deflate"
 _SKIPPABLE = tuple(b"%c*M\x18" % first for first in range(0x50, 0x60))  # frames of zstd that hold no table
 _MAGIC = {GZIP: (b"\x1f\x8b",), ZSTD: (b"\x28\xb5\x2f\xfd", *_SKIPPABLE)}
 _SUFFIXES = (".gz", ".gzip", ".zst", ".zstd")
@@ -34,17 +34,26 @@ class _Stream:
     some: Callable[[bytes], bytes]
 
 
-def _gzip() -> _Stream:
-    inner = zlib.decompressobj(wbits=31)
+def _zlib(wbits: int) -> _Stream:
+    inner = zlib.decompressobj(wbits)
     return _Stream(inner, lambda data: inner.decompress(inner.unconsumed_tail + data, PIECE))
 
 
-def _zstd() -> _Stream:
+def _gzip(_: bytes) -> _Stream:
+    return _zlib(zlib.MAX_WBITS + 16)
+
+
+def _deflate(begun: bytes) -> _Stream:
+    """With zlib's head, as RFC 9110 has it, or without one, as many clients do."""
+    return _zlib(zlib.MAX_WBITS if begun[0] & 0xF == zlib.DEFLATED else -zlib.MAX_WBITS)
+
+
+def _zstd(_: bytes) -> _Stream:
     inner = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW})
     return _Stream(inner, lambda data: inner.decompress(data, PIECE))
 
 
-_STREAMS: dict[str, Callable[[], _Stream]] = {GZIP: _gzip, ZSTD: _zstd}
+_STREAMS: dict[str, Callable[[bytes], _Stream]] = {GZIP: _gzip, ZSTD: _zstd, DEFLATE: _deflate}
 
 
 def compression_of(head: bytes) -> str | None:
@@ -61,13 +70,14 @@ def plain_name(name: str) -> str:
 class Unpacker:
     """The bytes of a table as they are, if they come compressed. `received` counts those that came.
 
-    What is no whole compressed table, or swells too much, raises BadTable.
+    How, is told by their first bytes or said by *compression*. What is no whole compressed table, or swells too much,
+    raises BadTable.
     """
 
-    def __init__(self) -> None:
-        self.compression: str | None = None
+    def __init__(self, compression: str | None = None) -> None:
+        self.compression = compression
         self.received = self.given = 0
-        self._begun: bytes | None = b""
+        self._begun: bytes | None = None if compression else b""
         self._rest = b""  # perhaps the beginning of another member
         self._stream: _Stream | None = None
 
@@ -114,7 +124,7 @@ class Unpacker:
             if self._stream is None:
                 if not (data := self._between(data)):
                     return
-                self._stream = _STREAMS[str(self.compression)]()
+                self._stream = _STREAMS[str(self.compression)](data)
             piece, data = self._some(data), b""
             if piece:
                 self._count(piece)
@@ -129,7 +139,7 @@ class Unpacker:
         rest, self._rest = self._rest + data, b""
         if self.compression == GZIP and self.given:
             rest = rest.lstrip(b"\0")
-        magic = _MAGIC[str(self.compression)]
+        magic = _MAGIC.get(str(self.compression), (b"",))
         if any(len(rest) < len(one) and one.startswith(rest) for one in magic):
             self._rest, rest = rest, b""
         elif not rest.startswith(magic):

@@ -21,6 +21,7 @@ from protocol.submission import Fields
 from service.gathering import Gathering
 from service.limits import Limits
 from service.problems import Refused, refuse_faults
+from service.submissions.codings import decode
 from service.submissions.form import Part, parts
 from service.submissions.patience import Patience
 from service.submissions.uploads import Upload
@@ -94,8 +95,12 @@ async def _receive_body(request: web.Request, fields: Known, store: Store, patie
     return await store(read_body(request, patience), name, fields.options())
 
 
-async def read_body(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
-    """What comes, at most two parts at a time. A body that is long is gathered first."""
+def read_body(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+    """The body, decoded, at most two parts at a time. One that is long is gathered first."""
+    return decode(request.headers, _read(request, patience))
+
+
+async def _read(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
     if isinstance(request.protocol, Gathering):
         request.protocol.gather(request)
     try:

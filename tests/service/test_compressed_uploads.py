@@ -14,10 +14,10 @@ import pytest
 from backports import zstd
 
 from protocol.intake.preview import MOST
-from service.http import CODINGS
+from service.submissions.codings import KNOWN
 from tests.service.house import TABLE, House, keep
 from tests.service.test_readings import preview
-from tests.service.test_refused_uploads import codes, form, nothing_left, refused
+from tests.service.test_refused_uploads import HEADER, codes, form, nothing_left, refused
 
 PACK = {"gzip": gzip.compress, "zstd": zstd.compress}
 PACK_BODY = {**PACK, "deflate": zlib.compress}
@@ -90,15 +90,43 @@ async def test_the_beginning_of_a_compressed_table_can_be_previewed(house: House
     assert (told["errors"], told["whole"], told["rows"][0]) == ([], False, ["North", "0", "0", "1", "0.1"])
 
 
-@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("coding", KNOWN)
 async def test_a_body_may_be_encoded_in_each_way_that_is_named(house: House, coding: str) -> None:
     headers = {"Content-Encoding": coding, "Content-Type": "text/csv"}
     async with house.http.post("/v1/jobs?kind=sales", data=PACK_BODY[coding](TABLE), headers=headers) as answer:
         assert (await answer.json())["source"]["size"] == len(TABLE)
 
 
-async def test_a_body_in_another_encoding_is_refused_with_those_that_are_known(house: House) -> None:
-    headers = {"Content-Encoding": "br", "Content-Type": "text/csv"}
+@pytest.mark.parametrize("coding", KNOWN)
+async def test_half_an_encoded_body_is_none(house: House, coding: str) -> None:
+    """Not half a table: its last rows would be missing, and nobody would know."""
+    table = TABLE + b"".join(b"North,A,%d,1,0.1\n" % (number * 7919 % 10007) for number in range(50_000))
+    packed = PACK_BODY[coding](table)
+    headers = {"Content-Encoding": coding, "Content-Type": "text/csv"}
+    problem = await refused(house, packed[: len(packed) // 2], 400, params={"kind": "sales"}, headers=headers)
+    assert problem["type"] == "/problems/malformed"
+    assert "its end is missing" in problem["detail"]
+    await nothing_left(house)
+
+
+async def test_a_body_may_be_deflated_without_the_head_that_belongs_to_it(house: House) -> None:
+    headers = {"Content-Encoding": "Deflate", "Content-Type": "text/csv"}
+    bare = zlib.compress(TABLE, wbits=-15)
+    async with house.http.post("/v1/jobs?kind=sales", data=bare, headers=headers) as answer:
+        assert (await answer.json())["source"]["size"] == len(TABLE)
+
+
+async def test_an_encoded_body_that_swells_is_refused_early(house: House) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "text/csv"}
+    bomb = gzip.compress(HEADER + b"North,A,100,10,0.10\n" * 10_000_000)
+    problem = await refused(house, bomb, 413, params={"kind": "sales"}, headers=headers)
+    assert "more than 200 times its size" in problem["detail"]
+    await nothing_left(house)
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip, gzip", "nonsense"])
+async def test_a_body_in_another_encoding_is_refused_with_those_that_are_known(house: House, coding: str) -> None:
+    headers = {"Content-Encoding": coding, "Content-Type": "text/csv"}
     problem = await refused(house, TABLE, 415, params={"kind": "sales"}, headers=headers)
     assert problem["type"] == "/problems/unknown_coding"
     assert "gzip, deflate, zstd" in problem["detail"]
