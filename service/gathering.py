@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -25,32 +26,28 @@ def keep_memory() -> None:
 class Gathering(web.RequestHandler):
     """A client's connection, which may gather what comes, up to two parts of it, before the library parses it.
 
-    All connections that do share one part: nobody else waits longer the more there are.
+    The *uploads* that there are share one part: nobody else waits longer the more there are.
     """
 
-    __slots__ = ("_coming", "_expiry", "_gathered", "_size", "_usual")
+    __slots__ = ("_coming", "_expiry", "_gathered", "_size", "_uploads", "_usual")
 
-    under_way: ClassVar[set[Gathering]] = set()
-
-    def __init__(self, server: web.Server, **options: Any) -> None:
+    def __init__(self, uploads: Callable[[], int], server: web.Server, **options: Any) -> None:
         super().__init__(server, **options)
+        self._uploads = uploads
         self._coming = 0  # bytes of the body that are gathered, those that are to come included
         self._gathered: list[bytes] = []
         self._size = 0
         self._expiry: asyncio.TimerHandle | None = None
         self._usual: int | None = None
 
-    @classmethod
-    def share(cls) -> int:
-        return max(PART // max(len(cls.under_way), 1), LEAST)
-
     def gather(self, request: web.BaseRequest) -> None:
         """What is to come of this request's body, if that is much and the request says how much."""
         length = request.content_length or 0
-        if length > 2 * PART and not self._coming:
-            self._coming = length - request.content.total_raw_bytes
-            self.under_way.add(self)
-            self._usual = self._ask_for(self.share())
+        if self._coming or self.transport is None or length <= 2 * PART:  # without a transport: the client has gone
+            return
+        self._coming = length - request.content.total_raw_bytes
+        if self._coming:
+            self._usual = self._ask_for(self._share())
 
     def data_received(self, data: bytes) -> None:
         if not self._coming or not data:  # none: what the parser holds back may go on
@@ -59,7 +56,7 @@ class Gathering(web.RequestHandler):
         self._coming = max(self._coming - len(data), 0)
         self._gathered.append(data)
         self._size += len(data)
-        if self._size >= self.share() or not self._coming:
+        if self._size >= self._share() or not self._coming:
             self._hand_on()
         elif self._expiry is None:
             self._expiry = asyncio.get_running_loop().call_later(HELD, self._hand_on)
@@ -73,12 +70,13 @@ class Gathering(web.RequestHandler):
         if self._expiry:
             self._expiry.cancel()
             self._expiry = None
-        if not self._coming:
-            self.under_way.discard(self)
-        self._ask_for(self.share() if self._coming else self._usual)
+        self._ask_for(self._share() if self._coming else self._usual)
         gathered, self._gathered, self._size = self._gathered, [], 0
         if gathered:
             super().data_received(b"".join(gathered))
+
+    def _share(self) -> int:
+        return max(PART // max(self._uploads(), 1), LEAST)
 
     def _ask_for(self, size: int | None) -> int | None:
         """How many bytes the socket is asked for at a time; what that was. A loop that is not asyncio's tells none."""

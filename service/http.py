@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 
 from protocol.adapters import PREFIX, BadConfig
 from service.door.guard import harden
@@ -27,8 +28,16 @@ class Connection(Gathering):
     __slots__ = ("_service",)
 
     def __init__(self, service: Service, server: web.Server, **options: Any) -> None:
-        super().__init__(server, **options)
+        super().__init__(lambda: service.slots.taken, server, **options)
         self._service = service
+
+    def data_received(self, data: bytes) -> None:
+        """The library tells of what is no HTTP when the next request is due; here it ends the body that it broke."""
+        super().data_received(data)
+        request = self._current_request
+        broken = self._messages and not isinstance(self._messages[-1][0], RawRequestMessage)
+        if broken and request and not request.content.is_eof():
+            request.content.set_exception(web.RequestPayloadError("the body is not encoded as its headers say"))
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -49,8 +58,8 @@ class Connection(Gathering):
             raise ConnectionError("the client does not read") from None
 
     def log_exception(self, *args: Any, **options: Any) -> None:
-        """Not that a body is no such as its headers say: whoever sent it has been told."""
-        if not isinstance(options.get("exc_info"), web.RequestPayloadError):
+        """Not that a body is no such as its headers say, or never ends: whoever sent it has been told, or has gone."""
+        if not isinstance(options.get("exc_info"), web.RequestPayloadError | ConnectionError):
             super().log_exception(*args, **options)
 
     def handle_error(

@@ -301,6 +301,23 @@ async def test_a_body_that_breaks_its_own_encoding_is_malformed(house: House) ->
         await nothing_left(house)
 
 
+async def test_a_body_that_breaks_its_encoding_later_is_malformed_at_once(house: House) -> None:
+    port = int(house.url.rpartition(":")[2])
+    async with asyncio.timeout(Limits().read / 2):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST /v1/jobs?kind=sales HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+        )
+        await asyncio.sleep(0.2)  # else both are read at once
+        writer.write(b"nonsense\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert b" 400 " in answer.partition(b"\r\n")[0], answer
+    assert b"/problems/malformed" in answer
+    await nothing_left(house)
+
+
 async def test_a_packed_body_is_unpacked_and_its_limit_counts_unpacked_bytes(tmp_path: Path) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "text/csv"}
     async with keep(tmp_path, max_upload=2**20) as house:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -135,7 +136,9 @@ async def test_what_came_before_the_link_broke_is_kept(house: House) -> None:
     await finish(house, path, at)
 
 
-async def test_while_one_request_sends_another_is_refused_and_whoever_asks_where_to_go_on_ends_it(house: House) -> None:
+async def test_while_one_request_sends_another_is_refused_and_whoever_asks_where_to_go_on_ends_it(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     path = await place(house)
     invited = asyncio.Event()
 
@@ -152,6 +155,7 @@ async def test_while_one_request_sends_another_is_refused_and_whoever_asks_where
     await finish(house, path, at)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_an_upload_goes_on_after_the_service_was_started_anew(tmp_path: Path) -> None:
