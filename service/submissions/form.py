@@ -38,7 +38,10 @@ class Part:
         if (segment.content_type or "").startswith("multipart/"):
             raise Refused("malformed", "A form inside a form is not understood.")
         self._events = events
-        self.name, self.filename = _names(segment.header("Content-Disposition"))
+        try:
+            self.name, self.filename = _names(segment.header("Content-Disposition"))
+        except ValueError as exc:  # in which UnicodeError is
+            raise Refused("malformed", "What a part of the form is called cannot be understood.") from exc
 
     async def pieces(self) -> AsyncIterator[bytes]:
         async for event in self._events:
