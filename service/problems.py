@@ -98,20 +98,31 @@ def refuse_faults(faults: Iterable[Fault], code: str = "invalid") -> Refused:
 
 @web.middleware
 async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever a handler raises becomes a problem; the unexpected is logged with an id that the client gets too."""
+    """Whatever a handler raises becomes a problem; the unexpected is logged with an id that the client gets too.
+
+    An answer that has begun cannot become a problem any more: the connection breaks, so that nobody takes it for whole.
+    """
     try:
         with lines.about(job=request.match_info.get("id")):
             return await handler(request)
-    except Refused as refused:
-        return answer(refused.problem, refused.headers)
-    except web.HTTPException as exc:
-        return _explain_http(request, exc)
-    except Unwritable as exc:
-        return _explain_unwritable(exc)
-    except ConnectionError:  # the client has gone: nobody reads this
-        return web.Response(status=400)
     except Exception as exc:  # noqa: BLE001 - nothing of it may reach the client
-        return _explain_crash(request, exc)
+        if request.writer.output_size > 0 and request.transport:
+            request.transport.abort()
+        return _explain(request, exc)
+
+
+def _explain(request: web.Request, exc: Exception) -> web.StreamResponse:
+    match exc:
+        case Refused():
+            return answer(exc.problem, exc.headers)
+        case web.HTTPException():
+            return _explain_http(request, exc)
+        case Unwritable():
+            return _explain_unwritable(exc)
+        case ConnectionError():  # the client has gone: nobody reads this
+            return web.Response(status=400)
+        case _:
+            return _explain_crash(request, exc)
 
 
 def _explain_http(request: web.Request, exc: web.HTTPException) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from service.jobs.api import find, matches
 from service.problems import Refused
 from service.wiring import SERVICE, Service
 
+log = logging.getLogger(__name__)
 RANGE = re.compile(r"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII)
 UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 TABLE = "text/csv"
@@ -147,6 +149,9 @@ async def _send(
         service.metrics.dropped.inc()
         if request.transport:
             request.transport.abort()
+    except FileMissing:
+        log.info("cut off a download: its file was removed", extra={"path": request.path})
+        raise Refused("gone", "The file was removed while it was sent.") from None
     return response
 
 

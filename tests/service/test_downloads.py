@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import csv
 import io
+import logging
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from yarl import URL
 
 from protocol.job import Job
 from service.jobs import spreadsheet
-from tests.service.house import House
+from tests.service.house import House, soon
 
 DATA = bytes(range(256)) * 20
 
@@ -106,6 +109,26 @@ async def test_a_file_that_is_gone_is_a_problem(house: House) -> None:
     job = await finished(house)
     await house.consumer.files.remove(job.result_prefix)
     assert (await house.get(path(job)))[1]["type"] == "/problems/no_such_artefact"
+
+
+async def test_a_download_whose_file_is_removed_meanwhile_breaks_off(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = await finished(house, data=b"0123456789\n" * 6_000_000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]), limit=4096)
+    writer.write(f"GET {path(job)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    received = await soon(reader.readexactly(100_000))
+    with caplog.at_level(logging.INFO):
+        async with house.http.delete(f"/v1/jobs/{job.id}") as answer:
+            assert answer.status == 204
+        with contextlib.suppress(ConnectionResetError):
+            while piece := await soon(reader.read(2**16)):
+                received += piece
+    writer.close()
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert len(received) < job.artefacts[0].size
+    assert [record.levelno for record in caplog.records if "cut off" in record.message] == [logging.INFO]
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
 async def test_a_picture_may_not_run_anything(house: House) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from protocol.adapters import BadConfig
 from service.limits import Limits
-from tests.service.house import DEADLINE, TABLE, House, keep, now
+from service.live import Event
+from tests.service.house import DEADLINE, TABLE, House, keep, now, soon
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,28 @@ async def test_a_crash_is_logged_with_the_id_that_the_client_gets_and_shows_noth
     assert getattr(record, "job") == job  # noqa: B009
     assert "secret" not in str(problem)
     assert "json" not in problem["detail"].lower()
+
+
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+)
+
+
+@pytest.mark.parametrize(("path", "headers"), [("events", ""), ("stream", UPGRADE)])
+async def test_a_stream_that_crashes_after_its_beginning_breaks_off_instead_of_answering_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str, headers: str
+) -> None:
+    job = await house.submit()
+    monkeypatch.setattr(Event, "data", property(lambda event: event.job.crash))
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]))
+    writer.write(f"GET /v1/jobs/{job['id']}/{path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
+    head = await soon(reader.readuntil(b"\r\n\r\n"))
+    assert head.split()[1] in {b"200", b"101"}
+    with contextlib.suppress(ConnectionResetError):
+        assert b"HTTP/1.1" not in await soon(reader.read())
+    writer.close()
+    assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
 async def test_an_event_that_cannot_be_stored_comes_again(house: House, caplog: pytest.LogCaptureFixture) -> None:
