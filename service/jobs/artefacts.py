@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +14,7 @@ from protocol.files import FileMissing
 from protocol.job import Artefact, Job
 from service.jobs import spreadsheet
 from service.jobs.api import find, matches
+from service.jobs.sending import send_all
 from service.problems import Refused
 from service.wiring import SERVICE, Service
 
@@ -141,14 +141,7 @@ async def _send(
     if request.method == "HEAD":
         return response
     try:
-        async for piece in pieces:
-            async with asyncio.timeout(service.limits.read):
-                await response.write(piece)
-        await response.write_eof()
-    except TimeoutError:
-        service.metrics.dropped.inc()
-        if request.transport:
-            request.transport.abort()
+        await send_all(request, pieces, response.write, service.limits.read)
     except FileMissing:
         log.info("cut off a download: its file was removed", extra={"path": request.path})
         raise Refused("gone", "The file was removed while it was sent.") from None

@@ -6,7 +6,6 @@ Who reconnects says which version was the last, and misses nothing; 204 tells su
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -14,11 +13,11 @@ from aiohttp import web
 from protocol.job import Job
 from service.door.caller import CALLER
 from service.jobs.api import find
+from service.jobs.sending import send_all
 from service.jobs.streams import check_room
 from service.live import Event, Mailbox
 from service.wiring import SERVICE, Service
 
-log = logging.getLogger(__name__)
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 BEGIN = b"retry: 2000\n\n"  # milliseconds until a client whose connection broke asks again
 STILL_HERE = b": still here\n\n"
@@ -68,13 +67,5 @@ async def _next(mailbox: Mailbox, patience: float) -> Event | None:
 async def _serve(request: web.Request, service: Service, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(request)
-    try:
-        async for piece in pieces:
-            async with asyncio.timeout(service.limits.send):
-                await response.write(piece)
-    except TimeoutError:
-        service.metrics.dropped.inc()
-        log.info("dropped a client that does not read", extra={"path": request.path})
-        if request.transport:
-            request.transport.abort()
+    await send_all(request, pieces, response.write, service.limits.send)
     return response

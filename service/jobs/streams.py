@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -13,11 +12,11 @@ from protocol.job import Job
 from service.door.caller import CALLER
 from service.jobs import listing
 from service.jobs.api import find
+from service.jobs.sending import drop, send_all
 from service.live import Event, Mailbox
 from service.problems import Refused
 from service.wiring import SERVICE, Service
 
-log = logging.getLogger(__name__)
 AT_ONCE = 32 * 2**10  # bytes; half of what is buffered before anybody waits
 INCOMING = 1024  # bytes; clients have nothing to say
 
@@ -86,15 +85,13 @@ async def _serve(
         mailbox.direct = partial(_send_at_once, transport, socket)
     async with asyncio.TaskGroup() as group:
         listening = group.create_task(_listen(socket, mailbox))
-        read_all = await _speak(socket, events, limits.send)
+        read_all = await _speak(request, socket, events, limits.send)
         listening.cancel()
         await asyncio.wait([listening])  # or closing would not wait for the client's answer
-        read_all = read_all and await _part(socket, _close_code(service, mailbox), limits.send)
-        if not read_all:
-            service.metrics.dropped.inc()
-            log.info("dropped a client that does not read", extra={"path": request.path})
-        if (not read_all or socket.close_code == WSCloseCode.ABNORMAL_CLOSURE) and request.transport:
-            request.transport.abort()  # closing would wait until all is read
+        if read_all and not await _part(socket, _close_code(service, mailbox), limits.send):
+            drop(request)
+        elif socket.close_code == WSCloseCode.ABNORMAL_CLOSURE and request.transport:
+            request.transport.abort()
     return socket
 
 
@@ -105,17 +102,15 @@ async def _listen(socket: web.WebSocketResponse, mailbox: Mailbox) -> None:
     mailbox.close()
 
 
-async def _speak(socket: web.WebSocketResponse, events: AsyncIterator[Event], patience: float) -> bool:
+async def _speak(
+    request: web.Request, socket: web.WebSocketResponse, events: AsyncIterator[Event], patience: float
+) -> bool:
     """Send the events; return whether the client took them all, or has gone by itself."""
+    send = partial(socket.send_frame, opcode=WSMsgType.TEXT)
     try:
-        async for event in events:
-            async with asyncio.timeout(patience):
-                await socket.send_frame(event.data, WSMsgType.TEXT)
-    except TimeoutError:
-        return False
+        return await send_all(request, (event.data async for event in events), send, patience)
     except ConnectionError:
-        pass
-    return True
+        return True
 
 
 def _send_at_once(transport: asyncio.Transport, socket: web.WebSocketResponse, event: Event) -> bool:

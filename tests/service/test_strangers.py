@@ -144,8 +144,11 @@ UPGRADE = (
 async def test_a_stream_that_crashes_after_its_beginning_breaks_off_instead_of_answering_again(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str, headers: str
 ) -> None:
+    def fail(_event: Event) -> bytes:
+        raise TimeoutError("not the client's")
+
     job = await house.submit()
-    monkeypatch.setattr(Event, "data", property(lambda event: event.job.crash))
+    monkeypatch.setattr(Event, "data", property(fail))
     reader, writer = await asyncio.open_connection("127.0.0.1", int(house.url.rpartition(":")[2]))
     writer.write(f"GET /v1/jobs/{job['id']}/{path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
     head = await soon(reader.readuntil(b"\r\n\r\n"))
@@ -154,6 +157,7 @@ async def test_a_stream_that_crashes_after_its_beginning_breaks_off_instead_of_a
         assert b"HTTP/1.1" not in await soon(reader.read())
     writer.close()
     assert len([record for record in caplog.records if record.exc_info]) == 1
+    assert "0.0" in await dropped(house)
 
 
 async def test_an_event_that_cannot_be_stored_comes_again(house: House, caplog: pytest.LogCaptureFixture) -> None:
@@ -245,7 +249,8 @@ async def enter(folder: Path, port: int, **settings: str) -> None:
         pass
 
 
-async def test_a_slow_reader_of_a_download_is_let_go(tmp_path: Path) -> None:
+async def test_a_slow_reader_of_a_download_is_let_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     async with keep(tmp_path, Limits(read=0.3)) as house:
         await house.submit()
         job = await house.consumer.start(await house.consumer.next_job())
@@ -258,6 +263,7 @@ async def test_a_slow_reader_of_a_download_is_let_go(tmp_path: Path) -> None:
                 pass
             assert await count_rest(reader) < artefact.size
         writer.close()
+    assert [record.path for record in caplog.records if "does not read" in record.message] == [artefact.url]
 
 
 async def test_a_slow_reader_of_an_answer_is_let_go(tmp_path: Path) -> None:
