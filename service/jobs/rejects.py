@@ -23,7 +23,7 @@ USUAL = 50  # rows of a page
 PIECE = 1024 * 1024  # bytes that are looked at at a time; a row has less
 PIECES = 8  # a request goes no further
 FILES = 64  # nor into more files
-KNOWN = ("q", "reason", "after", "limit", "cursor")
+KNOWN = ("q", "reason", "after", "limit", "cursor", "link")  # whose link opens one page opens the next
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 CHUNK = re.compile(r"[0-9]{8,9}", re.ASCII)
 ROW = scanning.whole_row(b",", blanks=False)

@@ -11,20 +11,25 @@ import pytest
 
 from protocol.job import Job
 from protocol.signing import LINK, Signer, load_signer
+from service.contract.openapi import document
 from service.door.caller import ANYBODY
 from service.door.tickets import LIFE, MOST, Tickets
 from tests.service.house import DEADLINE, TABLE, House
 from tests.service.keyring import ROOT, ask, locked, make_key
 
 PAGE = {"Accept": "text/html"}
+OPENED = [  # by a link
+    path for path, calls in document()["paths"].items() if {"link": []} in calls.get("get", {}).get("security", ())
+]
 
 
 async def finished(house: House, headers: dict[str, str]) -> Job:
-    """A job with an artefact."""
+    """A job with an artefact, and two rows left out."""
     await ask(house, "POST", "/v1/jobs?kind=sales", headers | {"Content-Type": "text/csv"}, data=TABLE)
     job = await house.consumer.start(await house.consumer.next_job())
     artefact = await house.consumer.make(job, "summary.csv", b"a\n1\n")
-    return await house.consumer.finish(job, artefacts=(artefact,))
+    rejected = await house.consumer.make(job, "rejected.csv", b"a,rejected_line,rejected_reason\n,2,a\n,3,a\n")
+    return await house.consumer.finish(job, artefacts=(artefact, rejected))
 
 
 async def ticket(house: House, headers: dict[str, str], path: str) -> str:
@@ -101,8 +106,10 @@ async def test_a_mailed_link_opens_that_job_alone_to_look_at(tmp_path: Path) -> 
         ann = await make_key(house, "ann")
         job, other = await finished(house, ann), await finished(house, ann)
         token = link(house, job.id)
-        for path in (f"/jobs/{job.id}", f"/v1/jobs/{job.id}", f"/v1/jobs/{job.id}/log", job.artefacts[0].url):
-            assert (await ask(house, "GET", f"{path}?link={token}", PAGE))[0] == 200, path
+        for path in ("/jobs/{id}", "/jobs/{id}/rejects", *OPENED):
+            address = path.format(id=job.id, name=job.artefacts[0].name)
+            status, _ = await ask(house, "GET", f"{address}?link={token}", PAGE)
+            assert status == (426 if path.endswith("/stream") else 200), path
         for method, path in (
             ("GET", f"/v1/jobs/{other.id}"),
             ("GET", other.artefacts[0].url),
@@ -115,6 +122,16 @@ async def test_a_mailed_link_opens_that_job_alone_to_look_at(tmp_path: Path) -> 
             assert (await ask(house, method, f"{path}?link={token}", {}))[0] == 401, path
         page = (await ask(house, "GET", f"/jobs/{job.id}?link={token}", PAGE))[1]
         assert ("Log out" in page, 'data-act="delete"' in page) == (False, False)
+
+
+async def test_a_mailed_link_leads_from_one_page_of_rows_to_the_next(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house:
+        job = await finished(house, ROOT)
+        following = f"/v1/jobs/{job.id}/rejects?link={link(house, job.id)}&limit=1"
+        for line in ("2", "3"):
+            status, page = await ask(house, "GET", following, {})
+            assert (status, [row[0] for row in page["rows"]]) == (200, [line])
+            following = page["next"]
 
 
 async def test_the_browser_keeps_a_link_for_what_the_page_loads_and_for_no_other_job(tmp_path: Path) -> None:
