@@ -75,4 +75,5 @@ def check_reading(reading: Reading, params: Mapping[str, Any], kind: KindInfo | 
 
 
 def escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
+    """As a part of a JSON pointer. Half a character, of a name that is not UTF-8, could not be sent."""
+    return part.replace("~", "~0").replace("/", "~1").encode(errors="replace").decode()

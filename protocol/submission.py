@@ -200,7 +200,7 @@ BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # th
 def find_strays(fields: Fields, known: Sequence[str] = FIELDS) -> list[Fault]:
     there = ", ".join((fields.table, *known))
     unknown = [
-        _fault("unknown_field", f"There is no field {shorten(name)}; there are {there}.", f"/{name}")
+        _fault("unknown_field", f"There is no field {shorten(name)}; there are {there}.", f"/{escape(name)}")
         for name in fields.values
         if name not in known
     ]

@@ -193,6 +193,18 @@ async def test_an_unknown_field_and_one_that_is_there_twice_are_refused(house: H
 
 
 @pytest.mark.parametrize(
+    ("name", "pointer"), [(b"a/b~c", "/a~1b~0c"), (b"caf\xe9", "/caf?"), ("caf\u00e9".encode(), "/caf\u00e9")]
+)
+async def test_the_pointer_to_an_unknown_field_is_one_whatever_its_name(
+    house: House, name: bytes, pointer: str
+) -> None:
+    parts = (b'name="file"; filename="sales.csv"', TABLE), (b'name="' + name + b'"', b"1")
+    body = b"".join(b"--b\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % part for part in parts) + b"--b--\r\n"
+    problem = await refused(house, body, 422, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert [(fault["code"], fault["pointer"]) for fault in problem["errors"]] == [("unknown_field", pointer)]
+
+
+@pytest.mark.parametrize(
     ("query", "media_type", "told"),
     [
         ("kind=sales&name=x", "text/csv", ["unknown_field"]),
