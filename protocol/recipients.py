@@ -9,7 +9,7 @@ from protocol import webhooks
 from protocol.job import Fault
 from protocol.sentences import shorten
 
-MOST_WEBHOOKS = 5
+MOST_EMAILS, MOST_WEBHOOKS = 20, 5
 ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"

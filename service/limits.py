@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.config import SPACE_FLOOR, Settings
+from protocol.recipients import MOST_EMAILS
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Limits:
     space_floor: int = SPACE_FLOOR  # what an upload must leave free on the disk
     field: int = 64 * 2**10  # one form field
     fields: int = 64
-    emails: int = 20
+    emails: int = MOST_EMAILS
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:

@@ -22,6 +22,7 @@ from protocol.intake.layout import MEDIA_TYPES, Format
 from protocol.intake.unpacking import Unpacker, plain_name
 from protocol.job import Fault, Job, LogEntry, Notify, Priority, Progress, Source, State
 from protocol.kinds import KindInfo
+from protocol.recipients import MOST_EMAILS
 from protocol.standins import check_source
 from protocol.submission import Submission
 
@@ -37,7 +38,7 @@ class Rules:
     sources: tuple[str, ...]
     max_upload: int  # bytes
     max_attempts: int
-    emails: int = 20
+    emails: int = MOST_EMAILS
     disk_floor: int = SPACE_FLOOR  # bytes
     hosts: tuple[str, ...] = ()  # that webhooks may reach without TLS
 

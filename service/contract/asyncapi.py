@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from protocol import submission
 from protocol.job import Job, Priority, Problem, State
 from protocol.messages import type_names
+from protocol.recipients import MOST_EMAILS, MOST_WEBHOOKS
 from service.contract.call import TEXT, Schema, ref
 from service.contract.openapi import service_version
 
@@ -25,8 +26,18 @@ KEEP = {
     "reply_to": "A queue of yours for the answers.",
     "correlation_id": "Comes back with each answer.",
 }
-WEBHOOK: Schema = {"type": "array", "items": TEXT, "maxItems": 5, "description": "Called when it has ended."}
-EMAIL: Schema = {"type": "array", "items": TEXT, "maxItems": 20, "description": "Who gets a mail when it has ended."}
+WEBHOOK: Schema = {
+    "type": "array",
+    "items": TEXT,
+    "maxItems": MOST_WEBHOOKS,
+    "description": "Called when it has ended.",
+}
+EMAIL: Schema = {
+    "type": "array",
+    "items": TEXT,
+    "maxItems": MOST_EMAILS,
+    "description": "Who gets a mail when it has ended.",
+}
 KIND: Schema = {**TEXT, "default": submission.DEFAULT_KIND, "description": "What to do with the table."}
 READING = "How to read the table, where looking gets it wrong."
 PRIORITY: Schema = {**TEXT, "enum": [*Priority], "default": Priority.NORMAL, "description": "How urgent it is."}

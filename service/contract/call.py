@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.limits import Limits
+
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 JSON = "application/json"
@@ -34,7 +36,12 @@ class Parameter:
 
 
 ID = Parameter("id", "path", "The job's id.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, required=True)
-WAIT = Parameter("Prefer", "header", "`wait=N`: answer when the job has ended, or after N seconds, at most 45.", TEXT)
+WAIT = Parameter(
+    "Prefer",
+    "header",
+    f"`wait=N`: answer when the job has ended, or after N seconds, at most {Limits.wait:.0f}.",
+    TEXT,
+)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocol.job import Priority
+from protocol.recipients import MOST_EMAILS, MOST_WEBHOOKS
 from service.contract.call import ID, JSON, STORING, TEXT, WAIT, Call, Need, Parameter, Schema, ref
 
 WHO: dict[str, Schema] = {
-    "email": {"type": "array", "items": {"type": "string"}, "maxItems": 20, "description": "One address each."},
+    "email": {
+        "type": "array",
+        "items": {"type": "string"},
+        "maxItems": MOST_EMAILS,
+        "description": "One address each.",
+    },
     "webhook": {
         "type": "array",
         "items": {"type": "string", "format": "uri"},
-        "maxItems": 5,
+        "maxItems": MOST_WEBHOOKS,
         "description": "Addresses that are called when the job has ended (see `webhooks`).",
     },
     "priority": {"type": "string", "enum": [*Priority], "default": "normal"},
@@ -30,12 +36,12 @@ FIELDS: dict[str, Schema] = {
     },
     **WHO,
 }
-MORE: Schema = {
+READING: Schema = {
     "type": "string",
     "contentMediaType": JSON,
     "description": "How to read this file: `encoding`, `delimiter`, and of rows to append `header` and `quote`.",
 }
-READING: Schema = {
+PARAMS: Schema = {
     "type": "string",
     "contentMediaType": JSON,
     "description": "How to read this file, where looking gets it wrong: `encoding`, `delimiter`.",
@@ -96,7 +102,7 @@ PREVIEW = Call(
     _body(FIELDS, "The first 256 KiB of the table."),
     need=Need.SUBMIT,
 )
-_SENT = {"params": READING, "reading": MORE, **WHO}
+_SENT = {"params": PARAMS, "reading": READING, **WHO}
 
 
 def _amendment(what: str, title: str, says: str, file: str) -> Call:
