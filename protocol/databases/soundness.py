@@ -19,6 +19,13 @@ class InUse(Exception):
     """Another process has the file."""
 
 
+def make(path: Path) -> None:
+    """An empty file for its owner's eyes alone, where there is none; SQLite gives what it adds the same rights."""
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(0o600)
+
+
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
     """Hold the lock that says: this file belongs to this process; or InUse."""

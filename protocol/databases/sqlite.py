@@ -209,7 +209,7 @@ async def _open(path: Path, pragmas: Sequence[str]) -> Connection:
 @asynccontextmanager
 async def connect(url: str) -> AsyncIterator[Sqlite]:
     path = _path_of(url)
-    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    soundness.make(path)
     async with AsyncExitStack() as stack:
         stack.enter_context(_owned_by_us(path))
         # The reader closes first: the last connection to close runs a checkpoint, and that is the writer's.

@@ -525,3 +525,10 @@ async def test_a_database_has_an_identity_of_its_own_that_stays(database: Databa
 async def test_a_folder_that_is_made_for_a_database_is_its_owners_alone(tmp_path: Path) -> None:
     async with open_database(f"sqlite:///{tmp_path}/made/rowmill.db"):
         assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == stat.S_IRWXU
+
+
+async def test_a_database_file_is_its_owners_alone_in_any_folder(tmp_path: Path) -> None:
+    async with open_database(f"sqlite:///{tmp_path}/rowmill.db") as database:
+        await database.migrate("notes", TABLE)
+        for name in ("rowmill.db", "rowmill.db-wal", "rowmill.db-shm"):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
