@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("protocol", "service", "consumer", "client")
+FOLDERS = (*PACKAGES, "tests", "docs", "examples", "samples", "benchmarks", ".ci")
 SOURCES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "rowmill.py"]
 
 # Where each third-party library may be imported: files, or folders that end with a slash.
@@ -117,7 +118,7 @@ def test_every_library_in_use_is_declared() -> None:
 
 
 def test_no_file_is_too_long() -> None:
-    scripts = (ROOT / "service" / "static").glob("*.js")
+    scripts = (ROOT / "service" / "pages" / "static").glob("*.js")
     assert [place(path) for path in (*SOURCES, *scripts) if len(path.read_text().splitlines()) > LONGEST_FILE] == []
 
 
@@ -134,6 +135,17 @@ def test_no_module_has_an_empty_name() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     assert [place(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
+def test_what_a_document_names_is_there(document: str) -> None:
+    text = (ROOT / document).read_text()
+    named = {*re.findall(r"`([\w./-]+\.(?:js|md|py))\b", text), *re.findall(r"`(\w[\w/-]*/)`", text)}
+    ours = {f"/{place(path)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*")}
+    ours |= {f"/{place(path)}" for path in ROOT.iterdir()}
+    assert [name for name in sorted(named) if not any(path.endswith("/" + name.rstrip("/")) for path in ours)] == []
+    linked = {address for address in re.findall(r"\]\(([^)#]+)", text) if "://" not in address}
+    assert [address for address in sorted(linked) if not (ROOT / address).exists()] == []
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"])
