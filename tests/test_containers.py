@@ -21,8 +21,15 @@ INSIDE = {"DATA_DIR", "DATABASE_URL", "PORT"}  # nobody outside of the container
 
 
 def test_every_setting_can_be_set_from_outside() -> None:
-    named = {name for part in OURS for name in SERVICES[part]["environment"]}
+    named = {name for part in OURS for name in SERVICES[part]["environment"] if name.startswith(PREFIX)}
     assert named == {PREFIX + name.upper() for name in Settings.model_fields if name.upper() not in INSIDE}
+
+
+def test_the_example_tells_which_settings_are_not_heard() -> None:
+    values = [value for part in OURS for value in SERVICES[part]["environment"].items()]
+    fixed = {name for name, value in values if value and f"${{{name}:" not in value}
+    told = re.findall(r"^# (ROWMILL_[A-Z_ ]+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert [set(line.split()) for line in told] == [fixed | {PREFIX + name for name in INSIDE - {"PORT"}}]
 
 
 def test_secrets_come_from_outside_only_and_the_example_names_them() -> None:
@@ -30,7 +37,7 @@ def test_secrets_come_from_outside_only_and_the_example_names_them() -> None:
     required = set(re.findall(r"\$\{(\w+):\?\1 is empty: copy \.env\.example to \.env", text))
     given = set(re.findall(r"^(\w+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert required == given == {"ROWMILL_API_KEYS", "RABBITMQ_PASSWORD"}
-    values = [value for part in SERVICES.values() for value in part["environment"].items()]
+    values = [(name, value) for part in SERVICES.values() for name, value in part["environment"].items() if value]
     assert [name for name, value in values if re.search("PASS|KEY|SECRET", name) and not value.startswith("${")] == []
 
 
