@@ -4,8 +4,8 @@
 # make compose-test  the image built, docker-compose.yml brought up, used and taken down (with Docker, or root on Debian)
 # make lint types bench fmt clean
 #
-# Beforehand it takes make and Python 3.11, 3.12 or 3.13, no more (PYTHON=/path/to/python picks one). A C compiler is used
-# where there is one (CC=/path/to/cc picks one).
+# Beforehand it takes make and Python 3.11, 3.12 or 3.13 with venv (Debian, Ubuntu: python3-venv), no more
+# (PYTHON=/path/to/python picks one). A C compiler is used where there is one (CC=/path/to/cc picks one).
 
 SHELL := /bin/sh
 PY := .venv/bin/python
@@ -16,7 +16,7 @@ export PYTHON
 .PHONY: help demo test chaos compose-test lint types bench fmt clean runtime dev peers tools
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n -e '/^#/!q' -e 's/^# *//p' Makefile
 
 demo: runtime
 	@exec $(PY) -m rowmill demo
