@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from protocol.access import NAME, KeyList, NameTaken, NewKey, NoSuchKey, Scope
 from protocol.config import parse_time
 from protocol.value import Value
+from service.door.bodies import read_small
 from service.door.caller import CALLER
 from service.door.tickets import LIFE
 from service.problems import Refused
@@ -21,7 +21,6 @@ from service.wiring import SERVICE, Service
 
 log = logging.getLogger(__name__)
 NEVER = {"Cache-Control": "no-store"}
-LARGEST = 4096  # bytes of a body here
 PLACES = re.compile(r"/v1/(stream|jobs/[0-9a-f]{32}/(stream|events|artefacts/[A-Za-z0-9_.-]{1,200}))")
 Shape = TypeVar("Shape", bound=Value)
 
@@ -53,16 +52,8 @@ def answer(value: Value, status: int = 200) -> web.Response:
 
 
 async def read(request: web.Request, shape: type[Shape]) -> Shape:
-    """The request's body, which is small and comes at once, or a refusal."""
-    try:
-        async with asyncio.timeout(request.app[SERVICE].limits.read):
-            body = await request.content.read(LARGEST + 1)
-            while len(body) <= LARGEST and (more := await request.content.read(LARGEST + 1)):
-                body += more
-    except TimeoutError:
-        raise Refused("timeout", "Nothing came for too long.") from None
-    if len(body) > LARGEST:
-        raise Refused("malformed", f"There may be {LARGEST} bytes here.")
+    """The request's body, or a refusal."""
+    body = await read_small(request)
     try:
         return shape.model_validate_json(body)
     except ValidationError as exc:

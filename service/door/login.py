@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from service.door.bodies import read_small
 from service.door.caller import Caller
 from service.door.recognition import by_key
 from service.door.sessions import hand_over, session_of, take_back
 from service.pages.views import PAGES
 from service.problems import Refused
-from service.submissions.reception import BROKEN
-from service.wiring import SERVICE, Service
+from service.wiring import SERVICE
 
 log = logging.getLogger(__name__)
-LARGEST = 4096  # bytes of the form
 
 
 async def show_login(request: web.Request) -> web.Response:
@@ -25,10 +24,10 @@ async def show_login(request: web.Request) -> web.Response:
 
 async def log_in(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
-    fields = await _read(request, service)
-    following = next_of(str(fields.get("next", "")))
+    fields = dict(parse_qsl((await read_small(request)).decode(errors="replace")))
+    following = next_of(fields.get("next", ""))
     try:
-        caller = await by_key(service, str(fields.get("key", "")).strip(), request.remote or "")
+        caller = await by_key(service, fields.get("key", "").strip(), request.remote or "")
     except Refused as refused:
         return _show(request, following, refused)
     if caller is None or caller.key is None or not caller.may("read"):
@@ -49,18 +48,6 @@ async def log_out(request: web.Request) -> web.StreamResponse:
     leave = web.HTTPSeeOther("/login")
     take_back(leave)
     raise leave
-
-
-async def _read(request: web.Request, service: Service) -> dict[str, object]:
-    if (request.content_length or LARGEST + 1) > LARGEST:
-        raise Refused("malformed", "The form is too long.")
-    try:
-        async with asyncio.timeout(service.limits.read):
-            return dict(await request.post())
-    except TimeoutError:
-        raise Refused("timeout", "Nothing came for too long.") from None
-    except BROKEN:
-        raise Refused("malformed", "The form is not encoded as its headers say.") from None
 
 
 def next_of(text: str) -> str:

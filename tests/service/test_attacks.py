@@ -206,6 +206,26 @@ async def test_a_body_that_is_not_as_its_headers_say_leaves_no_traceback(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+@pytest.mark.parametrize("path", ["/v1/tickets", "/v1/keys", "/login"])
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (b"Content-Encoding: gzip\r\nContent-Length: 22", b'{"path":"/v1/stream"}\n'),
+        (b"Transfer-Encoding: chunked", b"5\r\nhello\r\nnonsense\r\n\r\n"),
+        (b"Content-Length: 4097", b"x" * 4097),
+        (b"Transfer-Encoding: chunked", b"1001\r\n" + b"x" * 4097 + b"\r\n0\r\n\r\n"),
+    ],
+    ids=["gzip", "chunks", "length", "more"],
+)
+async def test_a_small_body_that_is_none_is_the_clients_fault(
+    tmp_path: Path, path: str, headers: bytes, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {ROOT['Authorization']}\r\n".encode()
+    async with locked(tmp_path) as house:
+        assert (await answer_to(house, shown + headers + b"\r\n\r\n" + body)).split()[1] == "400"
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 def test_what_a_library_warns_of_in_a_request_is_neither_printed_nor_kept() -> None:
     script = """if True:
         import aiohttp.multipart

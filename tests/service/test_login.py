@@ -109,6 +109,13 @@ async def test_a_login_that_is_no_form_is_the_clients_fault(tmp_path: Path, data
         assert 400 <= status < 500
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_an_empty_form_is_one_without_a_key(tmp_path: Path, *, chunked: bool) -> None:
+    async with locked(tmp_path) as house:
+        status, page = await ask(house, "POST", "/login", {}, data=b"", chunked=chunked or None)
+        assert (status, "This is no key that works." in page) == (401, True)
+
+
 async def test_a_change_takes_the_pages_token_beside_the_cookie(tmp_path: Path) -> None:
     async with locked(tmp_path) as house, browsing(house) as browser:
         await log_in(browser, ROOT_KEY)
