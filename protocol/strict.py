@@ -7,15 +7,28 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+DEEPEST = 100  # pydantic reads JSON of 200 levels, and this becomes a part of more
+
 
 def parse_object(text: str) -> dict[str, Any]:
-    """The JSON object that *text* is, or ValueError (RecursionError where it is too deep)."""
+    """The JSON object that *text* is, or ValueError (or RecursionError where it is far too deep)."""
     found = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
     if not isinstance(found, dict):
         raise ValueError("it is something else")  # noqa: TRY004 - one kind of error for the caller
+    _be_shallow(found)
     text.encode()
     json.dumps(found, ensure_ascii=False).encode()
     return found
+
+
+def _be_shallow(found: dict[str, Any]) -> None:
+    """Level by level: to go into each value in turn would end as what it is to prevent."""
+    level: list[Any] = [found]
+    for _ in range(DEEPEST):
+        members = (inner for one in level for inner in (one.values() if isinstance(one, dict) else one))
+        level = [inner for inner in members if isinstance(inner, dict | list)]
+    if level:
+        raise ValueError(f"it is more than {DEEPEST} levels deep")
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

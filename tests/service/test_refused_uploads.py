@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import json
 import logging
 import zipfile
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from yarl import URL
 
 from service.limits import Limits
-from tests.service.house import DEADLINE, TABLE, House, keep, refused_unfinished
+from tests.service.house import DEADLINE, SALES, TABLE, House, keep, refused_unfinished
 
 HEADER = b"region,product,revenue,quantity,discount\n"
 
@@ -173,6 +174,18 @@ async def test_every_wrong_param_is_named_at_once_with_a_pointer(house: House) -
 )
 async def test_params_that_are_no_proper_json_object_are_refused(house: House, params: str) -> None:
     assert codes(await refused(house, form(params=params), 422)) == ["bad_params"]
+
+
+async def test_params_nested_deeper_than_a_job_can_be_read_again_are_refused(house: House) -> None:
+    await house.consumer.announce(SALES, SALES.model_copy(update={"name": "any", "params": {"type": "object"}}))
+    for depth in (100, 250, *range(950, 1000)):
+        deep = "[" * depth + "]" * depth
+        for kind in ("sales", "any"):
+            data = form(kind=kind, params=f'{{"encoding": {deep}}}')
+            assert codes(await refused(house, data, 422)) == ["bad_params"], depth
+    params = '{"encoding":' + "[" * 99 + "1" + "]" * 99 + "}"
+    job = await house.submit(kind="any", params=params)
+    assert (await house.get(f"/v1/jobs/{job['id']}"))[1]["params"] == json.loads(params)
 
 
 @pytest.mark.parametrize(
