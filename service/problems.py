@@ -47,6 +47,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "unknown_coding": (415, "The body is compressed in a way that is not known here"),
     "wrong_media_type": (415, "That is not how bytes of an upload come"),
     "unsatisfiable_range": (416, "There are no such bytes"),
+    "expectation_failed": (417, "That cannot be expected here"),
     "misdirected": (421, "This service is not reached by that name"),
     "invalid": (422, "The job cannot be accepted as it is"),
     "key_reused": (422, "The idempotency key belongs to another job"),

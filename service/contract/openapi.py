@@ -22,7 +22,7 @@ from service.retention import Pruning
 from service.tus.endpoints import UploadState
 
 ALWAYS = (
-    *("unauthorized", "forbidden", "foreign_origin", "stale_page", "misdirected"),
+    *("unauthorized", "forbidden", "foreign_origin", "stale_page", "expectation_failed", "misdirected"),
     *("too_many_requests", "too_many_failures", "internal"),
 )
 SCHEMES: dict[str, Schema] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from service.expectations import invite
 from service.problems import Refused
 from service.submissions.patience import Patience
 from service.submissions.reception import read_body
@@ -14,6 +15,7 @@ LARGEST = 4096  # bytes
 
 async def read_small(request: web.Request) -> bytes:
     """The whole body, or a refusal."""
+    await invite(request)
     body = b""
     async for block in read_body(request, Patience(request.app[SERVICE].limits, request.content)):
         body += block

@@ -18,6 +18,7 @@ from service.contract.calls import CALLS
 from service.door.caller import CALLER, NOBODY, Caller
 from service.door.quotas import ALLOWANCE
 from service.door.recognition import SAFE, identify
+from service.expectations import check_expectation
 from service.problems import Refused
 from service.tus import headers
 from service.wiring import SERVICE
@@ -56,6 +57,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     service = request.app[SERVICE]
     check_host(request, service.settings)
     check_origin(request, service.settings)
+    check_expectation(request)
     need = need_of(request)
     if need is Need.NOTHING:
         request[CALLER] = NOBODY

@@ -13,6 +13,7 @@ from aiohttp import web
 from protocol.intake import BadTable, ReadOptions, preview
 from protocol.intake.preview import Preview
 from protocol.intake.unpacking import Unpacker
+from service.expectations import invite
 from service.jobs.api import answer_json
 from service.problems import Refused, refuse_faults
 from service.submissions import reception, submitting
@@ -50,6 +51,7 @@ class Head:
 async def show(request: web.Request) -> web.Response:
     service, head = request.app[SERVICE], Head()
     async with service.slots.one():
+        await invite(request)
         received = await reception.receive(request, head.store, service.limits, service.offers.kinds())
     found = _look(service, received, head)
     return answer_json(found.model_dump_json(), headers={"Cache-Control": "no-store"})

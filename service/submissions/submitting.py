@@ -22,6 +22,7 @@ from protocol.job import FINAL, Fault, Job, LogEntry, Notify, Progress, Source, 
 from protocol.standins import check_source
 from protocol.submission import Fields, Submission
 from service.door.caller import CALLER
+from service.expectations import invite
 from service.jobs import waiting
 from service.jobs.api import answer_job, pick
 from service.problems import Refused, refuse_faults
@@ -44,10 +45,6 @@ class Repeated(Exception):
     def __init__(self, job_id: str) -> None:
         super().__init__(job_id)
         self.job_id = job_id
-
-
-async def begin_slowly(_request: web.Request) -> None:
-    """Answer `Expect: 100-continue` only once the request may send its body; see `invite`."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +127,6 @@ def check_address(request: web.Request, making: Making) -> None:
     if strays := submission.find_strays(fields, making.known):
         more = reception.media_type(request) == reception.FORM  # fields may come
         raise refuse_faults(strays if more else making.judge(fields, submission.DEFAULT_NAME).faults)
-
-
-async def invite(request: web.Request) -> None:
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
 
 
 async def _accept(request: web.Request, making: Making, key: str | None) -> Stored:

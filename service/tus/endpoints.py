@@ -181,10 +181,10 @@ def _position(service: Service, parcel: Parcel, offset: int) -> dict[str, str]:
 
 ROUTES = (
     web.options("/v1/uploads", options),
-    web.post("/v1/uploads", create, expect_handler=submitting.begin_slowly),
+    web.post("/v1/uploads", create),
     web.head("/v1/uploads/{id}", head),
     web.get("/v1/uploads/{id}", show, allow_head=False),
-    web.patch("/v1/uploads/{id}", resume, expect_handler=submitting.begin_slowly),
-    web.post("/v1/uploads/{id}", resume_by_post, expect_handler=submitting.begin_slowly),
+    web.patch("/v1/uploads/{id}", resume),
+    web.post("/v1/uploads/{id}", resume_by_post),
     web.delete("/v1/uploads/{id}", terminate),
 )

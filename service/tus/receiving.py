@@ -12,6 +12,7 @@ from protocol import tracing
 from protocol.intake import BadTable
 from protocol.submission import DEFAULT_NAME
 from service.door.caller import CALLER
+from service.expectations import invite
 from service.problems import Refused
 from service.submissions import reception, submitting, uploads
 from service.submissions.patience import Patience
@@ -30,7 +31,7 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
     """The upload's offset after all that the request brought; at its end there is a job."""
     with service.quotas.upload(request[CALLER].name), service.holds.hold(parcel.id, request.content):
         async with service.slots.one():
-            await submitting.invite(request)
+            await invite(request)
             fields = fields_of(service, parcel)
             inspector = service.holds.inspector(parcel, fields.options(), name_of(fields))
             room, fresh = parcel.length - parcel.received, not parcel.received

@@ -1,0 +1,29 @@
+"""`Expect: 100-continue`: whoever waits before sending a body is told to go on once somebody wants to read it."""
+
+from __future__ import annotations
+
+from aiohttp import HttpVersion11, web
+
+from service.problems import Refused
+
+INVITATION = "100-continue"
+
+
+async def say_nothing(_request: web.Request) -> None:
+    """In place of what the library would answer, before anybody has judged the request."""
+
+
+def check_expectation(request: web.Request) -> None:
+    if _expectation(request) not in {"", INVITATION}:
+        raise Refused("expectation_failed", f"Nothing but {INVITATION} can be expected here.")
+
+
+async def invite(request: web.Request) -> None:
+    if _expectation(request) == INVITATION:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+def _expectation(request: web.Request) -> str:
+    """Before HTTP/1.1 there is none, whatever the header says."""
+    return request.headers.get("Expect", "").lower() if request.version >= HttpVersion11 else ""
