@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from protocol.access import OPERATOR, KeyInfo, NameTaken, NewKey, NoSuchKey, Scope
 from protocol.config import Settings
-from protocol.databases import Database, Row, open_database
+from protocol.databases import Database, Row, Transaction, open_database
 
 MIGRATIONS = (
     """CREATE TABLE service_access (
@@ -30,9 +32,11 @@ MIGRATIONS = (
 )
 INSERT = """INSERT INTO service_access (id, name, scopes, digest, created)
     VALUES (:id, :name, :scopes, :digest, :created)"""
-END = "UPDATE service_access SET ends = :ends WHERE name = :name AND id <> :but AND (ends IS NULL OR ends > :ends)"
+END = "UPDATE service_access SET ends = :ends WHERE name = :name AND (ends IS NULL OR ends > :ends)"
+ALL = "SELECT * FROM service_access"
 PREFIX = "rowmill"
 SELDOM = 60.0  # seconds between two notes of when a key was used
+T = TypeVar("T")
 NO_DIGEST = hashlib.sha256(b"").digest()
 
 
@@ -53,7 +57,10 @@ class Key:
 
 
 class Keys:
-    """All keys, in memory as they are in the database: only this process writes them."""
+    """All keys, in memory as they are in the database: only this process writes them.
+
+    What is judged and what follows from it is one transaction, so two who want the same at once get it one by one.
+    """
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database, self._clock = database, clock
@@ -61,7 +68,7 @@ class Keys:
 
     async def prepare(self) -> None:
         await self._database.migrate("service access", MIGRATIONS)
-        self._keys = {row["id"]: _key(row) for row in await self._database.read("SELECT * FROM service_access")}
+        self._take(await self._database.read(ALL))
 
     def __bool__(self) -> bool:
         """Whether there ever was a key: then one is needed, also when all are revoked."""
@@ -97,41 +104,54 @@ class Keys:
         return tuple(self._info(key) for key in keys)
 
     async def add(self, name: str, scopes: Iterable[Scope]) -> NewKey:
-        if name == OPERATOR or any(key.name == name for key in self._keys.values()):
-            raise NameTaken(name)
-        return await self._make(name, frozenset(scopes))
+        def unit(tx: Transaction) -> NewKey:
+            if name == OPERATOR or _named(tx, name):
+                raise NameTaken(name)
+            return self._make(tx, name, frozenset(scopes))
+
+        return await self._change(unit)
 
     async def rotate(self, name: str, grace: float) -> NewKey:
         """A new key for *name*; those it had work for *grace* more seconds."""
-        scopes = self._living(name)[-1].scopes
-        fresh = await self._make(name, scopes)
-        await self._end(name, self._clock() + grace, but=fresh.id)
-        return fresh
+
+        def unit(tx: Transaction) -> NewKey:
+            scopes = self._latest(tx, name).scopes
+            tx.execute(END, name=name, ends=self._clock() + grace)
+            return self._make(tx, name, scopes)
+
+        return await self._change(unit)
 
     async def revoke(self, name: str) -> None:
-        self._living(name)
-        await self._end(name, self._clock())
+        def unit(tx: Transaction) -> None:
+            self._latest(tx, name)
+            tx.execute(END, name=name, ends=self._clock())
 
-    def _living(self, name: str) -> list[Key]:
-        keys = [key for key in self._keys.values() if key.name == name and key.live(self._clock())]
+        await self._change(unit)
+
+    async def _change(self, unit: Callable[[Transaction], T]) -> T:
+        def change(tx: Transaction) -> T:
+            result = unit(tx)
+            tx.on_commit(partial(self._take, tx.rows(ALL)))
+            return result
+
+        return await self._database.write(change)
+
+    def _take(self, rows: Iterable[Row]) -> None:
+        self._keys = {row["id"]: _key(row) for row in rows}
+
+    def _latest(self, tx: Transaction, name: str) -> Key:
+        """Of those that work."""
+        keys = [key for key in _named(tx, name) if key.live(self._clock())]
         if not keys:
             raise NoSuchKey(name)
-        return sorted(keys, key=lambda key: key.created)
+        return keys[-1]
 
-    async def _make(self, name: str, scopes: frozenset[Scope]) -> NewKey:
+    def _make(self, tx: Transaction, name: str, scopes: frozenset[Scope]) -> NewKey:
         secret, key_id = secrets.token_urlsafe(32), secrets.token_hex(6)
         key = Key(key_id, name, scopes, hashlib.sha256(secret.encode()).digest(), self._clock())
         row = {"id": key.id, "name": name, "digest": key.digest, "created": key.created}
-        words = ",".join(sorted(scopes))
-        await self._database.write(lambda tx: tx.execute(INSERT, scopes=words, **row))
-        self._keys[key.id] = key
+        tx.execute(INSERT, scopes=",".join(sorted(scopes)), **row)
         return NewKey(**dict(self._info(key)), key=f"{PREFIX}_{key_id}_{secret}")
-
-    async def _end(self, name: str, at: float, *, but: str = "") -> None:
-        await self._database.write(lambda tx: tx.execute(END, name=name, ends=at, but=but))
-        for key in tuple(self._keys.values()):
-            if key.name == name and key.id != but and key.live(at):
-                self._keys[key.id] = replace(key, ends=at)
 
     def _info(self, key: Key) -> KeyInfo:
         return KeyInfo(
@@ -152,6 +172,11 @@ async def at_rest(settings: Settings) -> AsyncIterator[Keys]:
         keys = Keys(database)
         await keys.prepare()
         yield keys
+
+
+def _named(tx: Transaction, name: str) -> list[Key]:
+    """The oldest first."""
+    return [_key(row) for row in tx.rows(f"{ALL} WHERE name = :name ORDER BY created", name=name)]
 
 
 def _key(row: Row) -> Key:

@@ -167,6 +167,21 @@ async def test_a_name_is_one_persons_for_ever(tmp_path: Path) -> None:
             assert (status, problem["type"]) == (409, "/problems/name_taken")
 
 
+async def test_of_many_who_want_one_name_at_once_one_gets_it(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house:
+        wanted = {"name": "ann", "scopes": ["read"]}
+        answers = await asyncio.gather(*(ask(house, "POST", "/v1/keys", ROOT, json=wanted) for _ in range(5)))
+        assert sorted(status for status, _ in answers) == [201, 409, 409, 409, 409]
+
+
+async def test_a_key_that_is_rotated_many_times_at_once_ends_as_one_that_works(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house:
+        await make_key(house, "ann")
+        answers = await asyncio.gather(*(ask(house, "POST", "/v1/keys/ann/rotate", ROOT) for _ in range(5)))
+        working = [(await ask(house, "GET", "/v1/jobs", bearer(made["key"])))[0] for _, made in answers]
+        assert sorted(working) == [200, 401, 401, 401, 401]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
