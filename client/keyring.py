@@ -104,9 +104,10 @@ async def add(place: Place, name: str, scopes: Sequence[str]) -> int:
 
 
 async def rotate(place: Place, name: str, grace: str) -> int:
-    seconds = config.parse_time(grace)
-    if not isinstance(seconds, float):
-        raise Usage(f"{grace} is no time such as 12h or 1d")
+    try:
+        seconds = config.parse_time(grace)
+    except ValueError as exc:
+        raise Usage(f"{grace} is no time: it {exc}") from None
     async with open_ring(place) as ring:
         show_once(await ring.rotate(name, seconds))
     return exits.Exit.SUCCEEDED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -30,36 +31,37 @@ LEAST_SECRET = 32
 SPACE_FLOOR = 256 * 2**20
 SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 1000 * 365 * 86400.0  # seconds: what is so far from now has a date still
 
 
-def parse_size(value: object) -> object:
-    """`64MiB`, `64 MB`, `64M` and 67108864 are the same number of bytes."""
-    match = re.fullmatch(r"(\d{1,19}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
-    return int(float(match[1]) * SIZES[match[2].upper()]) if match else value
+def parse_size(text: str) -> int:
+    """`64MiB`, `64 MB`, `64M` and 67108864 are the same number of bytes; ValueError where there is none."""
+    match = re.fullmatch(r"(\d{1,19}(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.ASCII | re.IGNORECASE)
+    if match is None:
+        raise ValueError("must be bytes, or such as 64MiB")
+    return int(float(match[1]) * SIZES[match[2].upper()])
 
 
-def parse_time(value: object) -> object:
-    """`90`, `90s` and `1.5m` are the same number of seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip())
-    return float(match[1]) * TIMES[match[2]] if match else value
+def parse_time(text: str) -> float:
+    """`90`, `90s` and `1.5m` are the same number of seconds; ValueError where there is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip(), re.ASCII)
+    seconds = float(match[1]) * TIMES[match[2]] if match else math.inf
+    if seconds > LONGEST:
+        raise ValueError("must be seconds, or such as 90s, 5m, 2h or 7d")
+    return seconds
 
 
 def parse_list(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def _read_by(parse: Callable[[object], object], says: str) -> BeforeValidator:
-    def read(value: object) -> object:
-        if isinstance(found := parse(value), str):
-            raise ValueError(says)  # noqa: TRY004 - pydantic takes no other
-        return found
-
-    return BeforeValidator(read)
+def _read_by(parse: Callable[[str], float]) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
-_SIZE = _read_by(parse_size, "must be bytes, or such as 64MiB")
+_SIZE = _read_by(parse_size)
 Size = Annotated[int, _SIZE, Field(gt=0)]
-Seconds = Annotated[float, _read_by(parse_time, "must be seconds, or such as 90s, 5m, 2h or 7d"), Field(gt=0)]
+Seconds = Annotated[float, _read_by(parse_time), Field(gt=0)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
 Page = Annotated[str, AfterValidator(checks.check_page)]
 Sources = Annotated[Words, AfterValidator(checks.check_sources)]

@@ -123,9 +123,5 @@ def _rules(request: web.Request, usual: Rules) -> Rules:
     given = {name: request.query[name] for name in ("older_than", "max_size") if name in request.query}
     if not given and usual == Rules():
         raise Refused("bad_parameter", "Nothing says what may go: give older_than or max_size.")
-    age, size = parse_time(given.get("older_than", "")), parse_size(given.get("max_size", ""))
-    if "older_than" in given and not isinstance(age, float):
-        raise Refused("bad_parameter", "The parameter 'older_than' is wrong: it must be a time such as 7d or 12h.")
-    if "max_size" in given and not isinstance(size, int):
-        raise Refused("bad_parameter", "The parameter 'max_size' is wrong: it must be a size such as 10GiB.")
-    return Rules(age if isinstance(age, float) else None, size if isinstance(size, int) else None) if given else usual
+    age = listing.parse_given(given, "older_than", parse_time)
+    return Rules(age, listing.parse_given(given, "max_size", parse_size)) if given else usual

@@ -16,6 +16,7 @@ from protocol.value import Value
 from service.door.bodies import read_small
 from service.door.caller import CALLER
 from service.door.tickets import LIFE
+from service.jobs.listing import parse_given
 from service.problems import Refused
 from service.wiring import SERVICE, Service
 
@@ -81,9 +82,7 @@ async def add_key(request: web.Request) -> web.Response:
 
 
 async def rotate_key(request: web.Request) -> web.Response:
-    grace = parse_time(request.query.get("grace", "0"))
-    if not isinstance(grace, float):
-        raise Refused("bad_parameter", "The parameter 'grace' is wrong: it must be a time such as 1d or 12h.")
+    grace = parse_given(request.query, "grace", parse_time) or 0.0
     service = request.app[SERVICE]
     try:
         fresh = await service.keys.rotate(request.match_info["name"], grace)

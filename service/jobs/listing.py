@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from multidict import MultiMapping
@@ -24,6 +26,7 @@ KNOWN = (*FILTERS, "limit", "cursor")
 CURSOR = re.compile(r"(\d{1,18})\.([0-9a-f]{32})", re.ASCII)
 KIND = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 VALUES = 20
+T = TypeVar("T")
 WORDS, LETTERS = 8, 200
 
 
@@ -89,9 +92,8 @@ def _moment(params: Mapping[str, str], name: str, now: float) -> int | None:
     """A time with its zone, or how long ago that is."""
     if name not in params:
         return None
-    span = parse_time(params[name]) if len(params[name]) < LETTERS else None
-    if isinstance(span, float):
-        return max(0, round((now - span) * 1_000_000)) if span < now else 0
+    with suppress(ValueError):
+        return max(0, round((now - parse_time(params[name])) * 1_000_000))
     try:
         at = datetime.fromisoformat(params[name])
         return microseconds(at) if at.tzinfo else _no_moment(name)
@@ -119,6 +121,13 @@ def parse_flag(params: Mapping[str, str], name: str) -> bool:
     if (value := params.get(name, "false")) not in {"true", "false"}:
         raise bad_parameter(name, "it must be true or false")
     return value == "true"
+
+
+def parse_given(params: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T | None:
+    try:
+        return parse(params[name]) if name in params else None
+    except ValueError as exc:
+        raise bad_parameter(name, f"it {exc}") from None
 
 
 def bad_parameter(name: str, sentence: str) -> Refused:

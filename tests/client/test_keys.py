@@ -89,6 +89,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path) -> None:
         (lambda place: keyring.add(place, "ann", ["read,root"]), "no scope root"),
         (lambda place: keyring.add(place, "ann", [","]), "Give a scope"),
         (lambda place: keyring.rotate(place, "ann", "soon"), "no time"),
+        (lambda place: keyring.rotate(place, "ann", "99999999d"), "no time"),
     ],
 )
 async def test_what_is_typed_wrong_is_said_before_anything_is_opened(asked: Any, says: str) -> None:

@@ -182,6 +182,7 @@ BAD = [
     ("MAX_ATTEMPTS", "0"),
     ("JOB_TIMEOUT", "soon"),
     ("JOB_TIMEOUT", "0"),
+    ("JOB_TIMEOUT", "99999999d"),
     ("CHUNK_TIMEOUT", "1 week"),
     ("CHUNK_SIZE", "0"),
     ("RETENTION", "7 days"),

@@ -182,6 +182,17 @@ async def test_a_key_that_is_rotated_many_times_at_once_ends_as_one_that_works(t
         assert sorted(working) == [200, 401, 401, 401, 401]
 
 
+@pytest.mark.parametrize("grace", ["99999999d", "9" * 400, "1" + "0" * 30 + "s", "-1", "soon", "1e3", "٣d", ""])
+async def test_a_time_of_grace_that_is_none_is_refused_and_the_key_stays(tmp_path: Path, grace: str) -> None:
+    async with locked(tmp_path) as house:
+        key = await make_key(house, "ann")
+        status, problem = await ask(house, "POST", "/v1/keys/ann/rotate", ROOT, params={"grace": grace})
+        assert (status, problem["type"]) == (400, "/problems/bad_parameter")
+        assert (await ask(house, "GET", "/v1/jobs", key))[0] == 200
+        status, listed = await ask(house, "GET", "/v1/keys", ROOT)
+        assert (status, [one["ends_at"] for one in listed["keys"]]) == (200, [None])
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -127,8 +127,12 @@ async def test_a_job_without_its_files_keeps_its_record_and_says_that_they_are_g
 
 
 @pytest.mark.parametrize(
-    "query", ["", "dry_run=yes&older_than=1d", "older_than=soon", "max_size=big", "max_size=" + "9" * 400]
-)
+    "query",
+    [
+        "", "dry_run=yes&older_than=1d", "older_than=soon", "older_than=99999999d", "older_than=", "max_size=big",
+        "max_size=" + "9" * 400, "max_size=1%E2%84%AA",
+    ],
+)  # fmt: skip
 async def test_a_rule_that_is_none_is_refused(house: House, query: str) -> None:
     assert (await prune(house, query, 400))["type"] == "/problems/bad_parameter"
 
