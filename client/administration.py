@@ -49,7 +49,7 @@ class Administration:
 
     async def rotate(self, name: str, grace: float) -> NewKey:
         """A new key for *name*; the old one works for *grace* more seconds."""
-        async with self._api.call("POST", f"/v1/keys/{quote(name)}/rotate", params={"grace": f"{grace:g}"}) as answer:
+        async with self._api.call("POST", f"/v1/keys/{quote(name)}/rotate", params={"grace": f"{grace:f}"}) as answer:
             return api.parse(NewKey, await answer.read())
 
     async def revoke(self, name: str) -> None:

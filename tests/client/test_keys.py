@@ -55,7 +55,7 @@ def test_whoever_reads_the_servers_secret_rules_its_keys_while_it_runs(
     assert made.code == 0, made.err
     keys = f"{server.url}/v1/keys"
     assert status(keys, made.out.strip()) == 200
-    rotated = run("keys", "rotate", "bob", "--grace", "1h", cwd=tmp_path, **settings)
+    rotated = run("keys", "rotate", "bob", "--grace", "30d", cwd=tmp_path, **settings)
     assert {status(keys, one.out.strip()) for one in (made, rotated)} == {200}
     listed = run("keys", "list", "--json", cwd=tmp_path, **settings).json["keys"]
     assert [(one["name"], one["scopes"], one["active"]) for one in listed if one["name"] == "bob"] == [
