@@ -63,6 +63,16 @@ def address_of(server: str) -> str:
     raise Usage(f"{server!r} is no address of a server, such as http://127.0.0.1:8080.")
 
 
+def key_in(file: Path | None) -> str | None:
+    """What *file* holds, as it can be shown to a server; Usage where it can not."""
+    if file is None:
+        return None
+    with suppress(UnicodeDecodeError):
+        if (key := file.read_text().strip()).isprintable():
+            return key
+    raise Usage(f"{file} holds no key: that is one line of text.")
+
+
 class Api:
     """Calls raise Refused when the server says no, Unreachable when there is none or its answer makes no sense."""
 

@@ -153,4 +153,4 @@ def print_json(job: Job) -> None:
 
 
 def connect(server: str, key_file: Path | None) -> AbstractAsyncContextManager[api.Api]:
-    return api.connect(server, key_file.read_text().strip() if key_file else None)
+    return api.connect(server, api.key_in(key_file))

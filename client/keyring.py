@@ -51,15 +51,11 @@ async def reach(server: str | None, key_file: Path | None) -> AsyncIterator[Admi
     """The server, with the key that is given; at this machine's own, reading its secret is as good as a key."""
     settings = config.load()
     address = api.address_of(server or own_address(settings))
-    key = key_in(key_file)
+    key = api.key_in(key_file)
     if key is None and config.is_loopback(urlsplit(address).hostname or ""):
         key = prove(settings)
     async with api.connect(address, key) as there:
         yield Administration(there)
-
-
-def key_in(file: Path | None) -> str | None:
-    return file.read_text().strip() if file else None
 
 
 def own_address(settings: Settings) -> str:

@@ -214,6 +214,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(  # noqa: PLR0917 - a row of 
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("held", [b"\xff\xfek\x00e\x00y\x00", b"one\ntwo\n", b"one\x00"])
+def test_a_file_that_holds_no_key_is_named(tmp_path: Path, held: bytes) -> None:
+    (tmp_path / "my.key").write_bytes(held)
+    for words in (["kinds"], ["keys", "list"]):
+        ended = run(*words, "--server", NOBODY, "--key-file", "my.key", cwd=tmp_path)
+        assert (ended.code, ended.err) == (2, "my.key holds no key: that is one line of text.\n")
+
+
 @pytest.mark.parametrize("server", ["ftp://x", "http://[", "http://", "http://x:99999"])
 def test_what_can_be_no_server_is_wrong_usage(tmp_path: Path, server: str) -> None:
     for words in (["kinds"], ["prune", "--dry-run", "--older-than", "1d"]):
