@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from itertools import count
 from typing import Any
@@ -14,6 +14,7 @@ from consumer.executors import Done, Overdue, WorkerLost
 from consumer.loading import wait
 from consumer.mill import Mill
 from consumer.outcome import Missing
+from consumer.running import outlast
 from consumer.steps import Plan, Task
 from consumer.store import ConsumerStore
 from protocol.job import Job, State
@@ -23,19 +24,27 @@ LOSSES = 2  # how many processes a piece of work may lose before that costs the 
 
 
 class Standing:
-    """The job as its run knows it. Each change is stored and announced, or raises Superseded."""
+    """The job as its run knows it. Each change is stored and announced, or raises Superseded.
+
+    Also when a change was cancelled, `job` is what is stored.
+    """
 
     def __init__(self, store: ConsumerStore, job: Job) -> None:
         self._store, self.job = store, job
         self._writing = asyncio.Lock()
 
     async def note(self, reason: str) -> None:
-        async with self._writing:
-            self.job = await self._store.advance(self.job, State.RUNNING, reason)
+        await self._change(lambda job: self._store.advance(job, State.RUNNING, reason))
 
     async def revise(self, **changes: Any) -> None:
+        await self._change(lambda job: self._store.revise(job, **changes))
+
+    async def _change(self, act: Callable[[Job], Awaitable[Job]]) -> None:
+        async def write() -> None:
+            self.job = await act(self.job)
+
         async with self._writing:
-            self.job = await self._store.revise(self.job, **changes)
+            await outlast(write())  # what the database was asked for it does, whoever waits for it
 
 
 class Calls:

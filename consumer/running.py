@@ -29,8 +29,8 @@ async def end(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def outlast(work: Coroutine[Any, Any, None], grace: float) -> None:
-    """Run *work*; when cancelled, leave it *grace* seconds to come to its own end."""
+async def outlast(work: Coroutine[Any, Any, None], grace: float | None = None) -> None:
+    """Run *work*; when cancelled, leave it *grace* seconds to come to its own end, or as long as it takes."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)

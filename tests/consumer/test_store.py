@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from consumer.calls import Standing
 from consumer.mails.mailbox import Mailbox
 from consumer.store import ConsumerStore, Superseded
 from protocol import envelopes
@@ -180,6 +181,17 @@ async def test_a_run_that_was_cancelled_is_superseded_whatever_it_does_next(
         with pytest.raises(Superseded):
             await late
     assert await mails(database) == []
+
+
+async def test_a_change_whose_caller_was_cancelled_does_not_lose_the_job(store: ConsumerStore, new_job: NewJob) -> None:
+    standing = Standing(store, await running(store, new_job()))
+    asked = asyncio.create_task(standing.revise(progress=Progress(rows_done=1)))
+    await asyncio.sleep(0)  # asked for, and not stored yet
+    asked.cancel()
+    await asyncio.wait([asked])
+    assert asked.cancelled()
+    failed = await store.advance(standing.job, State.FAILED, "judged")
+    assert failed.progress.rows_done == 1
 
 
 # Retrying

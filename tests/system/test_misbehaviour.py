@@ -81,6 +81,13 @@ async def test_among_many_small_jobs_the_one_that_kills_its_process_fails_and_no
     assert (await rowmill.finished(bad["id"]))["problem"]["type"] == "/problems/worker_lost"
 
 
+@pytest.mark.usefixtures("plugin")
+async def test_a_job_all_of_whose_chunks_kill_their_process_fails(start):
+    rowmill = await start(WORKERS="2", QUICK_SIZE="0", CHUNK_SIZE="32KiB", MAX_ATTEMPTS="1")
+    job = await rowmill.finished((await rowmill.submit(b"n\n" + b"1\n" * 500_000, kind="crashes"))["id"])
+    assert (job["state"], job["problem"]["type"]) == ("failed", "/problems/worker_lost")
+
+
 async def test_a_worker_killed_in_mid_chunk_costs_no_attempt(start):
     rowmill = await start(CHUNK_SIZE="4KiB")
     job = await rowmill.submit(NEIGHBOUR, kind="summary", params={"simulate_seconds": 8})
