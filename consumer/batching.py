@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from consumer.sharing import WEIGHT, Sharing
 from consumer.steps import Ended, Task
 from protocol.job import Job
 
+log = logging.getLogger(__name__)
 AT_ONCE = 16  # jobs in one call
 LIMIT = 2.0  # seconds that a call may take: what takes longer is no small job
 
@@ -131,6 +133,9 @@ class Batching:
             with self._metrics.step(kinds.pop() if len(kinds) == 1 else "several", "at_one_go"):
                 answer = await slot.run("handful.do", [entry.task for entry in entries], limit=self._limit)
         except (WorkerLost, Overdue):
+            return ()
+        except Exception:  # whatever one call comes to, others are waiting
+            log.exception("small jobs not done at one go", extra={"action": "at_one_go"})
             return ()
         done: tuple[Ended, ...] = answer.value if isinstance(answer, Done) else ()
         return done

@@ -59,7 +59,7 @@ Answer = Done | Refused | Raised | NotNow
 
 class Slot(Protocol):
     async def run(self, step: str, *arguments: Any, limit: float) -> Answer:
-        """Run `work.step(*arguments)`; raise WorkerLost, or Overdue after *limit* seconds.
+        """Run `work.step(*arguments)`; raise WorkerLost, or Overdue after *limit* seconds of work, and no other error.
 
         A step of another module has its name before it, as in `handful.do`.
         Cancelling this call kills the process that works on it.

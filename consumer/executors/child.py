@@ -56,10 +56,9 @@ def _limit(what: int, most: int) -> None:
         resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
 
 
-def hello() -> int:
-    """Load what the work needs, and tell the process id."""
+def hello() -> None:
+    """Load what the work needs."""
     importlib.import_module("consumer.pool.handful")
-    return os.getpid()
 
 
 def perform(step: str, arguments: tuple[Any, ...]) -> Answer:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -41,28 +40,28 @@ QUIET = {
     "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20),
 }
 TRIES = 3
+START = 60.0  # seconds for a process to be there; the first ones wait until the fork server has loaded everything
 
 
 class Slot:
     def __init__(self, context: ForkServerContext, begin: Callable[[], None]) -> None:
         self._context, self._begin = context, begin
         self._pool: ProcessPoolExecutor | None = None
-        self._pid = 0
 
     async def run(self, step: str, *arguments: Any, limit: float) -> Answer:
         future = await self._submit(step, arguments)
         try:
             async with asyncio.timeout(limit):
                 return await asyncio.wrap_future(future)
-        except BrokenProcessPool:
-            self.kill()
-            raise WorkerLost from None
         except TimeoutError:
             self.kill()
             raise Overdue from None
         except asyncio.CancelledError:
             self.kill()
             raise
+        except Exception as exc:  # its process died, or what went in or came out cannot be sent
+            self.kill()
+            raise WorkerLost(str(exc)) from exc
 
     async def _submit(self, step: str, arguments: tuple[Any, ...]) -> Future[Answer]:
         for _ in range(TRIES):
@@ -77,18 +76,20 @@ class Slot:
     async def _start(self) -> ProcessPoolExecutor:
         try:
             return await self._fork()
-        except OSError as exc:  # a BrokenPipeError, too, which elsewhere means that our reader has gone
-            raise WorkerLost(f"no worker process can be started: {exc}") from exc
+        except BrokenProcessPool:
+            raise
+        except Exception as exc:  # of the system, which has no room for it, or of the fork server, which has died
+            raise WorkerLost(f"no worker process can be started: {exc!r}") from exc
 
     async def _fork(self) -> ProcessPoolExecutor:
         pool = ProcessPoolExecutor(1, self._context, initializer=self._begin)
         try:
-            # In a thread: to fork, the parent waits for the fork server, and the loop must not.
-            future = await asyncio.to_thread(pool.submit, child.hello)
-            self._pid = await asyncio.wrap_future(future)
+            async with asyncio.timeout(START):
+                # In a thread: to fork, the parent waits for the fork server, and the loop must not.
+                await asyncio.wrap_future(await asyncio.to_thread(pool.submit, child.hello))
         except BaseException:
             # In a thread too: the submit may still hold the pool's lock.
-            asyncio.get_running_loop().run_in_executor(None, partial(pool.shutdown, wait=False, cancel_futures=True))
+            asyncio.get_running_loop().run_in_executor(None, _end, pool)
             raise
         self._pool = pool
         return pool
@@ -101,10 +102,16 @@ class Slot:
         """End the worker now; the next call starts another."""
         pool, self._pool = self._pool, None
         if pool is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            pool.shutdown(wait=False, cancel_futures=True)
-            log.info("worker ended", extra={"action": "kill", "pid": self._pid})
+            _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    processes = pool._processes  # noqa: SLF001 - there is no other way to kill one, and a shutdown forgets them
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in list(processes.values()):
+        if process.is_alive():  # else its number may be another's by now
+            process.kill()
+            log.info("worker ended", extra={"action": "kill", "pid": process.pid})
 
 
 def prepare(*, patient: bool = False) -> ForkServerContext:

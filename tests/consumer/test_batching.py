@@ -119,7 +119,7 @@ async def test_the_more_urgent_go_first(ask):
         assert await hand.called() == ["high", "normal", "low"]
 
 
-@pytest.mark.parametrize("loss", [WorkerLost, Overdue, Raised("no memory", "", "")])
+@pytest.mark.parametrize("loss", [WorkerLost, Overdue, EOFError, Raised("no memory", "", "")])
 async def test_when_a_call_is_lost_each_of_its_jobs_goes_alone(ask, loss):
     async with opened() as (hand, batching):
         first = ask(batching, "a")
