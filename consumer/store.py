@@ -149,11 +149,12 @@ class ConsumerStore:
         return await self._database.write(lambda tx: self._save(tx, job, job.revise(**changes)))
 
     async def cancel(self, asked: Job) -> Job | None:
-        """Cancel the job as it stands, also one that was never seen here; None where that is not legal any more."""
+        """Cancel the job as it stands, also one never seen here; None where it has ended, or was queued again since."""
 
         def unit(tx: Transaction) -> Job | None:
             job = self._find_or_add(tx, asked)
-            if job is None or job.final:
+            later = {move.state for move in job.log if move.version > asked.version} if job else set()
+            if job is None or job.final or State.QUEUED in later:
                 return None
             cleared = {"report": None, "artefacts": (), "problem": None}
             return self._move(tx, job, State.CANCELLED, "cancelled", finished_at=self._now(), **cleared)
@@ -180,9 +181,7 @@ class ConsumerStore:
 
         def unit(tx: Transaction) -> Job | None:
             job = self.get(tx, asked.id)
-            if job is None or not job.final:
-                return None
-            return self._save(tx, job, job.prune(at=job.pruned_at or self._now()))
+            return self._save(tx, job, job.prune(at=job.pruned_at or self._now())) if job and job.final else None
 
         return await self._database.write(unit)
 

@@ -102,6 +102,20 @@ async def test_a_cancel_that_comes_again_finishes_what_a_dead_process_left(
     assert not await side.kept(job)
 
 
+async def test_a_cancel_that_comes_again_leaves_a_later_try_alone(side: Side, new_job: NewJob, within: Waits) -> None:
+    job = await side.claimed(new_job())
+    cancelled = await side.store.cancel(job)
+    assert cancelled
+    queued = await side.store.retry(cancelled)
+    assert queued
+    async with side.obeying():
+        for asked, state in ((job, State.QUEUED), (queued, State.CANCELLED)):
+            await within(side.transport.publish(CancelJob(job=asked)))
+            now = await side.store.find(job.id)
+            assert now
+            assert now.state is state
+
+
 async def test_a_cancel_that_comes_too_late_leaves_a_result_alone(side: Side, new_job: NewJob, within: Waits) -> None:
     job = await side.store.advance(await side.claimed(new_job()), State.SUCCEEDED, "done")
     async with side.obeying():
