@@ -1,7 +1,8 @@
 """Lends the slots to the running jobs, chunk by chunk and fairly, so that a small file is not stuck behind a giant.
 
-Stride scheduling (Waldspurger and Weihl, 1995) by the time used: a slot that falls free goes to the job that has had
-the least so far, for its priority. A new job starts level with the one that has had least, not with nothing.
+Start-time fair queueing (Goyal, Vin and Cheng, 1996) by the time used: a slot that falls free goes to the job that has
+had the least so far, for its priority. Who comes, or comes back to ask, starts level with the one that was lent a slot
+last: not with nothing, nor with a job that has wanted nothing for long.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Share:
     """What one job has had of the slots (weighted seconds), and who of it waits for one."""
 
     weight: float
-    used: float
+    used: float = 0.0
     waiting: deque[asyncio.Future[Slot]] = field(default_factory=deque)
 
 
@@ -33,6 +34,7 @@ class Sharing:
         self._idle, self._clock = list(slots), clock
         self.width = len(slots)
         self._shares: dict[str, Share] = {}
+        self._level = 0.0  # what the one that was lent a slot last had had by then; never goes back
 
     @asynccontextmanager
     async def job(self, job: Job) -> AsyncIterator[None]:
@@ -62,8 +64,7 @@ class Sharing:
 
     @contextmanager
     def _share(self, name: str, weight: float) -> Iterator[None]:
-        least = min((share.used for share in self._shares.values()), default=0.0)
-        self._shares[name] = Share(weight, least)
+        self._shares[name] = Share(weight)
         try:
             yield
         finally:
@@ -71,6 +72,8 @@ class Sharing:
 
     async def _wait(self, share: Share) -> Slot:
         turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        if not share.waiting:
+            share.used = max(share.used, self._level)
         share.waiting.append(turn)
         self._lend()
         try:
@@ -86,6 +89,7 @@ class Sharing:
             turn = share.waiting.popleft()
             if not turn.cancelled():
                 turn.set_result(self._idle.pop())
+                self._level = max(self._level, share.used)
 
     def _next(self) -> Share | None:
         return min((share for share in self._shares.values() if share.waiting), key=lambda s: s.used, default=None)

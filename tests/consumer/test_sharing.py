@@ -38,14 +38,19 @@ class Floor:
     @asynccontextmanager
     async def job(self, job: Job, seconds: float, *, lanes: int = 2) -> AsyncIterator[None]:
         """While this is open *job* asks for slots without end, each for *seconds*."""
-        async with self.sharing.job(job):
-            tasks = [asyncio.create_task(self._work(job, seconds)) for _ in range(lanes)]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        async with self.sharing.job(job), self.asking(job, seconds, lanes=lanes):
+            yield
+
+    @asynccontextmanager
+    async def asking(self, job: Job, seconds: float, *, lanes: int = 2) -> AsyncIterator[None]:
+        """The same for one that has a share."""
+        tasks = [asyncio.create_task(self._work(job, seconds)) for _ in range(lanes)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self, job: Job, seconds: float) -> None:
         while True:
@@ -107,6 +112,22 @@ async def test_a_new_job_starts_level_and_does_not_catch_up_on_the_past(floor: F
     async with floor.job(new_job(kind="old"), 1.0):
         await floor.serve(500)
         async with floor.job(new_job(kind="new"), 1.0):
+            served = await floor.serve(100)
+    assert served["old"] == pytest.approx(50, abs=4)
+
+
+async def test_a_job_that_wants_nothing_puts_no_newcomer_before_the_others(floor: Floor, new_job: NewJob) -> None:
+    async with floor.sharing.job(new_job(kind="idle")), floor.job(new_job(kind="old"), 1.0):
+        await floor.serve(500)
+        async with floor.job(new_job(kind="new"), 1.0):
+            served = await floor.serve(100)
+    assert served["old"] == pytest.approx(50, abs=4)
+
+
+async def test_a_job_that_has_long_wanted_nothing_does_not_catch_up_on_it(floor: Floor, new_job: NewJob) -> None:
+    async with floor.sharing.job(waiting := new_job(kind="waiting")), floor.job(new_job(kind="old"), 1.0):
+        await floor.serve(500)
+        async with floor.asking(waiting, 1.0):
             served = await floor.serve(100)
     assert served["old"] == pytest.approx(50, abs=4)
 
