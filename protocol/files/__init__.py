@@ -41,7 +41,7 @@ class Files(Protocol):
         """Remove a file, or everything below a key that ends with a slash. What is not there is no error."""
 
     async def sweep(self) -> None:
-        """Remove what uploads left behind that died with their process."""
+        """Remove what uploads left behind that died with their process; what others are still storing stays."""
 
     async def free_space(self) -> int | None:
         """In bytes; None where nobody can know."""

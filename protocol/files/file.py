@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import uuid
@@ -86,13 +87,30 @@ def whole(path: str) -> Iterator[io.FileIO]:
     """The file that will be *path* when all of it is written, or nothing that stays."""
     staged = f"{path}#{uuid.uuid4().int}"
     try:
-        with _open(staged) as file:
+        with _begin(staged) as file:
             yield file
-        os.replace(staged, path)
+            os.replace(staged, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(staged)
         raise
+
+
+def remove_torn(staged: str | Path) -> None:
+    """Remove what a process left that died while it wrote; what is still written is locked, by whatever process."""
+    with suppress(OSError), open(staged, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(staged)
+
+
+def _begin(staged: str) -> io.FileIO:
+    while True:
+        file = _open(staged)
+        with suppress(OSError):  # not every file system has locks; where there are none, nothing is removed either
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # it was removed before it was locked
 
 
 def _open(staged: str) -> io.FileIO:

@@ -14,7 +14,7 @@ from pathlib import Path
 from obstore.store import LocalStore
 
 from protocol.background import PART, PIECES, Background
-from protocol.files.file import whole, write_all, write_whole
+from protocol.files.file import remove_torn, whole, write_all, write_whole
 from protocol.files.objects import Objects
 
 LOOK = 1.0  # seconds between two looks at how much is free
@@ -51,7 +51,7 @@ class Folder(Objects):
     def _sweep(self) -> None:
         for path in self._root.rglob("*#*"):
             if STAGED.search(path.name):
-                path.unlink(missing_ok=True)
+                remove_torn(path)
 
     async def free_space(self) -> int | None:
         """As it was within the last second: a look takes a thread, and each small upload asks for one."""

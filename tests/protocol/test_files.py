@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import stat
@@ -276,6 +277,25 @@ async def test_what_a_killed_process_was_storing_is_never_seen_and_swept(
     assert await read(files, "uploads/whole") == b"whole"
 
 
+async def test_sweeping_leaves_what_others_are_still_storing(
+    files: Files, files_url: str, within: Waits, eventually: Waits
+) -> None:
+    sent, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield LONG
+        sent.set()
+        await go_on.wait()
+        yield b"more"
+
+    putting = asyncio.ensure_future(files.put("uploads/one", slow()))
+    await eventually(sent.is_set)
+    await sweep(files_url)
+    go_on.set()
+    await within(putting)
+    assert await files.size("uploads/one") == len(LONG) + 4
+
+
 async def test_sweeping_touches_nothing_that_is_whole(files: Files) -> None:
     keys = ["uploads/one", "results/a/artefacts/x.csv", "results/a/work/mill/00000001"]
     for key in keys:
@@ -328,6 +348,30 @@ def test_workers_write_what_they_read_while_they_write(blocking: BlockingFiles) 
     assert blocking.read("results/a/1", 0, 50) == LONG[:50]
 
 
+def test_sweeping_leaves_what_workers_are_writing(blocking: BlockingFiles, files_url: str) -> None:
+    def swept() -> Iterator[bytes]:
+        yield b"half"
+        asyncio.run(sweep(files_url))
+        yield b" and half"
+
+    blocking.write("results/a/x", swept())
+    assert blocking.read("results/a/x", 0, 13) == b"half and half"
+
+
+def test_a_file_that_is_swept_as_it_begins_begins_anew(
+    blocking: BlockingFiles, files_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(file: Any, how: int) -> None:
+        monkeypatch.undo()
+        asyncio.run(sweep(files_url))
+        lock(file, how)
+
+    lock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", late)
+    blocking.write("results/a/x", [b"x"])
+    assert blocking.read("results/a/x", 0, 1) == b"x"
+
+
 def test_workers_write_empty_files_too(blocking: BlockingFiles) -> None:
     blocking.write("results/a/none", [])
     assert blocking.size("results/a/none") == 0
@@ -352,6 +396,12 @@ def test_any_pieces_make_the_file_and_any_range_is_a_slice_of_it(
             assert await read(files, "property", start, stop) == b"".join(parts)[start:stop]
 
     asyncio.run(check())
+
+
+async def sweep(url: str) -> None:
+    """As a service does that starts beside those who use the store."""
+    async with open_files(url) as files:
+        await files.sweep()
 
 
 def staged(url: str) -> list[Path]:
