@@ -10,11 +10,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product, starmap
+from typing import Any
 
 from protocol import envelopes, messages
 from protocol import log as lines
 from protocol.databases import Database, Row, Transaction
-from protocol.messages import STREAM_OF, Message
+from protocol.job import Priority
+from protocol.messages import JOBS, STREAM_OF, Message, Stream
 from protocol.naps import nap
 from protocol.transports import NotSent, Transport
 
@@ -35,7 +38,7 @@ DUE = """SELECT number, body FROM outbox
 NEXT = "SELECT MIN(due) AS due FROM outbox WHERE owner = :owner AND stream = :stream AND due > :now"
 REMOVE = "DELETE FROM outbox WHERE number IN (SELECT value FROM json_each(:numbers))"
 WINDOW = 64
-FRESH = 256  # messages of a stream that were just written, and need not be read again
+FRESH = 256  # messages of a lane that were just written, and need not be read again
 LONGEST = 5.0  # seconds between two looks, whatever happens
 LONGEST_WAIT = 600.0  # seconds; what seems due later is due: the clock was set back
 PAUSE = 0.5  # seconds after a message could not be sent
@@ -54,9 +57,9 @@ class Letter:
 
 @dataclass
 class Flow:
-    """The messages of one stream. The table is looked at where it may hold some that are not known here."""
+    """The messages of one lane. The table is looked at where it may hold some that are not known here."""
 
-    stream: str
+    lane: str
     look_at: float = NOW  # epoch seconds
     seen: int = 0  # the last number that was read
     fresh: deque[Letter] = field(default_factory=deque)  # just written
@@ -116,7 +119,7 @@ class Outbox:
 
     def __init__(self, database: Database, owner: str, *, clock: Callable[[], float] = time.time) -> None:
         self._database, self._owner, self._clock = database, owner, clock
-        self._flows = {stream.name: Flow(stream.name) for stream in STREAM_OF.values()}
+        self._flows = {lane: Flow(lane) for lane in starmap(_lane, product(STREAM_OF.values(), Priority))}
         self._sent: dict[int, Flow] = {}
         self._any_sent, self._many_sent = asyncio.Event(), asyncio.Event()
 
@@ -125,10 +128,11 @@ class Outbox:
 
     def put(self, tx: Transaction, message: Message, *, due: float = NOW) -> None:
         """Save *message* with the change it announces; the relay sends it at *due* (epoch seconds) or soon after."""
-        stream, body = STREAM_OF[type(message)].name, envelopes.encode(message)
-        [row] = tx.rows(ADD, owner=self._owner, stream=stream, due=due or self._clock(), body=body)
+        lane = _lane(STREAM_OF[type(message)], messages.priority_of(message))
+        body = envelopes.encode(message)
+        [row] = tx.rows(ADD, owner=self._owner, stream=lane, due=due or self._clock(), body=body)
         letter = Letter(row["number"], body, message)
-        tx.on_commit(lambda: self._flows[stream].announce(letter, due, self._clock()))
+        tx.on_commit(lambda: self._flows[lane].announce(letter, due, self._clock()))
 
     async def oldest(self) -> float | None:
         """Since when (epoch seconds) the oldest message that is due has been due, for operations."""
@@ -145,7 +149,7 @@ class Outbox:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._remove_for_ever(), name=f"{self._owner} relay")
                 for flow in self._flows.values():  # each with a window of its own: a full one must not hold up a cancel
-                    group.create_task(self._relay(flow, transport), name=f"{self._owner} relay {flow.stream}")
+                    group.create_task(self._relay(flow, transport), name=f"{self._owner} relay {flow.lane}")
         finally:
             if self._sent:  # else they would be sent again at the next start
                 await self._remove()
@@ -168,7 +172,7 @@ class Outbox:
     async def _look(self, flow: Flow) -> list[Letter]:
         now, under_way = self._clock(), frozenset(flow.sending)  # some may end while the table is read
         flow.look_at = now + LONGEST
-        where = {"owner": self._owner, "stream": flow.stream, "now": now}
+        where = {"owner": self._owner, "stream": flow.lane, "now": now}
         rows = await self._database.read(DUE, **where, longest=LONGEST_WAIT, room=WINDOW)
         [later] = await self._database.read(NEXT, **where)
         flow.look_at = NOW if len(rows) == WINDOW else min(flow.look_at, later["due"] or flow.look_at)
@@ -213,6 +217,11 @@ class Outbox:
         else:
             for number in numbers:
                 self._sent.pop(number).release(number)
+
+
+def _lane(stream: Stream[Any], priority: Priority) -> str:
+    """What the table calls it. Only jobs have lanes: an urgent one must not wait until all older ones are taken."""
+    return stream.name if stream is not JOBS or priority is Priority.NORMAL else f"{stream.name}.{priority}"
 
 
 def _delete(numbers: Sequence[int], tx: Transaction) -> None:

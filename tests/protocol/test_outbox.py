@@ -12,7 +12,7 @@ import pytest
 
 import protocol.outbox
 from protocol.databases import Database, NoSpace, Transaction, open_database
-from protocol.job import Job
+from protocol.job import Job, Priority
 from protocol.messages import CONTROL, EVENTS, JOBS, CancelJob, JobChanged, Message, RunJob, Stream
 from protocol.outbox import FRESH, WINDOW, Outbox
 from protocol.transports import NotSent, Transport
@@ -382,6 +382,19 @@ async def test_jobs_that_nobody_takes_do_not_hold_up_a_cancel(
         message = CancelJob(job=new_job())
         await put(database, outbox, message)
         assert await take(transport, CONTROL, 1, within) == [message]
+
+
+async def test_an_urgent_job_does_not_wait_behind_all_older_ones(
+    *, database: Database, outbox: Outbox, transport: Transport, new_job: NewJob, within: Waits, eventually: Waits
+) -> None:
+    gauge = Gauge(transport)
+    await put(database, outbox, *(RunJob(job=new_job(priority=Priority.LOW)) for _ in range(4 * WINDOW)))
+    async with relaying(outbox, gauge):
+        await eventually(lambda: len(gauge.tried) == WINDOW)
+        urgent = RunJob(job=new_job(priority=Priority.HIGH))
+        await put(database, outbox, urgent)
+        await eventually(partial(gauge.tried.__contains__, urgent))
+        assert await take(transport, JOBS, 1, within) == [urgent]
 
 
 async def test_two_sides_share_a_database_and_each_sends_its_own(
