@@ -22,12 +22,14 @@ from protocol.job import Fault, Finding
 class Copy:
     """How a copy is to be read, and what is to be told of the table itself.
 
-    `line_after` is that of the next row, where a newline in a cell starts no line.
+    Where a newline in a cell starts no line, `line_after` is that of the next row, and `first` that of the first one,
+    be it the header or not.
     """
 
     options: ReadOptions
     findings: tuple[Finding, ...]
     line_after: int | None = None
+    first: int = 1
 
 
 def needed(layout: Layout, options: ReadOptions) -> bool:
@@ -56,7 +58,7 @@ def _sheet(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout,
         rows = _Followed(found)
         _write(files, key, to, spell(rows, rowwise=True))
     same = options.model_copy(update={"encoding": None, "delimiter": ",", "quote": None})
-    return Copy(same, (*layout.findings, sheet), rows.last + 1)
+    return Copy(same, (*layout.findings, sheet), rows.last + 1, rows.first)
 
 
 def _parquet(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout, to: str) -> Copy:
@@ -76,7 +78,7 @@ def _jsonl(files: BlockingFiles, key: str, options: ReadOptions, layout: Layout,
     names = jsonl.columns(blocks(files, key), options.encoding)
     rows = _Followed(jsonl.rows(blocks(files, key), names, options.encoding))
     _write(files, key, to, _marked(spell(rows, rowwise=True)))
-    return Copy(_headless(names, options), _named(layout, names, "all keys of its objects"), rows.last + 1)
+    return Copy(_headless(names, options), _named(layout, names, "all keys of its objects"), rows.last + 1, rows.first)
 
 
 def _headless(names: tuple[str, ...], options: ReadOptions) -> ReadOptions:
@@ -102,14 +104,15 @@ def _requoted(files: BlockingFiles, key: str, options: ReadOptions, layout: Layo
 
 
 class _Followed:
-    """Rows on their way; `last` is the line of the last one."""
+    """Rows on their way; `first` and `last` are the lines of those that went by."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows, self.last = rows, 0
+        self._rows, self.first, self.last = rows, 0, 0
 
     def __iter__(self) -> Iterator[Row]:
         for row in self._rows:
             self.last = row[0]
+            self.first = self.first or self.last
             yield row
 
 

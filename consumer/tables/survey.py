@@ -53,7 +53,8 @@ def _of_copy(files: BlockingFiles, key: str, options: ReadOptions, layout: Layou
     told = [*copy.findings, *(one for one in found.findings if layout.format is Format.XLSX and one.what == "header")]
     changes: dict[str, Any] = {"findings": tuple(told), "format": layout.format}
     if copy.line_after and copy.line_after != found.lines:
-        changes |= {"rowwise": True, "lines": copy.line_after}
+        begin = copy.first + int(not found.headless)  # the header, too, may have newlines in its cells
+        changes |= {"rowwise": True, "lines": copy.line_after, "first_line": begin}
     return Survey(found.model_copy(update=changes), to, found.size, marks)
 
 

@@ -284,6 +284,15 @@ def test_a_sheet_is_read_as_excel_writes_it(tmp_path: Path) -> None:
     assert found == {"format": ("xlsx", None), "sheet": ("Sales", None), "header": ("5 columns", 2)}
 
 
+def test_a_line_break_in_a_sheets_header_moves_no_row(tmp_path: Path) -> None:
+    header = [*HEADER[:2], "revenue\n(EUR)", *HEADER[3:]]
+    rows = [None, header, *ROWS]
+    ran = run(tmp_path, workbook(rows), columns={"revenue": "revenue\n(EUR)"})
+    assert [row[-2] for row in cells(ran, "rejected.csv")[1:]] == ["4", "5", "6", "7"]
+    more = milling.run(milling.amend(ran, workbook([header, ROWS[1]]), How.APPEND, name="more"))
+    assert cells(more, "rejected.csv")[-1][-2] == str(len(rows) + 1)
+
+
 def test_missing_columns_of_any_format_are_named(tmp_path: Path) -> None:
     for data in (workbook([["a"], ["b"]]), parquet({"a": ["b"]}), b'{"a": "b"}\n'):
         assert refused(tmp_path, data) == (422, "missing_column")
