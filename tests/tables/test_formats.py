@@ -318,6 +318,44 @@ def test_a_sheet_with_a_cell_far_out_is_refused_before_it_takes_all_memory(tmp_p
     assert (bad.value.status, bad.value.faults[0].code) == (413, "too_large")
 
 
+NEAR = '<row r="1"><c r="A1"><v>1</v></c></row>'
+FAR = {
+    "beyond what it claims": '<row r="90"><c r="AB90"><v>1</v></c></row>',
+    "behind another attribute": '<row r="90"><c s="0" r="AB90"><v>1</v></c></row>',
+    "with a prefix": '<x:row r="90"><x:c r="AB90"><x:v>1</x:v></x:c></x:row>',
+    "in other quotes": "<row r='90'><c\n r = 'AB90'><v>1</v></c></row>",
+    "in small letters": '<row r="90"><c r="ab90"><v>1</v></c></row>',
+    "behind a longer one": '<row r="90"><c s="0" x=">" r="AB90"><v>1</v></c></row>',
+    "without a place": f'<row r="90">{"<c><v>1</v></c>" * 28}</row>',
+    "behind one with a place": '<row r="90"><c r="AA90" s="0"/><c><v>1</v></c></row>',
+    "behind rows without one": '<row r="88"/><row/><row><c r="AA90"/><c><v>1</v></c></row>',
+}
+
+
+@pytest.mark.parametrize("stray", FAR.values(), ids=FAR)
+def test_a_cell_is_far_out_however_it_is_written(monkeypatch: pytest.MonkeyPatch, stray: str) -> None:
+    data = workbook([], '<dimension ref="A1"/>', NEAR + stray)
+    _, rows = xlsx.open_sheet(io.BytesIO(data))
+    assert [(line, len(row)) for line, row in rows] == [(1, 28), (90, 28)]
+    monkeypatch.setattr(xlsx, "CELLS", 90 * 28)
+    xlsx.open_sheet(io.BytesIO(data))
+    monkeypatch.setattr(xlsx, "CELLS", 90 * 28 - 1)
+    with pytest.raises(BadTable, match="reaches over 90 rows and 28 columns; delete"):
+        xlsx.open_sheet(io.BytesIO(data))
+
+
+def test_a_sheet_that_is_not_found_as_usual_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = 'r:id="b"'
+    whole, data = io.BytesIO(workbook([], stray=NEAR + FAR["beyond what it claims"])), io.BytesIO()
+    with zipfile.ZipFile(whole) as parts, zipfile.ZipFile(data, "w") as archive:
+        for name in parts.namelist():
+            archive.writestr(name, parts.read(name).decode().replace(named, named.replace('"', "'")))
+    assert [len(row) for _, row in xlsx.open_sheet(data)[1]] == [28, 28]
+    monkeypatch.setattr(xlsx, "CELLS", 1)
+    with pytest.raises(BadTable, match="reaches over 90 rows and 28 columns; delete"):
+        xlsx.open_sheet(data)
+
+
 def test_blank_cells_far_out_are_none(tmp_path: Path) -> None:
     data = workbook([HEADER, *ROWS], CLAIM, '<row r="1048576"><c r="ZZ1048576" s="1"/></row>')
     assert run(tmp_path, data).finished.report.account.read == len(ROWS)

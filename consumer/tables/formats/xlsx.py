@@ -11,12 +11,12 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import IO, Any, BinaryIO
+from xml.parsers.expat import ExpatError
 
 from python_calamine import CalamineError, CalamineWorkbook
 
-from consumer.tables.formats import Row
+from consumer.tables.formats import Row, reach
 from protocol.intake.layout import BadTable
 from protocol.intake.unpacking import FREE, RATIO
 from protocol.job import Fault, Finding
@@ -24,10 +24,6 @@ from protocol.job import Fault, Finding
 MOST = 512 * 2**20  # bytes of the workbook's parts, unpacked: a sheet is in memory as a whole
 PARTS = 2_000
 CELLS = 40_000_000  # from a sheet's first to its last: the library holds each, at 32 bytes, however few have anything
-_PLACE = rb"([A-Z]{1,9})[A-Z]*([0-9]{1,9})[0-9]*"  # the last one is XFD1048576; others can be much longer
-_CLAIM = re.compile(rb'<dimension ref="(?:[A-Z]+[0-9]+:)?%s"' % _PLACE)
-_CELL = re.compile(rb'<c r="%s"[^<>]*(?<!/)>' % _PLACE)  # that has anything
-_LONGEST_TAG = 200
 _BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 _FIRST, _RELATION = re.compile(rb'<(?:\w+:)?sheet\s[^<>]*:id="([^"<>]+)"'), re.compile(rb"<Relationship\s[^<>]*>")
 _TARGET = re.compile(rb'\sTarget="([^"]+)"')
@@ -91,7 +87,7 @@ def _check(file: BinaryIO) -> None:
             first = _find_first(archive)
             for part in parts:
                 with archive.open(part) as inner:
-                    if part.filename == first:
+                    if first in {part.filename, None}:
                         _check_reach(inner)
                     while inner.read(_PIECE):
                         pass
@@ -111,23 +107,13 @@ def _find_first(archive: zipfile.ZipFile) -> str | None:
 
 
 def _check_reach(sheet: IO[bytes]) -> None:
-    """What the sheet claims counts blank cells too, so only where that is much are the others looked for."""
-    rows, columns, rest = 0, 0, b""
-    while piece := sheet.read(_PIECE):
-        piece, rest = rest + piece, piece[-_LONGEST_TAG:]
-        if (claim := _CLAIM.search(piece)) and int(claim[2]) * _number(claim[1]) <= CELLS:
-            return
-        for column, row in _CELL.findall(piece):
-            rows, columns = max(rows, int(row)), max(columns, _number(column))
-    if rows * columns > CELLS:
-        reach = f"The first sheet of the workbook reaches over {rows:,} rows and {columns:,} columns"
-        raise _bad("too_large", f"{reach}; delete what stands far out, or save the sheet as CSV.", 413)
-
-
-@lru_cache(maxsize=1000)
-def _number(column: bytes) -> int:
-    """`AB` is column 28."""
-    return sum((letter - 64) * 26**place for place, letter in enumerate(reversed(column)))
+    try:
+        far = reach.beyond(sheet, CELLS)
+    except ExpatError as exc:
+        raise _bad("damaged", f"The workbook cannot be read: {exc}.") from None
+    if far:
+        over = f"The first sheet of the workbook reaches over {far[0]:,} rows and {far[1]:,} columns"
+        raise _bad("too_large", f"{over}; delete what stands far out, or save the sheet as CSV.", 413)
 
 
 def _check_sizes(parts: list[zipfile.ZipInfo]) -> None:
