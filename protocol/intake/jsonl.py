@@ -16,10 +16,11 @@ from protocol.job import Fault
 
 LONGEST = 16 * 2**20  # characters of a line
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-class _Number(str):
-    """A number, as it was written."""
+class _Written(str):
+    """A part of JSON that stands as it was written: a number, or what holds others together."""
 
     __slots__ = ()
 
@@ -28,7 +29,7 @@ def _none(name: str) -> Any:
     raise ValueError(name)
 
 
-_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_none)
+_DECODER = json.JSONDecoder(parse_int=_Written, parse_float=_Written, parse_constant=_none)
 
 
 def columns(blocks: Iterable[bytes], declared: str | None = None) -> tuple[str, ...]:
@@ -81,10 +82,11 @@ def _objects(blocks: Iterable[bytes], declared: str | None) -> Iterator[tuple[in
 def _parse(text: str) -> dict[str, Any] | None:
     try:
         found = _DECODER.decode(text)
-        if "\\" in text:  # half of a surrogate pair can be escaped, but is no text, and nor is NUL
-            json.dumps(found, ensure_ascii=False).encode()
+        if "\\u" in text:  # half of a surrogate pair can be escaped, but is no text, and nor is NUL
             if _NUL.search(text):
                 return None
+            if _SURROGATE.search(text):
+                _spelled(found).encode()
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -101,18 +103,28 @@ def _cell(value: Any) -> str:
 
 
 def _spelled(value: Any) -> str:
-    """Something nested, as JSON again."""
-    match value:
-        case _Number():
-            return value
-        case dict():
-            return (
-                "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {_spelled(v)}" for k, v in value.items()) + "}"
-            )
-        case list():
-            return "[" + ", ".join(map(_spelled, value)) + "]"
-        case _:
-            return json.dumps(value, ensure_ascii=False)
+    """Something nested, as JSON again; deeper than functions may call themselves, so none does."""
+    left, spelled = [value], list[str]()
+    while left:
+        match left.pop():
+            case _Written() as part:
+                spelled.append(part)
+            case dict() as found:
+                names = (f"{json.dumps(name, ensure_ascii=False)}: " for name in found)
+                left += reversed(_within("{", zip(names, found.values(), strict=True), "}"))
+            case list() as found:
+                left += reversed(_within("[", (("", one) for one in found), "]"))
+            case plain:
+                spelled.append(json.dumps(plain, ensure_ascii=False))
+    return "".join(spelled)
+
+
+def _within(begin: str, values: Iterable[tuple[str, Any]], end: str) -> list[Any]:
+    """The parts of an object or a list: each value behind what comes before it."""
+    parts = [part for before, value in values for part in (_Written(f", {before}"), value)]
+    if parts:
+        parts[0] = _Written(parts[0].removeprefix(", "))
+    return [_Written(begin), *parts, _Written(end)]
 
 
 def _bad(code: str, detail: str, line: int | None = None) -> BadTable:

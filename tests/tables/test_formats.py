@@ -20,7 +20,7 @@ import pytest
 
 from consumer.tables.formats import xlsx
 from consumer.tables.formats.parquet import open_table
-from protocol.intake import BadTable
+from protocol.intake import BadTable, jsonl
 from protocol.kept import How
 from protocol.reading import Reading
 from tests.consumer import milling
@@ -241,6 +241,13 @@ def test_json_lines_keep_numbers_as_written_and_turn_down_what_is_no_object(tmp_
     assert ran.finished.report.numbers["kept"] == 2
     key = f"{ran.task.kept_prefix}table"
     assert b"a,12345678901234567890,1,1.10," in ran.files.read(key, 0, ran.files.size(key))
+
+
+@pytest.mark.parametrize("leaf", ["1.10", '["a", {}, [], true, null]', '"\\\\ é"'])
+def test_json_lines_may_nest_deeply(leaf: str) -> None:
+    nested = '{"a": [' * 300 + leaf + "]}" * 300
+    lines = [f'{{"v": {nested}}}\n'.encode()]
+    assert list(jsonl.rows(lines, jsonl.columns(lines))) == [(1, [nested])]
 
 
 def test_json_lines_may_be_of_another_encoding_which_has_to_be_declared(tmp_path: Path) -> None:
