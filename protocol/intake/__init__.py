@@ -49,7 +49,8 @@ class Inspector:
         self._count, self._is_plain = count, plain
         self._decoder = Decoder(None)
         self._begun = False
-        self._first, self._held, self._packed = b"", b"", packed
+        self._first: bytes | None = b""  # as long as it is not known what that begins
+        self._packed = packed
         self._format, self._blind, self._size = Format.CSV, False, 0
         self._pending = Windows()
         self._watch: Watch | None = None
@@ -60,7 +61,7 @@ class Inspector:
         if not self._begun:
             self._begin()
         self._size += len(block)
-        if len(self._first) < disguises.HEAD and not (block := self._look_first(block)):
+        if self._first is not None and not (block := self._look_first(self._first + block)):
             return
         if self._blind:
             return
@@ -90,35 +91,34 @@ class Inspector:
             raise BadTable(415, (fault,))
         self._decoder, self._begun = Decoder(self._options.encoding, self._is_plain), True
 
-    def _look_first(self, block: bytes) -> bytes:
-        """What can be looked at as text: nothing while it may be an archive, which few bytes cannot tell."""
-        self._first += block
-        self._recognise()
-        held, self._held = self._held + block, b""
-        if disguises.may_be_zip(self._first):
-            self._held, held = held, b""
-        return held
+    def _look_first(self, first: bytes, *, final: bool = False) -> bytes:
+        """All that came so far, once that tells what it is; until then it is held back, and nothing is given."""
+        if self._recognise(first[: disguises.HEAD], final=final):
+            self._first = None
+            return first
+        self._first = first
+        return b""
 
     def _look_last(self) -> None:
         """There will not be more."""
         if not self._begun:
             self._begin()
-        if self._held:
-            self._recognise(final=True)
-            if not self._blind:
-                self._accept(self._held)
+        if self._first and (held := self._look_first(self._first, final=True)) and not self._blind:
+            self._accept(held)
 
-    def _recognise(self, *, final: bool = False) -> None:
-        if self._packed and compression_of(self._first):
+    def _recognise(self, head: bytes, *, final: bool) -> bool:
+        """Whether it is known what begins so."""
+        if self._packed and compression_of(head):
             self._blind = True
-            return
-        head = self._first[: 64 * 1024]
+            return True
         text, _ = decoded(head, self._options.encoding)
-        if final or not disguises.may_be_zip(head):
-            self._format = disguises.format_of(head, text)
-            self._blind = self._format is not Format.CSV
-        if not self._blind and (fault := disguises.by_content(head, text, final=final)):
+        if not final and disguises.may_change(head, text):
+            return False
+        self._format = disguises.format_of(head, text)
+        self._blind = self._format is not Format.CSV
+        if not self._blind and (fault := disguises.by_content(head, text)):
             raise BadTable(415, (fault,))
+        return True
 
     def _recognised(self) -> Layout:
         told = Finding(what="format", value=self._format, why="its first bytes")

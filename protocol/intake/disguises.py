@@ -8,7 +8,8 @@ from protocol.intake.layout import Format
 from protocol.intake.unpacking import plain_name
 from protocol.job import Fault
 
-HEAD = 512
+HEAD = 64 * 1024  # bytes that are judged, however they came
+_FEWEST = 4  # of a sign
 
 _ZIP = b"PK\x03\x04"
 _SHEETS = (b"xl/", b"[Content_Types].xml", b"_rels/.rels")
@@ -43,6 +44,8 @@ _MAGIC_WITH_NUL: tuple[tuple[bytes, str], ...] = (  # a table might begin with t
     (b"RIFF", "a sound, a film or an image"),
     (b"Rar!", "a RAR archive; unpack it first"),
 )
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
+_BEGINNINGS = {b"", b"{", b"[", b"<", b"B", b"P"} | {sign[:1] for sign, _ in _MAGIC + _MAGIC_WITH_NUL}
 _NO_TABLES = {
     "a program": "exe dll so dylib msi com bat cmd sh ps1 jar class apk deb rpm dmg iso bin",
     "an image": "png jpg jpeg gif bmp webp tif tiff svg ico heic avif psd",
@@ -63,13 +66,15 @@ def by_name(name: str) -> Fault | None:
     return Fault(code="file_name", detail=f"A file named *{suffix} is {what}.") if what else None
 
 
-def by_content(head: bytes, text: bytes, *, final: bool = True) -> Fault | None:
-    """The fault of bytes that begin as some other kind of file does; unless *final*, more of them may tell.
+def may_change(head: bytes, text: bytes) -> bool:
+    """Whether what follows may tell more of what this is. *text* is the head as UTF-8, as far as it is text."""
+    if len(head) >= HEAD or any(head.startswith(sign) for sign, _ in _MAGIC):
+        return False
+    return len(head) < _FEWEST or head[:1] in _BEGINNINGS or text.lstrip()[:1] in _BEGINNINGS
 
-    *text* is the head as UTF-8, as far as it is text.
-    """
-    if may_be_zip(head) and not final:
-        return None
+
+def by_content(head: bytes, text: bytes) -> Fault | None:
+    """The fault of bytes that begin as some other kind of file does."""
     what = _seems(head, text)
     return Fault(code="binary_content", detail=f"This is no table; it seems to be {what}.") if what else None
 
@@ -84,17 +89,12 @@ def format_of(head: bytes, text: bytes) -> Format:
     return Format.JSONL if json and not json["array"] else Format.CSV
 
 
-def may_be_zip(head: bytes) -> bool:
-    """Whether more bytes are needed to tell."""
-    return len(head) < HEAD and (head.startswith(_ZIP) or _ZIP.startswith(head))
-
-
 def _seems(head: bytes, text: bytes) -> str | None:
     if head.startswith(_ZIP):
         return _zip(head)
     if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
         return "a bzip2 archive; unpack it first"
-    if text[:HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
+    if _PAGE.match(text):
         return "a web page or an XML document"
     if (json := _JSON.match(text)) and json["array"]:
         return "a JSON array; write its objects one a line (JSON Lines)"

@@ -89,6 +89,38 @@ def test_other_formats_are_recognised_however_they_come_and_left_to_the_consumer
     assert ("format" in {finding.what for finding in layout.findings}) is (form is not Format.CSV)
 
 
+def xlsx_with_more_before() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("docProps/app.xml", "x" * 600)
+        archive.writestr("xl/workbook.xml", "<x/>")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("block", [7, 128, 600, 64 * 1024])
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (xlsx_with_more_before(), Format.XLSX),
+        (b"PAR1\x15\xff" + b"x" * 600 + b"\0", Format.PARQUET),
+        (b"\n" * 600 + b'{"a": 1}\n', Format.JSONL),
+        (b"{" + b" " * 600 + b'"a": 1}\n', Format.JSONL),
+        (b"\n" * 64 * 1024 + b'{"a": 1}\n', Format.CSV),
+        (b"PAR1,b\n1,2\n", Format.CSV),
+    ],
+    ids=["xlsx", "parquet", "blank lines", "a brace", "too many", "csv"],
+)
+def test_the_format_is_told_by_as_many_bytes_however_they_come(data: bytes, form: Format, block: int) -> None:
+    assert inspect(data, block=block).format is form
+
+
+@pytest.mark.parametrize("block", [1, 64 * 1024])
+def test_another_kind_of_file_is_known_by_as_many_bytes_however_they_come(block: int) -> None:
+    for data in (b" " * 600 + b"<!DOCTYPE html>", b"[" + b" " * 600 + b'{"a": 1}]', b"RIFF" + b"x" * 600 + b"\0"):
+        with pytest.raises(BadTable, match="it seems to be"):
+            inspect(data, block=block)
+
+
 def test_json_lines_are_recognised_in_the_encoding_that_is_declared() -> None:
     objects = '{"ä": 1}\n'.encode("utf-16-le")
     assert inspect(objects, encoding="utf-16-le").format is Format.JSONL
