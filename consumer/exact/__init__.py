@@ -48,7 +48,7 @@ class Sums:
         """For each of the *numbers* the sums of their finite values by code; a row whose code is -1 is in no group."""
         if native.is_there():
             narrow = np.ascontiguousarray(codes, np.int32)
-            return [cls(groups, sums.totals(np.ascontiguousarray(values), narrow, groups)) for values in numbers]
+            return [cls(groups, sums.totals(_doubles(values), narrow, groups)) for values in numbers]
         order = np.argsort(codes, kind="stable")
         bounds = np.searchsorted(codes[order], np.arange(groups + 1, dtype=codes.dtype))  # else all were converted
         return [cls.of(values[order[bounds[0] :]], np.diff(bounds)) for values in numbers]
@@ -67,21 +67,21 @@ class Sums:
     def of_weighed(cls, values: Floats, weights: Ints) -> tuple[Sums, Sums]:
         """The sum of finite *values* and that of their squares, each as often as it weighs: less than 2**22 in all."""
         if native.is_there():
-            totals, squared = sums.weighed(np.ascontiguousarray(values), np.ascontiguousarray(weights))
+            totals, squared = sums.weighed(_doubles(values), np.ascontiguousarray(weights, np.int64))
         else:
-            totals, squared = gather_weighed(values, weights.astype(np.float64))
+            totals, squared = gather_weighed(_doubles(values), weights.astype(np.float64))
         return cls(1, totals), cls(1, squared)
 
     @classmethod
     def _of(cls, values: Floats, rows: Ints | None, *, squares: bool) -> tuple[Sums, Sums]:
+        every = _doubles(values)
         if rows is None and native.is_there():
-            every = np.ascontiguousarray(values)
             both = sums.weighed(every) if squares else (sums.totals(every), {})
             return cls(1, both[0]), cls(1, both[1])
-        counts = np.array([len(values)]) if rows is None else rows
+        counts = np.array([len(every)]) if rows is None else rows
         some = np.flatnonzero(counts)
         full = counts[some]
-        found = gather(values, np.cumsum(full) - full, squares=squares)
+        found = gather(every, np.cumsum(full) - full, squares=squares)
         totals, squared = (cls(len(full), one) for one in found)
         if len(some) == len(counts):
             return totals, squared
@@ -204,6 +204,10 @@ def root(numerator: int, denominator: int) -> float:
     found = math.isqrt(numerator // denominator)
     odd = found | (found * found * denominator != numerator)
     return quotient(odd, 1 << shift) if shift > 0 else quotient(odd << -shift, 1)
+
+
+def _doubles(values: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(values, np.float64)
 
 
 _rounded_object = np.frompyfunc(quotient, 2, 1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer import native
+from consumer.native.arrays import address
 
 WIDTH = 20  # bits of a digit
 PIECE = 2 * WIDTH
@@ -29,10 +30,10 @@ def totals(values: Floats, codes: Codes | None = None, groups: int = 1) -> Digit
     if codes is not None and (len(codes) != len(values) or codes.max(initial=-1) >= groups):
         raise IndexError("a code without a group")
     for rows, base, places in _parts(values):
-        own = None if codes is None else codes[rows].ctypes.data
+        own = None if codes is None else address(codes[rows], np.int32)
         pieces = np.zeros((groups, places // PIECE + 3), np.int64)
         part = values[rows]
-        native.code().sums_add(part.ctypes.data, own, len(part), base, pieces.shape[1], pieces.ctypes.data)
+        native.code().sums_add(address(part, np.float64), own, len(part), base, pieces.shape[1], pieces.ctypes.data)
         _add(digits, (base - BIAS) // WIDTH, pieces)
     return digits
 
@@ -41,9 +42,10 @@ def weighed(values: Floats, weights: NDArray[np.int64] | None = None) -> tuple[D
     """The digits of their sum and of that of their squares, each as often as it weighs: less than 2**22 in all."""
     digits: tuple[Digits, Digits] = {}, {}
     for rows, base, places in _parts(values):
-        part, own = values[rows], None if weights is None else weights[rows].ctypes.data
+        part, own = values[rows], None if weights is None else address(weights[rows], np.int64)
         both = [np.zeros((1, nth * places // PIECE + 4), np.int64) for nth in (1, 2)]
-        native.code().sums_add_weighed(part.ctypes.data, own, len(part), base, *(each.ctypes.data for each in both))
+        where = address(part, np.float64), own, len(part), base, *(each.ctypes.data for each in both)
+        native.code().sums_add_weighed(*where)
         for nth, (found, pieces) in enumerate(zip(digits, both, strict=True), 1):
             _add(found, nth * (base - BIAS) // WIDTH, pieces)
     return digits
@@ -52,8 +54,9 @@ def weighed(values: Floats, weights: NDArray[np.int64] | None = None) -> tuple[D
 def whole(values: Floats, weights: NDArray[np.int64]) -> tuple[int, int] | None:
     """Their sum and that of their squares, where all are whole numbers below 2**31; None where one is not."""
     total, squares = ctypes.c_int64(), (ctypes.c_uint64 * 2)()
-    where = values.ctypes.data, weights.ctypes.data, len(values), ctypes.byref(total), squares
-    return (total.value, squares[1] << 64 | squares[0]) if native.code().sums_whole(*where) else None
+    numbers, own = address(values, np.float64), address(weights, np.int64)
+    found = native.code().sums_whole(numbers, own, len(values), ctypes.byref(total), squares)
+    return (total.value, squares[1] << 64 | squares[0]) if found else None
 
 
 def _parts(values: Floats) -> Iterator[tuple[slice, int, int]]:
@@ -65,7 +68,8 @@ def _parts(values: Floats) -> Iterator[tuple[slice, int, int]]:
 def _span(values: Floats) -> tuple[int, int]:
     """An exponent that none is below, whose lowest bit is a digit's, and how far above it the greatest is."""
     least, greatest = ctypes.c_int32(), ctypes.c_int32()
-    if not native.code().sums_span(values.ctypes.data, len(values), ctypes.byref(least), ctypes.byref(greatest)):
+    where = address(values, np.float64), len(values), ctypes.byref(least), ctypes.byref(greatest)
+    if not native.code().sums_span(*where):
         raise ValueError("only finite values can be summed")
     low = min(least.value, greatest.value)
     base = low - (low - BIAS) % WIDTH

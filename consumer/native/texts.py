@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer import native
+from consumer.native.arrays import address
 
 SLACK = 16
 
@@ -71,7 +72,7 @@ def encode(data: Bytes, bounds: Bounds, head: int, many: int) -> Encoded | Outco
 
 def mix(values: Hashes) -> None:
     """Spread over all 64 bits, each value to another one."""
-    native.code().texts_mix(values.ctypes.data, len(values))
+    native.code().texts_mix(address(values, np.uint64), len(values))
 
 
 def hashes(data: Bytes, bounds: Bounds, multiplier: int) -> Hashes:
@@ -84,24 +85,26 @@ def hashes(data: Bytes, bounds: Bounds, multiplier: int) -> Hashes:
 def below(found: Hashes, bound: int) -> Codes:
     """The places of the hashes that are less."""
     places = np.empty(len(found), np.int32)
-    return places[: native.code().texts_below(found.ctypes.data, len(found), bound, places.ctypes.data)].copy()
+    count = native.code().texts_below(address(found, np.uint64), len(found), bound, places.ctypes.data)
+    return places[:count].copy()
 
 
 def add_to_rows(sums: Hashes, found: Hashes, factor: int, codes: Codes) -> None:
     """Add to each row's sum the hash of its text, times *factor*; a row whose code is one too many has no text."""
-    where = codes.ctypes.data, len(codes), sums.ctypes.data
-    native.code().texts_add_to_rows(found.ctypes.data, len(found), factor, *where)
+    where = address(codes, np.int32), len(codes), address(sums, np.uint64)
+    native.code().texts_add_to_rows(address(found, np.uint64), len(found), factor, *where)
 
 
 def least(found: Hashes, bits: int, used: int, registers: Hashes) -> None:
     """Lower the registers, of which the lowest *bits* of a hash tell one, to the least of the *used* bits above."""
-    native.code().texts_least(found.ctypes.data, len(found), bits, used, registers.ctypes.data)
+    native.code().texts_least(address(found, np.uint64), len(found), bits, used, address(registers, np.uint64))
 
 
 def sorts(data: Bytes, bounds: Bounds, table: Bytes) -> tuple[Bytes, NDArray[np.bool_]]:
     """For each text the bits of all its bytes together, and which there are; *table* has those of each of the 256."""
     found, there = np.empty(len(bounds) - 1, np.uint8), np.zeros(256, np.bool_)
-    native.code().texts_sorts(*_texts(data, bounds), table.ctypes.data, found.ctypes.data, there.ctypes.data)
+    where = address(table, np.uint8), found.ctypes.data, there.ctypes.data
+    native.code().texts_sorts(*_texts(data, bounds), *where)
     return found, there
 
 
@@ -120,4 +123,4 @@ def gather(data: bytes, columns: Sequence[tuple[Bounds, int]], *, quotes: bool) 
 
 
 def _texts(data: Bytes, bounds: Bounds) -> tuple[int, int, int]:
-    return data.ctypes.data, bounds.ctypes.data, len(bounds) - 1
+    return address(data, np.uint8), address(bounds, np.int64), len(bounds) - 1

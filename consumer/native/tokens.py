@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from consumer import native
 from consumer.native import texts
+from consumer.native.arrays import address
 
 MOST_BYTES = 2**31 - 2**20
 MOST_MISFITS = 10_000
@@ -129,7 +130,7 @@ def numbers(data: NDArray[np.uint8], bounds: NDArray[np.int64], mark: str) -> tu
     """What the texts are as numbers, NaN where they are none; and of which that is not sure."""
     count = len(bounds) - 1
     found, judged = np.empty(count), np.empty(count, np.uint8)
-    where = data.ctypes.data, bounds.ctypes.data, count, ord(mark), found.ctypes.data, judged.ctypes.data
+    where = address(data, np.uint8), address(bounds, np.int64), count, ord(mark), found.ctypes.data, judged.ctypes.data
     native.code().tokens_numbers(*where)
     return found, judged == Judgement.hard
 

@@ -79,6 +79,16 @@ def test_cutting_and_order_change_no_bit(values, cuts, random):
     )
 
 
+@pytest.mark.parametrize("values", [np.array([1, 0, 2]), np.float32([1, 0, 2]), np.array([True, False, True])])
+def test_values_of_any_type_are_summed_as_the_doubles_they_are(values):
+    doubles, codes, weights = values.astype(np.float64), np.array([0, 1, 0]), np.array([2, 1, 3], np.int32)
+    assert Sums.of(values).value == doubles.sum()
+    assert [sums.value for sums in Sums.with_squares(values)] == [doubles.sum(), doubles @ doubles]
+    assert Sums.by_code([values], codes, 2)[0].nearest.tolist() == [doubles[0] + doubles[2], doubles[1]]
+    totals, squares = Sums.of_weighed(values, weights)
+    assert (totals.value, squares.value) == (doubles @ weights, doubles**2 @ weights)
+
+
 @given(st.lists(st.tuples(FINITE | MONEY, st.integers(0, 4)), max_size=40))
 def test_a_group_has_the_sum_and_mean_of_its_own_values(rows):
     own = [[value for value, code in rows if code == group] for group in range(5)]

@@ -29,6 +29,10 @@ def test_what_is_not_drawn_is_told():
     assert spec["title"]["subtitle"] in spec["description"]
 
 
+def test_sizes_may_be_whole_numbers():
+    assert chart(list("abcdefghijklmnopqrstu"), [10] * 21)["title"]["subtitle"].endswith("of the 1 other: 10.")
+
+
 def test_the_sum_of_what_is_not_drawn_may_be_beyond_any_number():
     assert chart(list("abcdefghijklmnopqrstuv"), [1e308] * 22)["title"]["subtitle"].endswith("of the 2 others: inf.")
 
