@@ -24,12 +24,12 @@ Digits = dict[int, NDArray[np.int64]]
 def totals(values: Floats, codes: Codes | None = None, groups: int = 1) -> Digits:
     """The digits of each group's sum, by level: units of 2**(WIDTH * level). Without codes, all are in one group.
 
-    A row with code -1 is in none. ValueError where a value is not finite.
+    A row with code -1 is in none. ValueError where a value of a group is not finite.
     """
     digits: Digits = {}
     if codes is not None and (len(codes) != len(values) or codes.max(initial=-1) >= groups):
         raise IndexError("a code without a group")
-    for rows, base, places in _parts(values):
+    for rows, base, places in _parts(values, codes):
         own = None if codes is None else address(codes[rows], np.int32)
         pieces = np.zeros((groups, places // PIECE + 3), np.int64)
         part = values[rows]
@@ -59,17 +59,19 @@ def whole(values: Floats, weights: NDArray[np.int64]) -> tuple[int, int] | None:
     return (total.value, squares[1] << 64 | squares[0]) if found else None
 
 
-def _parts(values: Floats) -> Iterator[tuple[slice, int, int]]:
+def _parts(values: Floats, codes: Codes | None = None) -> Iterator[tuple[slice, int, int]]:
     for start in range(0, len(values), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
-        yield rows, *_span(values[rows])
+        yield rows, *_span(values[rows], None if codes is None else codes[rows])
 
 
-def _span(values: Floats) -> tuple[int, int]:
+def _span(values: Floats, codes: Codes | None) -> tuple[int, int]:
     """An exponent that none is below, whose lowest bit is a digit's, and how far above it the greatest is."""
     least, greatest = ctypes.c_int32(), ctypes.c_int32()
     where = address(values, np.float64), len(values), ctypes.byref(least), ctypes.byref(greatest)
     if not native.code().sums_span(*where):
+        if codes is not None:  # what is not finite may be in no group
+            return _span(values[codes >= 0], None)
         raise ValueError("only finite values can be summed")
     low = min(least.value, greatest.value)
     base = low - (low - BIAS) % WIDTH

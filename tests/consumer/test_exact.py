@@ -110,6 +110,12 @@ def test_a_code_has_the_sums_of_its_own_values_and_minus_one_has_none(rows):
         assert sums.nearest.tolist() == [nearest(total) for total in own]
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_what_is_in_no_group_may_be_anything(odd):
+    [found] = Sums.by_code([array([odd, 1.0, odd])], np.array([-1, 0, -1], np.int32), 1)
+    assert found.nearest.tolist() == [1.0]
+
+
 @given(st.lists(FINITE | MONEY, min_size=2, max_size=30))
 def test_mean_variance_and_deviation_are_rounded_once(values):
     moments, n = Moments.of(array(values)), len(values)
