@@ -2,6 +2,7 @@
 
 All have the same machine, broker, two worker processes and client, and take turns. What is counted is the CPU time and
 memory of everything but the broker and the client. Peers answer for their own form of the analysis (peers/analysis.py).
+Whoever submits waits in that request, for all alike; by message, for the answer. Nobody is polled.
 
     python benchmarks/small_jobs.py [--jobs 200] [--rounds 3] [--only rowmill-http celery] [--markdown] [--json PATH]
 """
@@ -142,7 +143,7 @@ def body(data: bytes) -> bytes | io.BytesIO:
 async def peer(
     name: str, broker: str, session: aiohttp.ClientSession, folder: Path
 ) -> AsyncIterator[tuple[Crowd, Submit]]:
-    port, module = free_port(), f"benchmarks.peers.with_{name}"
+    url, module = f"http://127.0.0.1:{(port := free_port())}", f"benchmarks.peers.with_{name}"
     bins = str(Path(sys.executable).parent)
     worker = {
         "celery": [f"{bins}/celery", "-A", module, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
@@ -156,17 +157,16 @@ async def peer(
     async def one(data: bytes) -> dict[str, Any]:
         form = aiohttp.FormData()
         form.add_field("file", body(data), filename="sales.csv", content_type="text/csv")
-        async with session.post(f"http://127.0.0.1:{port}/jobs", data=form) as answer:
-            job = (await answer.json())["id"]
-        while True:  # such services are polled
-            async with session.get(f"http://127.0.0.1:{port}/jobs/{job}") as answer:
-                if found := (await answer.json())["result"]:
-                    return dict(found)
-            await asyncio.sleep(0.02)
+        async with session.post(f"{url}/jobs?wait=30", data=form) as answer:
+            job = await answer.json()
+        while job["result"] is None:
+            async with session.get(f"{url}/jobs/{job['id']}?wait=30") as answer:
+                job = await answer.json()
+        return dict(job["result"])
 
     settings = {"PEER": name, "PEER_BROKER": broker, "PEER_FOLDER": str(folder)}
     async with running(folder, [worker, front], **settings) as crowd:
-        await until_up(session, f"http://127.0.0.1:{port}/docs")
+        await until_up(session, f"{url}/docs")
         yield crowd, one
 
 

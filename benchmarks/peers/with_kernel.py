@@ -10,7 +10,7 @@ from consumer.executors import Done
 from consumer.pool import handful
 from consumer.steps import Task
 
-app, result = with_celery.app, with_celery.result
+app, open_front, result = with_celery.app, with_celery.open_front, with_celery.result
 
 
 @app.task
@@ -32,4 +32,4 @@ def mill(path: str) -> dict[str, Any]:
 
 
 async def send(path: str) -> str:
-    return str(mill.delay(path).id)
+    return await with_celery.send(path, mill)

@@ -1,20 +1,20 @@
-"""taskiq over RabbitMQ: pandas work in a process pool, because a task runs on the loop; results in files."""
+"""taskiq over RabbitMQ: pandas work in a process pool, because a task runs on the loop."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from taskiq_aio_pika import AioPikaBroker
 
 from benchmarks.peers.analysis import analyse
+from benchmarks.peers.answers import answers, listen, tell
 
 broker = AioPikaBroker(os.environ["PEER_BROKER"])
+result = answers.get
 
 
 @cache
@@ -24,21 +24,14 @@ def pool() -> ProcessPoolExecutor:
 
 @broker.task
 async def run(path: str) -> None:
-    folder = Path(path).parent
-    numbers = await asyncio.get_running_loop().run_in_executor(pool(), analyse, path)
-    (folder / "result.tmp").write_text(json.dumps(numbers))
-    (folder / "result.tmp").rename(folder / "result.json")
+    tell(Path(path).parent, await asyncio.get_running_loop().run_in_executor(pool(), analyse, path))
 
 
-async def open_broker() -> None:
+async def open_front() -> None:
     await broker.startup()
+    await listen()
 
 
 async def send(path: str) -> str:
     await run.kiq(path)
     return Path(path).parent.name
-
-
-async def result(job: str) -> Any:
-    path = Path(os.environ["PEER_FOLDER"], job, "result.json")
-    return json.loads(path.read_text()) if path.exists() else None
