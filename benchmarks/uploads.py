@@ -32,7 +32,7 @@ import aiohttp
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
 import made  # noqa: E402
-from small_jobs import Crowd, free_port, running, until_up  # noqa: E402
+from small_jobs import Crowd, free_port, running, until_up, uvicorn  # noqa: E402
 
 BOUNDARY = "0123456789abcdef0123456789abcdef"
 ROW = "{:24} {:5} {:>9} {:>12} {:>16}"
@@ -89,9 +89,7 @@ def send(target: Target, path: Path) -> bytes:
 @contextlib.asynccontextmanager
 async def fastapi(folder: Path, session: aiohttp.ClientSession) -> AsyncIterator[tuple[Crowd, list[Target]]]:
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.peers.receiver:app", "--port", str(port)]
-    command += ["--no-access-log", "--log-level", "warning"]
-    async with running(folder, [command], PEER_FOLDER=str(folder)) as crowd:
+    async with running(folder, [uvicorn("receiver", port)], PEER_FOLDER=str(folder)) as crowd:
         url = f"http://127.0.0.1:{port}"
         await until_up(session, f"{url}/docs")
         yield (
