@@ -33,6 +33,7 @@ import psutil
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from consumer.executors.processes import QUIET  # noqa: E402
 from tests.rabbitmq import Node  # noqa: E402
 
 SIZE = 55_000
@@ -145,9 +146,10 @@ async def peer(
 ) -> AsyncIterator[tuple[Crowd, Submit]]:
     url, module = f"http://127.0.0.1:{(port := free_port())}", f"benchmarks.peers.with_{name}"
     bins = str(Path(sys.executable).parent)
+    celery = [f"{bins}/celery", "-A", module, "worker", "--concurrency", "2", "--loglevel", "WARNING"]
     worker = {
-        "celery": [f"{bins}/celery", "-A", module, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
-        "kernel": [f"{bins}/celery", "-A", module, "worker", "--concurrency", "2", "--loglevel", "WARNING"],
+        "celery": celery,
+        "kernel": ["env", *(f"{key}={value}" for key, value in QUIET.items()), *celery],
         "dramatiq": [f"{bins}/dramatiq", module, "--processes", "2", "--threads", "1"],
         "taskiq": [f"{bins}/taskiq", "worker", f"{module}:broker", "--workers", "2", "--log-level", "WARNING"],
     }[name]
