@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,9 @@ from tests.rabbitmq import Node  # noqa: E402
 
 SIZE = 55_000
 KEPT = 0.99  # of the rows, about
-COLUMNS = ("", "at once", "jobs/s", "p50 ms", "p99 ms", "CPU ms/job", "MB idle", "MB loaded", "speed", "CPU")
+COLUMNS = ("", "at once", "jobs/s", "p50 ms", "p99 ms", "CPU ms/job", "MB idle", "MB loaded")
+RATIOS = ("to Celery", "CPU to it", "to kernel", "to fastest")
+PEERS = ("celery", "dramatiq", "taskiq")
 FINAL = {"succeeded", "failed", "cancelled"}
 Submit = Callable[[bytes], Awaitable[dict[str, Any]]]
 
@@ -317,20 +319,31 @@ def middle(figures: Sequence[Figures]) -> Figures:
 
 
 def show(figures: Sequence[Figures], *, markdown: bool) -> None:
-    """The last two columns are ratios to Celery's figures with as many at once."""
-    base = {each.at_once: each for each in figures if each.name == "celery"}
-    row = "|" + " {} |" * len(COLUMNS) if markdown else "{:17} {:>7} {:>7} {:>8} {:>8} {:>10} {:>8} {:>10} {:>7} {:>6}"
-    print(row.format(*COLUMNS))
+    """The last columns are ratios: of jobs/s, one of CPU time, to whom the same number of jobs was given at once."""
+    cells = [*COLUMNS, *RATIOS]
+    row = "|" + " {} |" * len(cells) if markdown else "{:17} {:>7} {:>7} {:>8} {:>8}" + " {:>10}" * 7
+    print(row.format(*cells))
     if markdown:
-        print("|---|" + "---:|" * (len(COLUMNS) - 1))
+        print("|---|" + "---:|" * (len(cells) - 1))
     for each in sorted(figures, key=lambda each: (each.at_once, -each.jobs_per_second)):
-        against = base.get(each.at_once)
-        speed = f"{each.jobs_per_second / against.jobs_per_second:.2f}" if against else "-"
-        cpu = f"{each.cpu_ms_per_job / against.cpu_ms_per_job:.2f}" if against else "-"
-        print(row.format(*asdict(each).values(), speed, cpu))
+        others = {other.name: other for other in figures if other.at_once == each.at_once}
+        print(row.format(*asdict(each).values(), *ratios(each, others)))
 
 
-CONTESTANTS = ("rowmill-http", "rowmill-amqp", "rowmill-embedded", "celery", "kernel", "dramatiq", "taskiq")
+def ratios(mine: Figures, others: dict[str, Figures]) -> Iterator[str]:
+    """To Celery, with its CPU time, to Celery with our kernel, and to the fastest that has none of ours."""
+    speeds = {name: other.jobs_per_second for name, other in others.items()}
+    yield ratio(mine.jobs_per_second, speeds.get("celery"))
+    yield ratio(mine.cpu_ms_per_job, others["celery"].cpu_ms_per_job if "celery" in others else None)
+    yield ratio(mine.jobs_per_second, speeds.get("kernel"))
+    yield ratio(mine.jobs_per_second, max((speeds[name] for name in PEERS if name in speeds), default=None))
+
+
+def ratio(mine: float, other: float | None) -> str:
+    return "-" if other is None else f"{mine / other:.2f}"
+
+
+CONTESTANTS = ("rowmill-http", "rowmill-amqp", "rowmill-embedded", "kernel", *PEERS)
 
 
 async def main() -> None:
