@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 from itertools import count
 from typing import Any
@@ -20,6 +20,7 @@ from consumer.store import ConsumerStore
 from protocol.job import Job, State
 
 RECORDING = {"plan", "load"}  # the steps that ask for the records
+AT_ONCE = 16  # checkpoints: what a chunk came to is rarely more than half a mebibyte
 LOSSES = 2  # how many processes a piece of work may lose before that costs the job an attempt
 
 
@@ -111,16 +112,19 @@ class Checkpoints:
 
     async def plan(self) -> Plan | None:
         """The plan that was kept. Where the kind's code is another since, all is dropped: partials would not fit."""
-        plan: Plan | None = (await self.kept("plan")).get(0)
+        plan: Plan | None = dict([one async for one in self.kept("plan")]).get(0)
         if plan is None or plan.terms or plan.build == await self._calls.call("build", "looking at its code"):
             return plan  # errands that have ended are not run again, whatever the code
         await self._standing.note("the kind's code has changed: its chunks are done anew")
         await self._store.drop_checkpoints(self._job)
         return None
 
-    async def kept(self, step: str) -> dict[int, Any]:
-        kept = await self._store.checkpoints(self._job, step)
-        return {number: pickle.loads(body) for number, body in kept.items()}  # noqa: S301 - our own
+    async def kept(self, step: str) -> AsyncIterator[tuple[int, Any]]:
+        """By number, some at a time: all that a long table came to is more than is to be held."""
+        above = -1
+        while some := await self._store.checkpoints(self._job, step, above, AT_ONCE):
+            for above, body in some.items():  # noqa: B007 - the last of them is meant
+                yield above, pickle.loads(body)  # noqa: S301 - our own
 
     async def keep(self, step: str, number: int, value: object) -> None:
         await self._store.checkpoint(self._job, step, number, pickle.dumps(value))

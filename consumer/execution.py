@@ -14,7 +14,7 @@ from consumer.errands import Terms
 from consumer.errands.rounds import Hooks, Round
 from consumer.errands.tally import Tally, as_partial, total
 from consumer.executors import Done
-from consumer.folding import fold
+from consumer.folding import condense, fold, spare
 from consumer.loading import Lane
 from consumer.mill import Mill
 from consumer.outcome import Succeeded
@@ -131,7 +131,14 @@ class Execution:
         await self._tell()
 
     async def _take_up(self, step: str, plan: Plan) -> dict[int, Any]:
-        results = await self._checkpoints.kept(step)
+        results: dict[int, Any] = {}
+        for run in plan.held if step == "mill" else ():
+            self._add(run)
+        async for index, result in self._checkpoints.kept(step):
+            results[index] = spare(plan, result)
+            if isinstance(result, Milled):
+                self._add(plan.run(index, result))
+                self._runs = await condense(self._calls.call, self._runs)
         if results:
             await self._standing.note(f"{len(results)} of {len(plan.stretch(step))} chunks were done before ({step})")
         self._start(step, plan, results)
@@ -140,9 +147,6 @@ class Execution:
 
     def _start(self, step: str, plan: Plan, results: dict[int, Any]) -> None:
         stretch = plan.stretch(step)
-        before = (plan.run(index, milled) for index, milled in results.items() if isinstance(milled, Milled))
-        for run in (*plan.held, *before) if step == "mill" else ():
-            self._add(run)
         done = sum(stretch.sizes[index] for index in results)
         phase, left = ("reading", plan.passes_left) if step == "mill" else ("selecting", 0)
         phase = "running errands" if plan.terms else phase
@@ -159,7 +163,7 @@ class Execution:
             arguments = plan.survey, stretch.chunks[index], *given(index)
             result = await self._calls.call(step, stretch.name(index), *arguments, lent=lent)
             await self._checkpoints.keep(step, index, result)
-            results[index] = result
+            results[index] = spare(plan, result)
             self._lane.offer()
             await self._count(plan, index, result)
 

@@ -41,6 +41,8 @@ INSERT = """INSERT INTO consumer_jobs (id, version, state, body) VALUES (:id, :v
 UPDATE = """UPDATE consumer_jobs SET version = :version, state = :state, body = :body
     WHERE id = :id AND version = :seen AND state <> 'forgotten'"""
 DROP = ("DELETE FROM consumer_checkpoints WHERE job = :job", ledger.DROP)
+CHECKPOINTS = """SELECT number, body FROM consumer_checkpoints
+    WHERE job = :job AND step = :step AND number > :above ORDER BY number LIMIT :most"""
 CHECKPOINT = """INSERT INTO consumer_checkpoints (job, step, number, body) VALUES (:job, :step, :number, :body)
     ON CONFLICT DO NOTHING"""
 
@@ -189,10 +191,9 @@ class ConsumerStore:
         """Keep what a finished piece of work came to."""
         await self._database.write(lambda tx: tx.execute(CHECKPOINT, job=job_id, step=step, number=number, body=body))
 
-    async def checkpoints(self, job_id: str, step: str) -> dict[int, bytes]:
-        rows = await self._database.read(
-            "SELECT number, body FROM consumer_checkpoints WHERE job = :job AND step = :step", job=job_id, step=step
-        )
+    async def checkpoints(self, job_id: str, step: str, above: int = -1, most: int = -1) -> dict[int, bytes]:
+        """What was kept, by number: the first *most* of those beyond *above*."""
+        rows = await self._database.read(CHECKPOINTS, job=job_id, step=step, above=above, most=most)
         return {row["number"]: row["body"] for row in rows}
 
     async def drop_checkpoints(self, job_id: str) -> None:

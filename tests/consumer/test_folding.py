@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,31 @@ async def test_a_single_chunk_needs_no_call() -> None:
         raise AssertionError
 
     assert await folding.fold(call, [only := Run(0, 1, b"")]) is only
+
+
+@pytest.mark.parametrize("held", [0, 2**40])
+async def test_of_what_was_done_before_neighbours_become_one_where_that_is_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    task = milling.submit(tmp_path, TABLE, name="x", kind="profile", chunk_size=4000)
+    plan = work.plan(task)
+    runs = plan.runs([work.mill(task, plan.survey, chunk) for chunk in plan.mill.chunks])
+    known = (*runs[1:4], *runs[6:])
+
+    async def call(_step: str, _what: str, some: Sequence[Run]) -> Any:
+        return work.fold(task, some)
+
+    monkeypatch.setattr(folding, "HELD", held)
+    condensed = await folding.condense(call, known)
+    assert condensed == (work.fold(task, known) if held == 0 else known)
+    assert len(condensed) == (2 if held == 0 else len(known))
+    assert await folding.condense(call, condensed) == condensed
+
+
+def test_a_partial_is_held_only_where_each_chunk_is_asked_for_its_own(tmp_path: Path) -> None:
+    task = milling.submit(tmp_path, TABLE, name="x", kind="profile", chunk_size=4000)
+    plan = work.plan(task)
+    milled = work.mill(task, plan.survey, plan.mill.chunks[0])
+    assert folding.spare(plan, milled) == replace(milled, partial=b"")
+    assert folding.spare(replace(plan, ordered=True), milled) == milled
+    assert folding.spare(plan, "what a second pass comes to") == "what a second pass comes to"
