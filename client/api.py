@@ -122,19 +122,21 @@ class Api:
     async def watch(self, job_id: str) -> AsyncIterator[Job]:
         """The job as it is now, then each newer version until it is final; broken connections are made again."""
         loop = asyncio.get_running_loop()
-        version, pause, heard = -1, FIRST_PAUSE, loop.time()
+        version, pause = -1, FIRST_PAUSE
+        failing: float | None = None  # since when nobody has answered
         while True:
             try:
                 async with aclosing(self._versions(job_id)) as versions:
                     async for job in versions:
-                        heard = loop.time()
+                        failing = None
                         if job.version > version:
                             version, pause = job.version, FIRST_PAUSE
                             yield job
                         if job.final:
                             return
             except Unreachable:
-                if version < 0 or loop.time() - heard > PATIENCE:
+                failing = failing or loop.time()
+                if version < 0 or loop.time() - failing > PATIENCE:
                     raise
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

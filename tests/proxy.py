@@ -20,6 +20,8 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.links = 0  # how many there ever were
         self.cuts: list[int] = []  # after so many bytes to the server, each counted from the last, every link is reset
+        self.refuses = False  # whoever comes is sent away
+        self.refused = asyncio.Event()
         self._passed = 0
 
     async def __aenter__(self) -> Self:
@@ -60,6 +62,10 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.links += 1
+        if self.refuses:
+            writer.close()
+            self.refused.set()
+            return
         try:
             behind = await asyncio.open_connection("127.0.0.1", self._behind)
         except OSError:
