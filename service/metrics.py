@@ -41,11 +41,17 @@ def counted(metrics: Metrics) -> Middleware:
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = time.monotonic()
-        response = await handler(request)
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource else "none"
-        metrics.requests.labels(route, request.method, response.status).observe(time.monotonic() - began)
+        began, status = time.monotonic(), 500
+        try:
+            response = await handler(request)
+            status = response.status
+        except web.HTTPException as exc:
+            status = exc.status
+            raise
+        finally:
+            resource = request.match_info.route.resource
+            route = resource.canonical if resource else "none"
+            metrics.requests.labels(route, request.method, status).observe(time.monotonic() - began)
         return response
 
     return count

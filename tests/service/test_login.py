@@ -194,6 +194,15 @@ async def test_with_a_session_its_streams_end_and_no_others(tmp_path: Path) -> N
                 await kept.receive(timeout=0.2)
 
 
+async def test_requests_that_lead_elsewhere_are_counted(tmp_path: Path) -> None:
+    async with locked(tmp_path) as house, browsing(house) as browser:
+        await say(browser, "GET", "/", headers=PAGE)
+        await log_in(browser, ROOT_KEY)
+        _, figures = await say(browser, "GET", "/metrics")
+        for asked in ('method="GET",route="/"', 'method="POST",route="/login"'):
+            assert f'rowmill_http_request_seconds_count{{{asked},status="303"}} 1.0' in figures
+
+
 async def test_whoever_logs_out_leaves_no_private_answer_in_the_browser(tmp_path: Path) -> None:
     async with locked(tmp_path) as house, browsing(house) as browser:
         await log_in(browser, ROOT_KEY)
