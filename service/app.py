@@ -138,8 +138,7 @@ def build(service: Service) -> web.Application:
     app.router.add_get("/records/{table}", records.show_records)
     app.router.add_get("/jobs/{id}/rejects", reject_calls.show_rejects)
     app.add_routes(login.ROUTES)
-    for route in app.router.routes():
-        route._expect_handler = expectations.say_nothing  # noqa: SLF001 - else it takes an argument at every route
+    expectations.wait_for_the_guard(app.router)
     return app
 
 

@@ -9,8 +9,23 @@ from service.problems import Refused
 INVITATION = "100-continue"
 
 
-async def say_nothing(_request: web.Request) -> None:
-    """In place of what the library would answer, before anybody has judged the request."""
+def wait_for_the_guard(router: web.UrlDispatcher) -> None:
+    """Keep the library from answering before anybody has judged the request, also one that leads nowhere.
+
+    That has a route of its own each time, and the library takes an answer to Expect with each route only.
+    """
+    resolve = router.resolve
+
+    async def resolve_quietly(request: web.Request) -> web.UrlMappingMatchInfo:
+        found = await resolve(request)
+        found.route._expect_handler = _say_nothing  # noqa: SLF001
+        return found
+
+    router.resolve = resolve_quietly  # type: ignore[method-assign]
+
+
+async def _say_nothing(_request: web.Request) -> None:
+    pass
 
 
 def check_expectation(request: web.Request) -> None:

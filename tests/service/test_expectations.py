@@ -49,8 +49,8 @@ async def test_what_nobody_can_promise_is_a_problem(
     tmp_path: Path, expected: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with locked(tmp_path) as house:
-        for method, path in (("GET", "/livez"), ("GET", "/"), ("GET", "/login"), ("POST", "/v1/jobs")):
-            told = await answer_to(house, head(method, path, ROOT | {"Expect": expected}))
+        for asked in ("GET /livez", "GET /", "GET /login", "POST /v1/jobs", "GET /nowhere", "PUT /livez"):
+            told = await answer_to(house, head(*asked.split(), ROOT | {"Expect": expected}))
             assert (told.split()[1], "application/problem+json" in told) == ("417", True)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
