@@ -1,9 +1,10 @@
-"""A 60 KB job that comes every half second while four giants run on two slots: p50 and p99, beside Celery's.
+"""A 60 KB job that comes every 0.1 s while four giants are there for two slots: p50 and p99, beside Celery's.
 
-Celery has two workers and the same analysis in plain pandas; a small job waits there until a worker is free. `alone` is
-what such a job takes where nothing else runs. Small jobs come as long as there are giants, but no more than `--jobs`.
+Celery has two workers and the same analysis in plain pandas; a small job waits there until a worker is free. `kernel`
+is Celery with our own analysis inside. `alone` is what such a job takes where nothing else runs. For each giant that
+ends the next one comes, until all small jobs are done.
 
-    python benchmarks/giants.py [--mb 200] [--jobs 20] [--only rowmill celery] [--markdown] [--json giants.json]
+    python benchmarks/giants.py [--mb 200] [--jobs 100] [--only rowmill celery kernel] [--markdown] [--json giants.json]
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ import aiohttp
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
 from instance import write_sales  # noqa: E402
-from small_jobs import peer, rowmill  # noqa: E402
+from small_jobs import p99, peer, rowmill, slowest  # noqa: E402
 
 from tests.rabbitmq import Node  # noqa: E402
 
-EVERY = 0.5  # seconds
+EVERY = 0.1  # seconds
 GIANTS = 4
 LIMIT = 1200  # seconds; who takes longer has lost a job
-COLUMNS = ("", "alone p50 s", "beside p50 s", "beside p99 s", "giants s")
+CONTESTANTS = ("rowmill", "celery", "kernel")
+COLUMNS = ("", "alone p50 s", "beside p50 s", "beside p99 s", "jobs", "giant p50 s", "giants")
 Submit = Callable[[bytes], Awaitable[object]]
 
 
@@ -42,19 +44,31 @@ async def measure(one: Submit, giant: bytes, small: bytes, jobs: int) -> dict[st
         await one(data)
         return time.perf_counter() - began
 
+    async def keep_coming() -> list[float]:
+        took = []
+        while not over.is_set():
+            took.append(await timed(giant))
+        return took
+
+    over = asyncio.Event()
     await asyncio.gather(*(one(small) for _ in range(4)))  # everything is loaded
-    alone = [await timed(small) for _ in range(9)]
-    giants = asyncio.gather(*(timed(giant) for _ in range(GIANTS)))
-    begun = []
-    while not giants.done() and len(begun) < jobs:
-        await asyncio.sleep(EVERY)
-        begun.append(asyncio.create_task(timed(small)))
-    beside = sorted(await asyncio.gather(*begun))
+    alone = [await timed(small) for _ in range(jobs // 2)]
+    async with asyncio.TaskGroup() as group:
+        giants = [group.create_task(keep_coming()) for _ in range(GIANTS)]
+        begun = []
+        for _ in range(jobs):
+            await asyncio.sleep(EVERY)
+            begun.append(group.create_task(timed(small)))
+        beside = await asyncio.gather(*begun)
+        over.set()
+    ended = [seconds for each in giants for seconds in each.result()]
     return {
         "alone_p50": statistics.median(alone),
         "beside_p50": statistics.median(beside),
-        "beside_p99": beside[min(len(beside) - 1, int(len(beside) * 0.99))],
-        "giants": max(await giants),
+        "beside_p99": p99(beside),
+        "jobs": len(beside),
+        "giant_p50": statistics.median(ended),
+        "giants": len(ended),
     }
 
 
@@ -62,29 +76,30 @@ async def contest(name: str, broker: str, size: int, jobs: int) -> dict[str, flo
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rowmill-bench-")))
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)))
-        start = peer("celery", broker, session, folder)
-        if name == "rowmill":
-            start = rowmill("rowmill-http", broker, session, folder)
-        _, one = await stack.enter_async_context(start)
+        start = rowmill if name == "rowmill" else peer
+        contestant = "rowmill-http" if name == "rowmill" else name
+        _, one = await stack.enter_async_context(start(contestant, broker, session, folder))
         giant = write_sales(folder / "giant.csv", size).read_bytes()
         async with asyncio.timeout(LIMIT):
             return await measure(one, giant, giant[: giant.rindex(b"\n", 0, 60_000) + 1], jobs)
 
 
 def show(found: dict[str, dict[str, float]], *, markdown: bool) -> None:
-    row = "| {} | {} | {} | {} | {} |" if markdown else "{:10} {:>12} {:>13} {:>13} {:>10}"
+    row = "|" + " {} |" * 7 if markdown else "{:10} {:>12} {:>13} {:>24} {:>5} {:>12} {:>7}"
     print(row.format(*COLUMNS))
     if markdown:
-        print("|---|---:|---:|---:|---:|")
+        print("|---|" + "---:|" * 6)
     for name, figures in found.items():
-        print(row.format(name, *(f"{figure:.2f}" for figure in figures.values())))
+        seconds = {key: round(value, 2) for key, value in figures.items()}
+        shown = seconds | {"beside_p99": slowest(seconds["beside_p99"], int(figures["jobs"]))}
+        print(row.format(name, *shown.values()))
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mb", type=float, default=float(os.environ.get("BENCH_MB", "200")))
-    parser.add_argument("--jobs", type=int, default=20)
-    parser.add_argument("--only", nargs="*", choices=("rowmill", "celery"), default=("rowmill", "celery"))
+    parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=CONTESTANTS)
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
