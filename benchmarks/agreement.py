@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 from turns import Turn
 
+QUANTILES = {"p25": "25%", "median": "50%", "p75": "75%"}
+VALUES = ["value", "count"]
 NEAR = 1e-9  # sums of doubles depend on their order, ours do not
 
 
@@ -26,10 +28,34 @@ def compare_sales(ours: Turn, theirs: Turn) -> None:
 
 
 def compare_profile(ours: Turn, theirs: Turn) -> None:
+    """Columns that pandas takes for numbers, and the frequent values of all that we have counted."""
     _check("rows", ours.found["rows"], theirs.found["rows"])
     columns = pd.read_csv(ours.files / "columns.csv", index_col=0)
-    _check("mean", columns.loc["quantity", "mean"], theirs.found["mean"])
-    _check("max", float(columns.loc["quantity", "max"]), theirs.found["most"])
+    described = pd.read_csv(theirs.files / "describe.csv", index_col=0)
+    for name in described.columns[described.loc["mean"].notna()]:
+        _compare_column(name, columns.loc[name], described[name].astype(float))
+    values = _read(ours.files / "values.csv")
+    for name, listed in values[values["counted"] == "exact"].groupby("column"):
+        _compare_values(str(name), listed, _read(theirs.files / f"values-{name}.csv"))
+
+
+def _compare_column(name: str, ours: pd.Series[Any], theirs: pd.Series[float]) -> None:
+    for what in ("count", "mean", "std", "min", "max"):
+        _check(f"{name}, {what}", float(ours[what]), theirs[what])
+    said = ours["quantiles_are"]  # exact, or such as "within 0.78 %"
+    near = NEAR if said == "exact" else float(said.split()[1]) / 100
+    for mine, other in QUANTILES.items():
+        _check(f"{name}, {mine}", ours[mine], theirs[other], near)
+
+
+def _compare_values(name: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
+    """The same counts, of the same values but for the last ones of equal count."""
+    (mine, counts), (others, those) = ((list(one.iloc[:, 0]), list(one["count"])) for one in (ours[VALUES], theirs))
+    if counts != those[: len(counts)]:
+        raise Disagreement(f"{name}: counts {counts} and {those}")
+    sure = counts.index(counts[-1]) if len(those) > len(counts) else len(counts)
+    if set(mine[:sure]) != set(others[:sure]):
+        raise Disagreement(f"{name}: values {mine} and {others}")
 
 
 def compare_bytes(ours: Turn, theirs: Turn) -> None:
@@ -58,6 +84,6 @@ def _compare(name: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
             raise Disagreement(f"{name}: {column} differs")
 
 
-def _check(name: str, ours: Any, theirs: Any) -> None:
-    if not math.isclose(ours, theirs, rel_tol=NEAR):
+def _check(name: str, ours: Any, theirs: Any, near: float = NEAR) -> None:
+    if not math.isclose(ours, theirs, rel_tol=near):
         raise Disagreement(f"{name}: {ours} and {theirs}")

@@ -13,5 +13,4 @@ def analyse(path: str) -> dict[str, float]:
     described.to_csv(folder / "describe.csv")
     for name in table.columns:
         table[name].value_counts().head(20).to_csv(folder / f"values-{name}.csv")
-    quantity = described["quantity"]
-    return {"rows": len(table), "mean": float(quantity["mean"]), "most": float(quantity["max"])}
+    return {"rows": len(table)}
