@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import pickle
 
 from consumer.steps import Plan
@@ -10,15 +12,33 @@ from protocol import kept
 from protocol.files import Files
 from protocol.job import Job, State
 
+log = logging.getLogger(__name__)
+EVERY = 60.0  # seconds between two looks at what could not be tidied
+
 
 class Tidying:
     def __init__(self, store: ConsumerStore, files: Files) -> None:
         self._store, self._files = store, files
 
     async def catch_up(self) -> None:
-        """Tidy the jobs that ended when there was no time left to."""
+        """Tidy the jobs that ended when that could not be done, before one of them may run again."""
         for job in await self._store.untidied():
+            await self.try_to_tidy(job)
+
+    async def keep_up(self) -> None:
+        """For ever: tidy those that have succeeded, for they never run again. Of others the command comes again."""
+        while True:
+            await asyncio.sleep(EVERY)
+            for job in await self._store.untidied():
+                if job.state is State.SUCCEEDED:
+                    await self.try_to_tidy(job)
+
+    async def try_to_tidy(self, job: Job) -> None:
+        """Tidy now, or later where the database or the file store fails: the job has ended all the same."""
+        try:
             await self.tidy(job)
+        except Exception:
+            log.exception("not tidied; it is tried again", extra={"job": job.id, "action": "tidy"})
 
     async def tidy(self, job: Job) -> None:
         """Drop an ended job's checkpoints and their pieces; of a cancelled one also what was made of them.

@@ -25,12 +25,7 @@ from protocol.databases import Unwritable
 from protocol.files import Files
 from protocol.job import Job, State
 from protocol.kinds import KindInfo
-from protocol.messages import (
-    JOBS,
-    RetryJob,
-    RunJob,
-    SubmitJob,
-)
+from protocol.messages import JOBS, RetryJob, RunJob, SubmitJob
 from protocol.naps import nap
 from protocol.transports import Delivery, Transport
 
@@ -85,6 +80,7 @@ class Worker:
                 group.create_task(self._take(group), name="take jobs"),
                 group.create_task(self._submissions.retrieve(), name="fetch tables"),
                 group.create_task(self._commands.obey(self._transport), name="obey commands"),
+                group.create_task(self._tidying.keep_up(), name="tidy up"),
                 group.create_task(announcing.announce(self._transport, kinds), name="announce kinds"),
             ]
             await self._stopping.wait()
@@ -210,7 +206,7 @@ class Worker:
                 raise
             self._tell(ended)
             if ended.state is State.SUCCEEDED and execution.littered:
-                await self._tidying.tidy(ended)
+                await self._tidying.try_to_tidy(ended)
 
     async def _judge(self, execution: Execution) -> Outcome:
         try:

@@ -69,7 +69,10 @@ class Acceptance:
     async def sweep(self) -> None:
         """Remove the tables that a dead process was storing: their messages come again, perhaps under another id."""
         for job_id in await self._store.begun():
-            await self._discard(job_id)
+            try:
+                await self._discard(job_id)
+            except Exception:
+                log.exception("table not removed; the next start tries", extra={"job": job_id, "action": "sweep"})
 
     async def accept(
         self, asked: Asked, request: Request, blocks: AsyncIterator[bytes] | None, *, take: bool = False

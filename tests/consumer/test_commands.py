@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from consumer import tidying
 from consumer.commands import Commands
 from consumer.mails.mailbox import Mailbox
 from consumer.running import Running
 from consumer.store import ConsumerStore
 from consumer.tidying import Tidying
-from protocol.databases import Database
+from protocol.databases import Database, NoSpace
 from protocol.files import Files, open_files
 from protocol.job import Job, State
 from protocol.messages import CancelJob
@@ -133,3 +134,27 @@ async def test_a_run_that_went_on_after_its_job_was_gone_leaves_nothing(
         await side.store.forget(job.id)
     await side.tidying.clear(job)
     assert not await side.kept(job)
+
+
+async def test_what_cannot_be_tidied_now_stops_nothing_and_is_tidied_later(
+    side: Side, new_job: NewJob, monkeypatch: pytest.MonkeyPatch, eventually: Waits
+) -> None:
+    job = await side.claimed(new_job())
+    await side.store.checkpoint(job.id, "mill", 0, b"x")
+    await side.store.advance(job, State.SUCCEEDED, "done")
+
+    async def fail(_: str) -> None:
+        raise NoSpace("full")
+
+    monkeypatch.setattr(tidying, "EVERY", 0.01)
+    with monkeypatch.context() as full:
+        full.setattr(side.store, "drop_checkpoints", fail)
+        await side.tidying.catch_up()
+    assert await side.store.untidied()
+
+    async def tidied() -> bool:
+        return not await side.store.untidied()
+
+    keeping_up = asyncio.create_task(side.tidying.keep_up())
+    await eventually(tidied)
+    keeping_up.cancel()

@@ -251,6 +251,22 @@ async def test_the_table_that_a_dead_process_was_storing_goes_and_those_of_jobs_
     assert await desk.submission_store.begun() == []
 
 
+async def test_a_table_that_cannot_be_removed_at_the_start_waits_for_the_next_one(
+    desk: Desk, database: Database, files: Files, transport: Transport, monkeypatch
+) -> None:
+    async def fail(_: str) -> None:
+        raise OSError("the file store is down")
+
+    await desk.submission_store.begin("0" * 32)
+    again = Desk(database, files, transport)
+    with monkeypatch.context() as down:
+        down.setattr(files, "remove", fail)
+        await again.submissions.prepare(KINDS)
+    assert await desk.submission_store.begun() == ["0" * 32]
+    await again.submissions.prepare(KINDS)
+    assert await desk.submission_store.begun() == []
+
+
 async def test_what_is_refused_leaves_no_table(desk: Desk) -> None:
     await desk.send(b"PK\x03\x04" + b"\0" * 100, reply_to="me")
     assert (await desk.replies(), await desk.uploads()) == ([("me", "not_a_table")], [])
