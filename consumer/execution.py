@@ -19,13 +19,13 @@ from consumer.loading import Lane
 from consumer.mill import Mill
 from consumer.outcome import Succeeded
 from consumer.progress import Meter
-from consumer.running import end, together
+from consumer.running import together
+from consumer.showing import Showing
 from consumer.steps import Finished, Made, Milled, Plan, Run, Selected, Task, Whole
 from protocol.job import Job
 
 TELL_EVERY = 0.2  # seconds between two reports of progress
 FINISHING = 0.14  # seconds that artefacts and charts take, until a job of the kind has shown how long
-SHOW_EVERY = 0.5  # seconds between two reports of the chunks so far
 Given = Callable[[int], Sequence[Any]]  # what a step is given for a chunk, beside the chunk
 SHOWN_IN = {"reading", "running errands", "loading"}  # the phases in which there is more to report by and by
 
@@ -39,10 +39,9 @@ class Execution:
         self._checkpoints = Checkpoints(mill.store, self._calls, self._standing)
         self._lane = Lane(job.id, mill.store)
         self._tally = Tally()
-        self._told = self._shown = 0.0
+        self._showing, self._told = Showing(), 0.0
         self.littered = False  # whether there is something to tidy afterwards
         self._runs: tuple[Run, ...] = ()
-        self._showing: asyncio.Task[None] | None = None
 
     @property
     def job(self) -> Job:
@@ -53,7 +52,7 @@ class Execution:
         if self._mill.batching.fits(self.job) and (done := await self._do_at_one_go()):
             return done
         self.littered = True
-        async with self._mill.sharing.job(self.job):
+        async with self._mill.sharing.job(self.job), self._showing:
             plan = await self._plan()
             if plan.terms:
                 limit.reschedule(None)  # errands wait for others, each within a limit of its own
@@ -196,7 +195,7 @@ class Execution:
         if not plan.selects:
             return None
         if len(plan.select) > 1:
-            await self._show_so_far((total,), 1.0)
+            await self._showing.attempt(partial(self._show, (total,), 1.0))
         before = await self._scan(runs) if plan.ordered else (None,) * len(plan.select)
 
         def given(index: int) -> Sequence[Any]:
@@ -226,26 +225,16 @@ class Execution:
         if force or now - self._told >= TELL_EVERY:
             self._told = now
             await self._standing.revise(progress=self._meter.read())
-        if self._meter.phase in SHOWN_IN and self._meter.share < 1.0 and now - self._shown >= SHOW_EVERY:
-            self._show(now)
+        if self._runs and self._meter.phase in SHOWN_IN and self._meter.share < 1.0:
+            self._showing.offer(partial(self._show, self._runs, self._meter.share))
 
-    def _show(self, now: float) -> None:
-        if self._runs and (self._showing is None or self._showing.done()):
-            self._shown = now
-            self._showing = asyncio.create_task(self._show_so_far(self._runs, self._meter.share))
-
-    async def _show_so_far(self, runs: tuple[Run, ...], share: float) -> None:
-        folded, report = await self._calls.call("show", "the report so far", runs, share, self._counted)
+    async def _show(self, runs: tuple[Run, ...], share: float, lent: Callable[[], None]) -> None:
+        folded, report = await self._calls.call("show", "the report so far", runs, share, self._counted, lent=lent)
         known = {index for run in folded for index in range(run.start, run.stop)}
         newer = [run for run in self._runs if run.start not in known]
         self._runs = tuple(sorted((*folded, *newer), key=lambda run: run.start))
         await self._standing.revise(report=report, progress=self._meter.read())
 
     async def _gather(self, work: Iterable[Awaitable[None]]) -> None:
-        try:
-            await together(work)
-            if self._showing is not None:
-                await self._showing
-        finally:
-            if self._showing is not None:
-                await end(self._showing)
+        await together(work)
+        await self._showing.conclude()

@@ -64,6 +64,14 @@ def fills(frame: pd.DataFrame, _params: Params) -> int:
     return len(frame)
 
 
+def waits(total: int, _params: Params) -> Report:
+    """Of fewer rows than the test's table has there is no report, however long one waits for it."""
+    while total < 500_000:
+        pass
+    return Report(numbers={"rows": total})
+
+
+WAITS = replace(bad(lambda frame, _params: len(frame)), title="waits", finalize=waits)
 LOSES = replace(bad(loses), finalize=lambda total, _params: Report(numbers={"rows": total}, used=total))
 LOOPS, EATS, EXITS = bad(loops), bad(eats), bad(exits)
 RAISES, REFUSES, CRASHES, FILLS = bad(raises), bad(refuses), bad(crashes), bad(fills)

@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 NEIGHBOUR = b"region,value_column\n" + b"North,1\n" * 2000
 REPLACED = {"loops": "overdue", "crashes": "died"}  # why a worker had to be replaced
-KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes", "loses", "fills")
+KINDS = ("loops", "eats", "exits", "raises", "refuses", "crashes", "loses", "fills", "waits")
 
 
 @pytest.fixture
@@ -86,6 +86,14 @@ async def test_a_job_all_of_whose_chunks_kill_their_process_fails(start):
     rowmill = await start(WORKERS="2", QUICK_SIZE="0", CHUNK_SIZE="32KiB", MAX_ATTEMPTS="1")
     job = await rowmill.finished((await rowmill.submit(b"n\n" + b"1\n" * 500_000, kind="crashes"))["id"])
     assert (job["state"], job["problem"]["type"]) == ("failed", "/problems/worker_lost")
+
+
+@pytest.mark.usefixtures("plugin")
+async def test_a_report_so_far_that_cannot_be_made_costs_no_attempt(start):
+    many = {"WORKERS": "2", "QUICK_SIZE": "0", "CHUNK_SIZE": "32KiB"}
+    rowmill = await start(MAX_ATTEMPTS="1", CHUNK_TIMEOUT="1.5", **many)
+    job = await rowmill.finished((await rowmill.submit(b"n\n" + b"1\n" * 500_000, kind="waits"))["id"])
+    assert (job["state"], job["problem"]) == ("succeeded", None)
 
 
 async def test_a_worker_killed_in_mid_chunk_costs_no_attempt(start):
