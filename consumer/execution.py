@@ -47,15 +47,15 @@ class Execution:
     def job(self) -> Job:
         return self._standing.job
 
-    async def run(self, limit: asyncio.Timeout) -> Succeeded:
-        """Do what is left to do within *limit*, or raise what outcome.judge understands."""
+    async def run(self, step_aside: Callable[[], Awaitable[None]]) -> Succeeded:
+        """Do what is left to do, or raise what outcome.judge understands. *step_aside* is called before errands."""
         if self._mill.batching.fits(self.job) and (done := await self._do_at_one_go()):
             return done
         self.littered = True
         async with self._mill.sharing.job(self.job), self._showing:
             plan = await self._plan()
             if plan.terms:
-                limit.reschedule(None)  # errands wait for others, each within a limit of its own
+                await step_aside()  # errands wait for others, each within a limit of its own
             milled = await self._mill_all(plan)
             runs = plan.runs(milled)
             whole = await fold(self._calls.call, runs if plan.terms else self._runs)  # of which reports combined most

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, assert_never
 
 from consumer import announcing, outcome
@@ -15,6 +16,7 @@ from consumer.commands import Commands
 from consumer.execution import Execution
 from consumer.mill import Mill
 from consumer.outcome import Failed, Outcome, Succeeded, TryAgain
+from consumer.places import Places
 from consumer.running import Running, end
 from consumer.store import ConsumerStore, Superseded
 from consumer.submissions.reception import Submissions
@@ -30,7 +32,6 @@ from protocol.naps import nap
 from protocol.transports import Delivery, Transport
 
 log = logging.getLogger(__name__)
-IN_HAND = 64  # running jobs; beyond that they wait where they are safe
 AT_ONCE = 32  # jobs that begin where they are accepted; beyond that, who has sent the next message is answered first
 AT_HAND = 16  # messages on their way into the store; few, because other services' may hold 8 MiB each
 TAKE_UP_AFTER = 10.0  # seconds after a run was interrupted by trouble of our own
@@ -62,7 +63,7 @@ class Worker:
         self._commands = Commands(mill.store, self._running, self._tidying)
         self._metrics = mill.metrics
         self._metrics.running.set_function(lambda: self.in_hand)
-        self._room = asyncio.Semaphore(IN_HAND)
+        self._places = Places(mill.metrics)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -74,8 +75,9 @@ class Worker:
         await self._submissions.prepare(kinds)
         async with asyncio.TaskGroup() as group:
             for job in orphans:
-                await self._room.acquire()
-                self._spawn(group, job.id, self._resume(job), self._place())
+                await self._places.wait()
+                place = self._places.take()
+                self._spawn(group, job.id, self._resume(job, place), place)
             takers = [
                 group.create_task(self._take(group), name="take jobs"),
                 group.create_task(self._submissions.retrieve(), name="fetch tables"),
@@ -112,35 +114,28 @@ class Worker:
         deliveries = self._transport.subscribe(JOBS, prefetch=AT_HAND)
         async with asyncio.TaskGroup() as messages:  # they end with the taking; jobs get their time
             while True:
-                await self._room.acquire()  # before asking: what nobody asks for stays where it is safe
-                delivery, place = await anext(deliveries), self._place()
+                await self._places.wait()  # before asking: what nobody asks for stays where it is safe
+                delivery, place = await anext(deliveries), self._places.take()
                 if isinstance(delivery.message, SubmitJob):
                     asked = self._submissions.identify(delivery.message)
                     self._spawn(messages, asked.job, self._submit(group, delivery, asked, place), place)
                 else:
-                    self._spawn(group, delivery.message.job.id, self._handle(delivery), place)
+                    self._spawn(group, delivery.message.job.id, self._handle(delivery, place), place)
 
     async def _submit(self, group: asyncio.TaskGroup, delivery: Delivery[Any], asked: Asked, place: ExitStack) -> None:
         """A message becomes a job. Where few run, that takes the message's place, without a round through the queue."""
         job = await self._submissions.take(delivery, asked, run=self.in_hand < AT_ONCE)
         if job is not None:
             self._metrics.started(job, datetime.now(UTC))
-            self._spawn(group, job.id, self._attempt(job), place.pop_all())
+            place = place.pop_all()
+            self._spawn(group, job.id, self._attempt(job, place), place)
 
     def _spawn(self, group: asyncio.TaskGroup, job_id: str, work: Coroutine[Any, Any, None], place: ExitStack) -> None:
         with lines.about(job=job_id):
-            task = group.create_task(self._guard(job_id, work), name=f"job {job_id}")
+            task = group.create_task(self._guard(job_id, work, place), name=f"job {job_id}")
         task.add_done_callback(lambda _task: place.close())
 
-    def _place(self) -> ExitStack:
-        """Of one thing in hand, in the room that was waited for: free again when this is closed."""
-        place = ExitStack()
-        place.callback(self._room.release)
-        place.callback(self._metrics.in_hand.dec)
-        self._metrics.in_hand.inc()
-        return place
-
-    async def _guard(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, job_id: str, work: Coroutine[Any, Any, None], place: ExitStack) -> None:
         """One job's trouble stays its own, and trouble with writing it down (a full disk) does not lose it."""
         while True:
             try:
@@ -154,18 +149,18 @@ class Worker:
                 return
             if await self._stops_within(TAKE_UP_AFTER):
                 return
-            work = self._take_up(job_id)
+            work = self._take_up(job_id, place)
 
     async def _stops_within(self, seconds: float) -> bool:
         await nap(self._stopping, seconds)
         return self._stopping.is_set()
 
-    async def _take_up(self, job_id: str) -> None:
+    async def _take_up(self, job_id: str, place: ExitStack) -> None:
         job = await self._store.find(job_id)
         if job is not None and job.state is State.RUNNING:
-            await self._attempt(await self._store.resume(job, "taken up again after an interruption"))
+            await self._attempt(await self._store.resume(job, "taken up again after an interruption"), place)
 
-    async def _handle(self, delivery: Delivery[Any]) -> None:
+    async def _handle(self, delivery: Delivery[Any], place: ExitStack) -> None:
         try:
             job = await self._accept(delivery.message)
         except Exception:
@@ -176,7 +171,7 @@ class Worker:
         await delivery.ack()
         if job is not None:
             self._metrics.started(job, datetime.now(UTC))
-            await self._attempt(job)
+            await self._attempt(job, place)
 
     async def _accept(self, message: RunJob | RetryJob) -> Job | None:
         """Store what is asked; the job, where it is to be run now."""
@@ -189,17 +184,17 @@ class Worker:
             case other:
                 assert_never(other)
 
-    async def _resume(self, job: Job) -> None:
-        await self._attempt(await self._store.resume(job, "taken up again after a restart"))
+    async def _resume(self, job: Job, place: ExitStack) -> None:
+        await self._attempt(await self._store.resume(job, "taken up again after a restart"), place)
 
-    async def _attempt(self, job: Job) -> None:
+    async def _attempt(self, job: Job, place: ExitStack) -> None:
         async with self._running.alone(job.id):
             if self._stopping.is_set():  # it goes on at the next start
                 return
             log.info("job runs", extra={"job": job.id, "kind": job.kind, "attempt": job.attempt, "action": "run"})
             execution = Execution(self._mill, job)
             try:
-                result = await self._judge(execution)
+                result = await self._judge(execution, place)
                 ended = await self._settle(execution.job, result)  # as the run has left it
             except Superseded:
                 await self._tidying.clear(job)
@@ -208,10 +203,11 @@ class Worker:
             if ended.state is State.SUCCEEDED and execution.littered:
                 await self._tidying.try_to_tidy(ended)
 
-    async def _judge(self, execution: Execution) -> Outcome:
+    async def _judge(self, execution: Execution, place: ExitStack) -> Outcome:
         try:
-            async with asyncio.timeout(self._limits.job_timeout) as limit:
-                return await execution.run(limit)
+            with ExitStack() as aside:
+                async with asyncio.timeout(self._limits.job_timeout) as limit:
+                    return await execution.run(partial(self._step_aside, limit, place, aside))
         except (Superseded, Unwritable):
             raise
         except Exception as exc:
@@ -221,6 +217,12 @@ class Worker:
                 where["exception"] = exc.trace
             log.warning("attempt failed: %s", result.problem.detail, extra=where, exc_info=_unforeseen(exc))
             return result
+
+    async def _step_aside(self, limit: asyncio.Timeout, place: ExitStack, aside: ExitStack) -> None:
+        """The job waits for others from here on, and may do so for long: its place is for one that works."""
+        limit.reschedule(None)
+        aside.enter_context(await self._places.take_aside())
+        place.close()
 
     def _tell(self, job: Job) -> None:
         self._metrics.ended(job)

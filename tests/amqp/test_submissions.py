@@ -12,7 +12,8 @@ from typing import Any
 import aio_pika
 import pytest
 
-from consumer.worker import AT_ONCE, IN_HAND
+from consumer.places import IN_HAND
+from consumer.worker import AT_ONCE
 from protocol.job import FINAL
 from tests.amqp.fleet import Fleet, until
 

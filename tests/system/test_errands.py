@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from consumer.places import IN_HAND
 from tests.family import words
 
 HERE = Path(__file__).parent
@@ -92,6 +93,15 @@ async def test_each_row_is_done_or_listed_with_line_column_and_reason(start, dia
     assert (job["progress"]["rows_done"], job["progress"]["rows_rejected"]) == (12, 7)
     assert [name for name in rowmill.files() if "work/" in name] == []
     assert len(rowmill.workers()) == 2
+
+
+async def test_jobs_that_wait_keep_nobody_from_working(start, diary):
+    rowmill = await start()
+    waiting = {"kind": "careful", "params": {"diary": str(diary), "seconds": 29.0, "concurrency": 1}}
+    jobs = [await rowmill.submit(table(["a,,"] * 100), **waiting) for _ in range(IN_HAND + 2)]
+    await rowmill.watch(jobs[-1]["id"], lambda now: now["progress"]["phase"] == "running errands")
+    quick = await rowmill.submit(table(["a,,"]), kind="profile")
+    assert (await rowmill.finished(quick["id"]))["state"] == "succeeded"
 
 
 async def test_a_killed_process_repeats_nothing_that_has_ended_and_never_what_must_not_be(start, diary):
