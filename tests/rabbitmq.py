@@ -23,10 +23,11 @@ import aio_pika
 from tests.leash import Leash
 
 FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/opt/rabbitmq/sbin"), Path("/usr/local/opt/rabbitmq/sbin"))
-# Beside guest: one who may do nothing, one who may do what `rowmill doctor` advises to grant, and another service,
-# which has what the README gives it.
+# Beside guest: one who may do nothing, one who may not take, one who may do what `rowmill doctor` advises to grant, and
+# another service, which has what the README gives it.
 RIGHTS = {
     "poor": ("^$", "^$", "^$"),
+    "deaf": ("^rowmill", r"^(rowmill|amq\.default)", "^$"),
     "lean": ("^rowmill", r"^(rowmill|amq\.default)", "^rowmill"),
     "other": (r"^amq\.gen", r"^(rowmill|amq\.gen.*)$", r"^(rowmill\.events|amq\.gen.*)$"),
 }

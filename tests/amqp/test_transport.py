@@ -121,6 +121,24 @@ async def test_a_frozen_link_is_noticed_and_made_anew(eventually, url, proxy, ne
             await (await take(deliveries)).ack()
 
 
+async def test_who_may_not_take_asks_ever_more_seldom_says_why_and_takes_once_it_may(
+    *, eventually, url, node, proxy, transport, new_job, caplog
+):
+    await published(transport, message := RunJob(job=new_job()))
+    async with open_transport(proxy.through(url).replace("guest:guest", "deaf:deaf")) as deaf:
+        asking = asyncio.create_task(take(deaf.subscribe(JOBS, prefetch=4)))
+        for asked in 1, 2, 3, 4:
+            began = asyncio.get_running_loop().time()
+            await eventually(lambda asked=asked: proxy.links > asked)
+        assert asyncio.get_running_loop().time() - began >= link.AGAIN[3]
+        [told] = [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+        assert "ACCESS_REFUSED" in told
+        await node.control("set_permissions", "-p", url.rpartition("/")[2], "deaf", "^rowmill", "^rowmill", "^rowmill")
+        delivery = await asking
+        assert delivery.message == message
+        await delivery.ack()
+
+
 async def test_a_queue_deleted_by_an_operator_is_there_again_and_taken_from(url, transport, new_job):
     deliveries = {stream: transport.subscribe(stream, prefetch=4) for stream in (JOBS, EVENTS, CONTROL)}
     asking = {stream: asyncio.create_task(take(each)) for stream, each in deliveries.items()}

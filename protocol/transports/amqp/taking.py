@@ -20,7 +20,7 @@ from typing import Any
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from protocol.transports.amqp import topology, wire
-from protocol.transports.amqp.link import TROUBLE, Link, no_stray_cancellation
+from protocol.transports.amqp.link import AGAIN, TROUBLE, Link, no_stray_cancellation
 
 log = logging.getLogger(__name__)
 HOLD = 5.0  # seconds that a message may wait here for somebody to ask for it
@@ -101,6 +101,7 @@ class Taking:
         self._room = Room(prefetch)
         self._unwanted_since: float | None = None
         self._session: Session | None = None
+        self._refusals = 0  # in a row
         self._failure: Exception | None = None
 
     async def next(self) -> Taken:
@@ -136,12 +137,22 @@ class Taking:
             try:
                 with no_stray_cancellation():
                     await self._consume(await self._link.channel())
-            except TROUBLE:
-                await asyncio.sleep(self._link.wait)
+            except TROUBLE as exc:
+                await self._pause(exc)
             except Exception as exc:  # noqa: BLE001 - it belongs to whoever takes
                 self._failure = exc
             finally:
                 self._forget()
+
+    async def _pause(self, trouble: BaseException) -> None:
+        """Until the link may be made again; where the broker is there and refuses, longer each time."""
+        wait = self._link.wait
+        if not wait:
+            if not self._refusals:
+                log.warning("nothing is taken, trying on: %s", trouble, extra={"queue": self._lanes[0].name})
+            wait = AGAIN[min(self._refusals, len(AGAIN) - 1)]
+            self._refusals += 1
+        await asyncio.sleep(wait)
 
     def _forget(self) -> None:
         self._held.clear()
@@ -174,6 +185,7 @@ class Taking:
         for lane, queue in enumerate(self._lanes):
             asked = await channel.get_queue(queue.name, ensure=False)
             session.tags[queue.name] = await asked.consume(self._arrival(lane), timeout=topology.PATIENCE)
+        self._refusals = 0
         return session
 
     def _arrival(self, lane: int) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
