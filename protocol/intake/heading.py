@@ -60,7 +60,7 @@ def find(head: bytes, options: ReadOptions) -> Heading | Fault:
         detail = f"The quote that opens a cell in line {opened} of the header is never closed."
         return Fault(code="unclosed_quote", detail=detail, line=opened)
     if end - begin > MAX_HEADER:
-        return Fault(code="header_too_long", detail="The header is longer than 256 KiB.", line=line)
+        return too_long(line)
     cells = scanning.cells(head[begin:end], delimiter, blanks=blanks)
     names = strip(quotes.reveal(cell, options.mark).decode(errors="replace") for cell in cells)
     if _is_row(names, options):
@@ -117,8 +117,10 @@ def name_columns(cells: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Finding
 
 
 def faults(cells: tuple[str, ...], line: int) -> tuple[Fault, ...]:
-    """What is wrong with the columns: too many, or several of one name."""
+    """What is wrong with the columns: too many, too long names, or several of one name."""
     names, _ = name_columns(cells)
+    if len("".join(cells).encode()) > MAX_HEADER:  # where another format names them
+        return (too_long(line),)
     if len(names) > MAX_COLUMNS:
         detail = f"The header has {len(names):,} columns; {MAX_COLUMNS:,} is the most."
         return (Fault(code="too_many_columns", detail=detail, line=line),)
@@ -127,6 +129,10 @@ def faults(cells: tuple[str, ...], line: int) -> tuple[Fault, ...]:
         for name, count in Counter(names).items()
         if count > 1
     )
+
+
+def too_long(line: int | None = None) -> Fault:
+    return Fault(code="header_too_long", detail="The header is longer than 256 KiB.", line=line)
 
 
 def _end(head: bytes, begin: int, delimiter: str, *, blanks: bool) -> int:

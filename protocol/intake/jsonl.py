@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from protocol.intake import scanning
+from protocol.intake import heading, scanning
 from protocol.intake.decoding import Decoder, Undecodable, nul_byte
-from protocol.intake.layout import MAX_COLUMNS, BadTable
+from protocol.intake.layout import MAX_COLUMNS, MAX_HEADER, BadTable
 from protocol.intake.repaired import Row, as_text
 from protocol.job import Fault
 
@@ -34,9 +34,12 @@ _DECODER = json.JSONDecoder(parse_int=_Written, parse_float=_Written, parse_cons
 
 def columns(blocks: Iterable[bytes], declared: str | None = None) -> tuple[str, ...]:
     """The keys of all objects."""
-    names: dict[str, None] = {}
+    names, size = dict[str, None](), 0
     for _, _, found in _objects(blocks, declared):
         if found is not None and not found.keys() <= names.keys():
+            size += len("".join(found.keys() - names.keys()).encode())
+            if size > MAX_HEADER:
+                raise BadTable(422, (heading.too_long(),))
             names.update(dict.fromkeys(found))
             if len(names) > MAX_COLUMNS:
                 raise _bad("too_many_columns", f"The objects have more than {MAX_COLUMNS:,} different keys.")

@@ -308,6 +308,21 @@ def test_missing_columns_of_any_format_are_named(tmp_path: Path) -> None:
     assert ran.finished.report.numbers["kept"] == 1
 
 
+@pytest.mark.parametrize("names", [["k" * 300_000], [f"{number:02}{'k' * 2_000}" for number in range(150)]])
+def test_the_names_of_columns_are_limited_in_all_formats(tmp_path: Path, names: list[str]) -> None:
+    objects = [json.dumps({name: 1}) for name in names]
+    for data in (
+        workbook([names, ["1"] * len(names)]),
+        parquet({name: [1] for name in names}),
+        "\n".join(objects).encode(),
+    ):
+        assert refused(tmp_path, data, "profile") == (422, "header_too_long")
+
+
+def test_a_nul_byte_in_the_name_of_a_column_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path, parquet({"a\0b": [1]}), "profile") == (415, "nul_byte")
+
+
 def test_a_parquet_file_without_rows_has_a_result(tmp_path: Path) -> None:
     ran = run(tmp_path, parquet({name: pa.array([], pa.string()) for name in HEADER}))
     assert ran.finished.report.account.read == 0

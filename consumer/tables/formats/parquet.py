@@ -46,9 +46,14 @@ def open_table(file: BinaryIO) -> Table:
     """The table in *file*, or BadTable."""
     try:
         whole = pa.PythonFile(file, mode="r")
-        return Table(pq.ParquetFile(whole, memory_map=False, pre_buffer=False, buffer_size=_BUFFER))
+        table = Table(pq.ParquetFile(whole, memory_map=False, pre_buffer=False, buffer_size=_BUFFER))
     except (pa.ArrowException, OSError) as exc:
         raise _bad(exc) from None
+    for name in table.columns:
+        if "\0" in name:
+            detail = f"The name of the column {name!r} holds a NUL byte, which no text does."
+            raise BadTable(415, (Fault(code="nul_byte", detail=detail),))
+    return table
 
 
 def _texts(column: pa.Array, name: str) -> pa.Array:
