@@ -15,7 +15,6 @@ from protocol.job import Fault, Finding
 _ALL = "".join(CANDIDATES).encode()
 _SAMPLE = 4_000  # characters that clevercsv looks at: 20 ms at worst
 _BLANKS_SAMPLE = 16_384
-_BLANK_LINES = re.compile(rb"(?: *+(?:\r\n|\n|\r))*+")
 _QUOTED = re.compile(r' *+"(?:[^"]++|"")*+"')
 _BLANK_QUOTE = re.compile(rb'[,;|\t\r\n] +"')
 
@@ -45,9 +44,9 @@ def prepare() -> None:
 def find(head: bytes, options: ReadOptions) -> Heading | Fault:
     """The heading of the table that begins with *head*, or why there is none."""
     declared = options.delimiter
-    begin = _BLANK_LINES.match(head).end()  # type: ignore[union-attr]
+    begin = scanning.blank_lines((declared or "").encode()).match(head).end()  # type: ignore[union-attr]
     line = 1 + scanning.line_ends(head[:begin])
-    if not head[begin:].strip():
+    if begin == len(head):
         return Fault(code="empty", detail="The file is empty: there is not even a header.")
     delimiter, why = (declared, "declared") if declared else _delimiter(head[begin:])
     blanks = _skips_blanks(head[begin:], delimiter)

@@ -181,11 +181,18 @@ def whole_row(delimiters: bytes, *, blanks: bool) -> re.Pattern[bytes]:
 
 
 @cache
+def blank_lines(delimiters: bytes) -> re.Pattern[bytes]:
+    """Matches lines of nothing but white space, the last one perhaps without its newline. A delimiter is none."""
+    return re.compile(rb"(?:[\r\n]++|" + _blank_line(delimiters, rb"(?:\r\n|\n|\r|\Z)") + b")*+")
+
+
+@cache
 def rows_beyond(delimiters: bytes, columns: int, *, blanks: bool) -> re.Pattern[bytes]:
     """Matches the rows, from a row's start on, that have more cells than *columns*, and the blank lines among them."""
     more = b"(?:[" + re.escape(delimiters) + b"]" + _cell(delimiters, blanks=blanks) + b"){%d}+" % columns
     longer = _cell(delimiters, blanks=blanks) + more + _rest(delimiters, blanks=blanks)
-    return re.compile(rb"(?: *+(?:\r\n|\n|\r(?!\Z))|" + longer + rb")*+")
+    blank = rb"\n++|(?:\r\n)++|" + _blank_line(delimiters, rb"(?:\r\n|\n|\r(?!\Z))")
+    return re.compile(b"(?:" + blank + b"|" + longer + b")*+")
 
 
 @cache
@@ -195,6 +202,13 @@ def resume(delimiters: bytes, *, blanks: bool, inside: bool, cell_start: bool) -
     quoted = rb'(?:[^"]++|"")*+(?:"|\Z)' + plain
     begin = quoted if inside else _cell(delimiters, blanks=blanks) if cell_start else plain
     return re.compile(begin + _rest(delimiters, blanks=blanks))
+
+
+def _blank_line(delimiters: bytes, end: bytes) -> bytes:
+    """A line of nothing but what Python's `str.strip` takes away; mostly it is ASCII, which is faster to try alone."""
+    plain = b"[" + bytes(byte for byte in b" \t\v\f\x1c\x1d\x1e\x1f" if byte not in delimiters) + b"]"
+    wide = rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
+    return plain + b"*+" + end + b"|(?:" + plain + b"|" + wide + b")++" + end
 
 
 def _cell(delimiters: bytes, *, blanks: bool) -> bytes:

@@ -109,6 +109,7 @@ class _Surplus:
     def __init__(self, head: heading.Heading) -> None:
         self._head = head
         self._row = scanning.whole_row(head.delimiter.encode(), blanks=head.blanks)
+        self._blank = scanning.blank_lines(head.delimiter.encode())
         self._longer = scanning.rows_beyond(head.delimiter.encode(), len(head.names), blanks=head.blanks)
         self._rest, self._skip, self._line = b"", head.end, head.next_line
         self.fault: Fault | None = None
@@ -126,9 +127,9 @@ class _Surplus:
         """Keep the first row that is too long as the fault."""
         if self.fault:
             return
-        text = rows.lstrip(b" \r\n")
-        self._line += scanning.line_ends(rows[: len(rows) - len(text)])
-        if row := self._row.match(text):
+        begin = self._blank.match(rows).end()  # type: ignore[union-attr]
+        self._line += scanning.line_ends(rows[:begin])
+        if row := self._row.match(rows, begin):
             columns = len(self._head.names)
             has = f"line {self._line} has {self._count(row[0])}"
             detail = f"Every row has more cells than the header: {has}, the header {columns}."

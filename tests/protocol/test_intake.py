@@ -212,6 +212,28 @@ def test_blank_lines_before_the_header_are_no_rows() -> None:
     assert (layout.header, layout.first_line, layout.rows_begin) == (("a", "b"), 5, 9)
 
 
+BLANKS = ["\t", "\u00a0", " \t ", "\x0b\x0c", "\x1c\x85", "\u2003\u3000", "\u1680\u202f\u205f\u2028"]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_lines_of_any_blanks_before_the_header_are_no_rows(blank: str) -> None:
+    layout = inspect(f"{blank}\n{blank}\r\na,b\n1,2\n".encode())
+    assert (layout.header, layout.delimiter, layout.first_line) == (("a", "b"), ",", 4)
+    assert refused(f"{blank}\n{blank}".encode()) == (422, [("empty", None)])
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_lines_of_any_blanks_are_not_the_one_row_that_fits(blank: str) -> None:
+    assert refused(f"a\n{blank}\n1,2\n".encode()) == (422, [("field_count", 3)])
+    assert refused(f"a,b\n{blank}\n1,2,3\n{blank}".encode()) == (422, [("field_count", 3)])
+
+
+def test_a_line_of_tabs_is_a_row_where_they_separate_cells() -> None:
+    assert inspect(b"\t\n1\t2\n", delimiter="\t").header == ("column_1", "column_2")
+    assert inspect(b"a\tb\n\t\n1\t2\t3\n").header == ("a", "b")
+    assert inspect(b"\t\na\tb\n1\t2\n").header == ("a", "b")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_is_understood_and_no_part_of_the_header(encoding: str) -> None:
     layout = inspect("größe;b\n1;ü\n".encode(encoding), block=1)
