@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.tables import lines, rows
+from consumer.tables import lines, rows, wide
 from consumer.tables.cells import Tokeniser, joined, split
 from consumer.tables.lines import Lines
 from consumer.tables.misfits import Misfits
@@ -101,12 +101,23 @@ class Originals:
     def bytes_of(self, places: Places) -> bytes:
         if len(places) > AT_HAND:
             return joined(self.rows.take(places))
+        return b"".join(self._each(places))
+
+    def _each(self, places: Places) -> list[bytes]:
         begins, ends = self.rows.where(places)
-        return b"".join([self.data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)])
+        return [self.data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+
+    def narrow(self, places: Places, width: int, *, surplus: bool) -> tuple[bytes, int]:
+        """The bytes of these rows of that *width*, and how many cells each has: the header's number where very many."""
+        delimiter, columns = self.layout.delimiter, len(self.layout.header)
+        if width <= columns + wide.WIDEST:
+            return self.bytes_of(places), width
+        rows = [wide.narrowed(row, delimiter, columns, surplus=surplus) for row in self._each(places)]
+        return b"".join(rows), columns
 
     def _of_width(self, places: Places, width: int, *, surplus: bool) -> list[pa.Array]:
         columns = len(self.layout.header)
-        data = self.bytes_of(places)
+        data, width = self.narrow(places, width, surplus=surplus)
         batches, _ = Tokeniser(self.layout.delimiter, range(width), lambda batch: batch).run(data, width)
         found = [pa.concat_arrays(pieces) for pieces in zip(*batches, strict=True)]
         if width > columns:

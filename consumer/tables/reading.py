@@ -182,7 +182,7 @@ class Reading:
         where, parts = [places], [found]
         for longer, width in originals.by_width(len(self.layout.header) + 1):
             where.append(longer)
-            parts += self._tokeniser().run(originals.bytes_of(longer), width)[0]
+            parts += self._tokeniser().run(*originals.narrow(longer, width, surplus=False))[0]
         together = np.concatenate(where)
         order = np.argsort(together)
         return together[order], converted.join(parts, self.columns).take(order)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from consumer.kinds import Column
 from consumer.native import tokens
-from consumer.tables import cells, cut, learned, originals, read, reading, rows, survey, values
+from consumer.tables import cells, cut, learned, originals, read, reading, rows, survey, values, wide
 from protocol.files import BlockingFiles
 from protocol.intake import ReadOptions
 from tests.tables import oracle
@@ -92,6 +92,7 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
             patch.setattr(cells, "FEW", 0)
             patch.setattr(values, "AT_HAND", 0)
             patch.setattr(originals, "AT_HAND", 0)
+            patch.setattr(wide, "WIDEST", 0)
         if count == 50:
             patch.setattr(rows, "_BLOCK", 5)
             patch.setattr(cells, "LARGE_BLOCK", 16)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from consumer.executors.processes import QUIET
 from consumer.tables.cells import SMALL_BLOCK, Tokeniser
@@ -26,6 +27,36 @@ assert {text for part in parts for text in part[999].to_pylist()} == {"word", "1
 
 def test_a_table_of_many_columns_takes_little_more_memory_than_it_has_bytes():
     command, quiet = [sys.executable, "-c", WIDE], os.environ | QUIET
+    program = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert program.returncode == 0, program.stderr
+
+
+LONG = r"""
+import resource
+import sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))
+from consumer.kinds import Column
+from protocol.files import open_blocking
+from tests.tables.test_read import one
+row, surplus, reason = sys.argv[2:]
+table = b"a,b\n1,2\n" + row.encode() * 1_000_000 + b"\n3,4\n"
+batch = one(open_blocking(Path(sys.argv[1]).as_uri()), table, Column("a"), Column("b"), surplus=surplus)
+assert batch.frame["b"].tolist() == ["2", "4"]
+assert batch.rejects_csv().endswith(f",3,{reason}\n".encode())
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "surplus", "reason"),
+    [
+        (",,,,", "reject", "long_row: 4000001 of 2 cells"),
+        (",,,,", "ignore", "a: missing"),
+        ('"1"",",', "reject", "long_row: 1000001 of 2 cells"),
+    ],
+)
+def test_a_row_of_some_million_cells_is_a_reject_and_takes_no_more_than_its_bytes(tmp_path, row, surplus, reason):
+    command, quiet = [sys.executable, "-c", LONG, str(tmp_path), row, surplus, reason], os.environ | QUIET
     program = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
     assert program.returncode == 0, program.stderr
 
