@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from consumer.kinds import Column
 from consumer.native import tokens
 from consumer.native.tokens import Cells, Judgement, Outcome, Shape, Text, Type, Wanted, Words
-from consumer.tables import values
+from consumer.tables import rows, values
 from consumer.tables.cells import as_array
 from consumer.tables.converted import TYPES, Converted
 from consumer.tables.learned import Learned
@@ -44,12 +44,14 @@ class Compiled:
     learned: Learned
 
     def read(self, data: bytes, first_line: int) -> Found | None:
-        """None where others have to."""
+        """None where others have to, or would have to look at many rows again."""
         if not self._suits(data) or not self.learned.compiled.promising:
             return None
         cells = self._cells(data, first_line)
-        self.learned.compiled.tell(right=cells is not None)
-        return None if cells is None else _found(data, cells, self.columns)
+        found = None if cells is None else _found(data, cells, self.columns)
+        useful = found is not None and len(found.hard) * rows.ONE_IN <= len(found.rows)
+        self.learned.compiled.tell(right=useful)
+        return found if useful else None
 
     def _suits(self, data: bytes) -> bool:
         return len(self.columns) <= MOST_COLUMNS and tokens.suits(data, self.shape.width)
@@ -82,8 +84,8 @@ def _found(data: bytes, cells: Cells, columns: Sequence[Column]) -> Found:
     blank = cells.widths == 0
     odd, widths = cells.misfits.astype(np.uint32), cells.widths.astype(np.uint32)
     misfits = Misfits(odd[~blank], widths[~blank], odd[blank])
-    rows = Converted(tuple(taken), reasons, np.zeros(len(reasons), np.bool_))
-    return Found(rows, hard, misfits, Rows(data, bounds, cells.lines))
+    fitting = Converted(tuple(taken), reasons, np.zeros(len(reasons), np.bool_))
+    return Found(fitting, hard, misfits, Rows(data, bounds, cells.lines))
 
 
 def _taken(found: Any, column: Column) -> tuple[Any, Flags | None]:

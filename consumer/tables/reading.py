@@ -23,7 +23,6 @@ from consumer.tables.rejected import Cells
 from consumer.tables.rows import Places
 from protocol.intake.layout import Format, Layout
 
-FEW = 8  # one row in so many
 _Found = tuple[Places, Converted, Originals]
 _Keep = Callable[[Misfits, int], Originals]
 
@@ -102,7 +101,7 @@ class Reading:
         """The rows as compiled code reads them; None where it does not."""
         shape = Shape(len(self.layout.header), self.layout.delimiter, self.decimal, self.layout.rowwise)
         read = Compiled(shape, self.wanted, self.columns, self.learned).read(data, first_line)
-        if read is None or len(read.hard) * FEW > len(read.rows):
+        if read is None:
             return None
         found, places = read.rows, read.misfits.others(len(read.rows))
         originals = replace(kept(read.misfits, read.misfits.beside(len(found))), known=read.where)
@@ -123,9 +122,10 @@ class Reading:
         found = converted.join(parts, self.columns)
         originals = kept(misfits, misfits.beside(len(found)))
         places, doubtful = misfits.others(len(found)), found.doubtful
-        if len(doubtful) * FEW > len(found):
+        useful = len(doubtful) * rows.ONE_IN <= len(found)
+        self.learned.typed.tell(right=useful)
+        if not useful:
             return None
-        self.learned.typed.tell(right=True)
         if len(doubtful) and not self._all_required:
             doubted = found.doubted(doubtful)
             again = self._only(doubted).as_text(originals.bytes_of(places[doubtful]))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _BLOCK = 2 * 1024 * 1024
-_FEW = 8  # one in so many
+ONE_IN = 8  # so many is few: more than that are not worth a way of their own
 _QUOTE, _BLANK, _LF, _CR = b'" \n\r'
 
 Places = npt.NDArray[np.integer[Any]]
@@ -136,7 +136,7 @@ class _Block:
 
     def outside(self, places: Places) -> Flags:
         """Which of these places, which are in order, lie outside of quotes."""
-        if len(self.runs) * _FEW > len(places):
+        if len(self.runs) * ONE_IN > len(places):
             return ~self.states[np.searchsorted(self.runs, places)]
         bounds = np.searchsorted(places, self.runs, side="right")
         return ~np.repeat(self.states, np.diff(bounds, prepend=0, append=len(places)))

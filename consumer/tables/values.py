@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.kinds import Column
+from consumer.tables import rows
 from consumer.tables.cells import bounds, content, joined
 
 Codes = npt.NDArray[np.uint8]
@@ -42,7 +43,6 @@ _TO_POINT = bytes.maketrans(b",", b".")
 _DELETE = 127  # what lies between it and a space is no white space
 _MAY_BE_BLANK = np.array([byte <= ord(" ") or byte >= _DELETE for byte in range(256)])
 _IS_DIGIT = np.array([chr(byte) in "0123456789" for byte in range(256)])
-FEW = 8  # one in so many
 AT_HAND = 64  # cells, which Python converts before pyarrow has begun
 
 
@@ -178,7 +178,7 @@ class _Look:
 
     def values(self) -> Floats:
         odd = np.flatnonzero(self._odd)
-        if len(odd) * FEW > len(self._odd):
+        if len(odd) * rows.ONE_IN > len(self._odd):
             return self._by_grammar(self._cells)
         try:
             values = array(pc.cast(self._without_odd(len(odd)), pa.float64()))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from consumer.kinds import Column
 from consumer.native import tokens
-from consumer.tables import cells, cut, learned, originals, read, reading, rows, survey, values, wide
+from consumer.tables import cells, cut, learned, originals, read, rows, survey, values, wide
 from protocol.files import BlockingFiles
 from protocol.intake import ReadOptions
 from tests.tables import oracle
@@ -103,8 +103,7 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
         if count != 1:  # as text, by pyarrow all that can be as numbers, or by compiled code
             about = learned.Learned({"", "x", "1e400x"}, typed=Sure(says=count == 3), compiled=Sure(says=count > 3))
             patch.setattr(read, "learned", lambda _: about)
-            patch.setattr(values, "FEW", 0)
-            patch.setattr(reading, "FEW", 0)
+            patch.setattr(rows, "ONE_IN", 0)
         if count == 7:
             patch.setattr(tokens, "MOST_WORDS", 2)
         size = math.ceil((seen.size - seen.layout.rows_begin) / count)

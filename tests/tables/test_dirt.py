@@ -16,7 +16,7 @@ import pytest
 from consumer.executors import Done, Slot, WorkerLost, open_slots
 from consumer.kinds import Column
 from consumer.steps import Plan, Task
-from consumer.tables import cells, cut, learned, read, reading, survey
+from consumer.tables import cells, cut, learned, read, survey
 from protocol.files import BlockingFiles
 from protocol.intake import ReadOptions
 from tests.consumer import milling
@@ -97,7 +97,7 @@ def all_rejects(
             about = learned.Learned(typed=Sure(says=typed), compiled=Sure(says=compiled))
         patch.setattr(read, "learned", lambda _: about)
         if compiled:
-            patch.setattr(reading, "FEW", 0)
+            patch.setattr("consumer.tables.rows.ONE_IN", 0)
         if block:
             patch.setattr(cells, "LARGE_BLOCK", block)
             patch.setattr(cells, "SMALL_BLOCK", block)

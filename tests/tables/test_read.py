@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer import native
 from consumer.kinds import Column, Failed
-from consumer.tables import cut, read, rejected, survey
+from consumer.tables import cut, learned, read, rejected, survey
 from protocol.files import BlockingFiles
 from protocol.intake import BadTable, ReadOptions
 from tests.vectors import SALES
@@ -246,6 +247,21 @@ def test_a_table_full_of_misfits_is_read_all_the_same(files: BlockingFiles) -> N
     batch = one(files, "a,b\n" + "\n".join(rows), Column("a"))
     assert (len(batch.frame), batch.rejected) == (12_000, 12_000)
     assert batch.rejects_csv().startswith(b'1,,4,short_row: 1 of 2 cells\n3,"4,5",7,long_row: 3 of 2 cells\n1,,11,')
+
+
+@pytest.mark.parametrize(("odd", "way"), [("1.2345e-30", "compiled"), ("", "typed")])
+def test_a_way_of_reading_that_leaves_many_rows_to_others_is_soon_given_up(
+    files: BlockingFiles, monkeypatch: pytest.MonkeyPatch, odd: str, way: str
+) -> None:
+    if way == "typed":
+        monkeypatch.setattr(native, "_loaded", native.NotThere)
+    elif not native.is_there():
+        pytest.skip("nothing was compiled: there is no C compiler")
+    about = learned.Learned()
+    monkeypatch.setattr(read, "learned", lambda _: about)
+    for _ in range(3):
+        one(files, "n,t\n" + f"{odd},x\n1,x\n" * 2_000, Column("n", "number", required=False))
+    assert not getattr(about, way).promising
 
 
 @pytest.mark.parametrize("enough", [1, 20, 2**20])
