@@ -19,8 +19,16 @@ from consumer.tables.converted import TYPES, Converted
 from consumer.tables.learned import Learned
 from consumer.tables.misfits import Misfits
 from consumer.tables.rows import Flags, Places, Rows
+from consumer.tables.values import Reasons, Why
 
 MOST_COLUMNS = 64  # where each is text, and takes memory of its own
+_WHY = {
+    Judgement.good: Why.fine,
+    Judgement.missing: Why.missing,
+    Judgement.not_a_number: Why.not_a_number,
+    Judgement.hard: Why.fine,  # until they are looked at again
+}
+_WHYS = np.array([_WHY[judgement] for judgement in Judgement], np.uint16)
 _TYPES = {"number": Type.number, "category": Type.coded, "text": Type.text}
 
 
@@ -71,14 +79,12 @@ class Compiled:
 
 
 def _found(data: bytes, cells: Cells, columns: Sequence[Column]) -> Found:
-    reasons, taken = cells.judged.copy(), []
-    hard = np.flatnonzero(reasons % len(Judgement) == Judgement.hard)
-    reasons[hard] = 0  # until they are looked at again; all other judgements are reasons
+    (reasons, hard), taken = _judged(cells), []
     for nth, (found, column) in enumerate(zip(cells.columns, columns, strict=True)):
         value, bad = _taken(found, column)
         taken.append(value)
         if bad is not None:
-            missing, before = np.uint16(nth * len(values.Why) + values.Why.missing), reasons[bad]
+            missing, before = np.uint16(values.reason_of(nth, Why.missing)), reasons[bad]
             reasons[bad] = np.where((before > 0) & (before < missing), before, missing)
     bounds = np.append(cells.begins, np.int32(len(data)))
     blank = cells.widths == 0
@@ -86,6 +92,15 @@ def _found(data: bytes, cells: Cells, columns: Sequence[Column]) -> Found:
     misfits = Misfits(odd[~blank], widths[~blank], odd[blank])
     fitting = Converted(tuple(taken), reasons, np.zeros(len(reasons), np.bool_))
     return Found(fitting, hard, misfits, Rows(data, bounds, cells.lines))
+
+
+def _judged(cells: Cells) -> tuple[Reasons, Places]:
+    """What the numbers are rejected for, and the rows that have to be looked at again."""
+    odd = np.flatnonzero(cells.judged)
+    nth, judged = np.divmod(cells.judged[odd], np.uint16(len(Judgement)))
+    reasons, why = np.zeros(len(cells.judged), np.uint16), _WHYS[judged]
+    reasons[odd] = np.where(why > 0, values.reason_of(nth, why), 0)
+    return reasons, odd[judged == Judgement.hard]
 
 
 def _taken(found: Any, column: Column) -> tuple[Any, Flags | None]:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -16,6 +15,7 @@ from consumer.kinds import Column
 from consumer.tables import values
 from consumer.tables.learned import Learned
 from consumer.tables.rows import Flags, Places
+from consumer.tables.values import Reasons
 
 TYPES = {"number": pa.float64(), "text": pa.large_string(), "category": pa.dictionary(pa.int32(), pa.string())}
 _TEXT: Any = pd.StringDtype(na_value=np.nan)  # its way from arrow, which costs half of a series, has no type
@@ -30,7 +30,7 @@ class Converted:
     """
 
     columns: tuple[Any, ...]
-    reasons: npt.NDArray[np.uint16]
+    reasons: Reasons
     empty: Flags
 
     def __len__(self) -> int:
@@ -47,9 +47,8 @@ class Converted:
 
     def settled(self, rows: Places, doubted: Sequence[int], again: Converted) -> Converted:
         """With what was found when the *doubted* columns of these doubtful rows were read *again*, as text."""
-        reasons, kinds = self.reasons.copy(), len(values.Why)
-        nth, why = np.divmod(again.reasons, kinds)
-        reasons[rows] = np.where(why > 0, np.array(doubted, np.uint16)[nth] * kinds + why, 0)
+        reasons, (nth, why) = self.reasons.copy(), values.told_by(again.reasons)
+        reasons[rows] = np.where(why > 0, values.reason_of(np.array(doubted, np.uint16)[nth], why), 0)
         for place, found in zip(doubted, again.columns, strict=True):
             if isinstance(mine := self.columns[place], np.ndarray):
                 mine[rows] = found
@@ -84,7 +83,7 @@ def convert(
         converted.append(value)
         if codes.any():
             bad = (codes > 0) & (reasons == 0)
-            reasons[bad] = codes[bad].astype(np.uint16) + nth * len(values.Why)
+            reasons[bad] = values.reason_of(nth, codes[bad].astype(np.uint16))
             if column.type == "number":
                 learned.note(batch[nth], codes)
     empty = values.blank(values.strip(batch[0])) if alone else np.zeros(len(reasons), np.bool_)

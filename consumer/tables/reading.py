@@ -69,7 +69,7 @@ class Reading:
         for cell, column, why in zip(cells, self.columns, found, strict=True):
             if column.type == "number":
                 self.learned.note_one(cell, why)
-        return next((why + nth * len(values.Why) for nth, why in enumerate(found) if why), 0)
+        return next((values.reason_of(nth, why) for nth, why in enumerate(found) if why), 0)
 
     def _rows(self, data: bytes, first_line: int, kept: _Keep) -> _Found:
         """The rows with all the cells that are needed, converted: their places in file order, and the originals."""

@@ -21,6 +21,7 @@ from consumer.tables import rows
 from consumer.tables.cells import bounds, content, joined
 
 Codes = npt.NDArray[np.uint8]
+Reasons = npt.NDArray[np.uint16]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
@@ -32,6 +33,16 @@ class Why(IntEnum):
     missing = 1
     not_a_number = 2
     not_finite = 3
+
+
+def reason_of(column: Any, why: Any) -> Any:
+    """The number of a reason, or of many: which of the columns it is, and why that rejects its row."""
+    return column * len(Why) + why
+
+
+def told_by(reasons: Reasons) -> tuple[Reasons, Reasons]:
+    """Of each of these numbers the column, and why."""
+    return np.divmod(reasons, np.uint16(len(Why)))
 
 
 _GRAMMAR = r"^[+-]?(?:[0-9]+(?:{0}[0-9]*)?|{0}[0-9]+)(?:[eE][+-]?[0-9]+)?$"  # Python too is soon done with any text
