@@ -18,9 +18,10 @@ from consumer import native
 from consumer.exact.digits import LOW, WIDTH, Floats, Ints, gather, gather_weighed
 from consumer.native import sums
 
-__all__ = ["Floats", "Ints", "Moments", "Sums", "quotient", "root"]
+__all__ = ["MOST_WEIGHT", "Floats", "Ints", "Moments", "Sums", "quotient", "root"]
 
 Places = NDArray[np.intp]
+MOST_WEIGHT = 2**22  # from there on the square of a double, weighed, may have more than 128 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,12 @@ class Sums:
 
     @classmethod
     def of_weighed(cls, values: Floats, weights: Ints) -> tuple[Sums, Sums]:
-        """The sum of finite *values* and that of their squares, each as often as it weighs: less than 2**22 in all."""
+        """The sum of finite *values* and that of their squares, each as often as it weighs.
+
+        ValueError from MOST_WEIGHT on, in all.
+        """
+        if weights.sum() >= MOST_WEIGHT:
+            raise ValueError(f"the values weigh {MOST_WEIGHT:,} or more")
         if native.is_there():
             totals, squared = sums.weighed(_doubles(values), np.ascontiguousarray(weights, np.int64))
         else:

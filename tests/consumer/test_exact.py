@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.exact import Moments, Sums, quotient, root
+from consumer.exact import MOST_WEIGHT, Moments, Sums, quotient, root
 from consumer.exact.digits import BLOCK
 
 pytestmark = pytest.mark.usefixtures("both_ways")
@@ -87,6 +87,15 @@ def test_values_of_any_type_are_summed_as_the_doubles_they_are(values):
     assert Sums.by_code([values], codes, 2)[0].nearest.tolist() == [doubles[0] + doubles[2], doubles[1]]
     totals, squares = Sums.of_weighed(values, weights)
     assert (totals.value, squares.value) == (doubles @ weights, doubles**2 @ weights)
+
+
+def test_values_may_not_weigh_more_than_their_digits_can_hold():
+    largest, almost = array([1.7976931348623157e308, 1.0]), np.array([MOST_WEIGHT - 2, 1])
+    total, squares = Sums.of_weighed(largest, almost)
+    assert exactly(total) == Fraction(largest[0]) * (MOST_WEIGHT - 2) + 1
+    assert exactly(squares) == Fraction(largest[0]) ** 2 * (MOST_WEIGHT - 2) + 1
+    with pytest.raises(ValueError, match="weigh"):
+        Sums.of_weighed(largest, almost + 1)
 
 
 @given(st.lists(st.tuples(FINITE | MONEY, st.integers(0, 4)), max_size=40))
