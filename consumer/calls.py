@@ -123,7 +123,7 @@ class Checkpoints:
         """By number, some at a time: all that a long table came to is more than is to be held."""
         above = -1
         while some := await self._store.checkpoints(self._job, step, above, AT_ONCE):
-            for above, body in some.items():  # noqa: B007 - the last of them is meant
+            for above, body in some.items():
                 yield above, pickle.loads(body)  # noqa: S301 - our own
 
     async def keep(self, step: str, number: int, value: object) -> None:
