@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 from consumer import outcome
-from consumer.executors import Done, Overdue, WorkerLost
+from consumer.executors import Done, NoWorker, Overdue, WorkerLost
 from consumer.loading import wait
 from consumer.mill import Mill
 from consumer.outcome import Missing
@@ -59,12 +59,14 @@ class Calls:
 
         *lent* is called whenever it has been lent a slot, and begins.
         """
+        lost: WorkerLost | None = None
         for _ in range(LOSSES):
             try:
                 return await self._persist(step, what, arguments, lent)
-            except WorkerLost:
+            except WorkerLost as exc:
+                lost = exc
                 await self._standing.note(f"a worker process died ({what})")
-        raise WorkerLost(f"{LOSSES} times in a row, {what}")
+        raise WorkerLost(f"{LOSSES} times in a row, {what}") from lost
 
     async def _persist(self, step: str, what: str, arguments: tuple[Any, ...], lent: Callable[[], None]) -> Any:
         """Wait for what cannot be had now, and hold neither a slot nor a turn meanwhile."""
@@ -87,7 +89,7 @@ class Calls:
     async def _go_on(self, step: str) -> None:
         """What was waited for is there again, if this step needed it."""
         awaited = outcome.awaited(self._standing.job)
-        if awaited == "no_space" or (awaited and step in RECORDING):
+        if awaited and (awaited != "records_unavailable" or step in RECORDING):
             await self._standing.revise(problem=None)
 
     async def _lend(self, step: str, what: str, arguments: tuple[Any, ...], lent: Callable[[], None]) -> Any:
@@ -96,6 +98,8 @@ class Calls:
             lent()
             try:
                 answer = await self._mill.run(slot, step, self._task, *arguments)
+            except NoWorker as exc:
+                raise Missing("no_worker", "No worker process can be started.", str(exc)) from exc
             except Overdue:
                 raise Overdue(what) from None
         if isinstance(answer, Done):

@@ -11,7 +11,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from consumer.executors import Overdue, WorkerLost
+from consumer.executors import NoWorker, Overdue, WorkerLost
 from protocol.job import Job
 
 JOBS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)  # seconds
@@ -65,4 +65,9 @@ class Metrics:
             self.steps_took.labels(kind, step).observe(time.perf_counter() - began)
 
 
-REASONS: dict[type[BaseException], str] = {WorkerLost: "died", Overdue: "overdue", asyncio.CancelledError: "cancelled"}
+REASONS: dict[type[BaseException], str] = {
+    WorkerLost: "died",
+    NoWorker: "not started",
+    Overdue: "overdue",
+    asyncio.CancelledError: "cancelled",
+}

@@ -14,13 +14,14 @@ TITLES = {
     "unknown_kind": "No consumer knows this kind",
     "records_unavailable": "The records cannot be had now",
     "no_space": "There is no space left",
+    "no_worker": "There is no worker process",
     "records_unfit": "The rows do not go into the records",
     "worker_lost": "A worker process died",
     "chunk_timeout": "A chunk took too long",
     "job_timeout": "The job took too long",
     "internal": "Something went wrong in Rowmill",
 }
-WAITED_FOR = {"records_unavailable": 503, "no_space": 507}  # costs no attempt
+WAITED_FOR = {"records_unavailable": 503, "no_space": 507, "no_worker": 503}  # costs no attempt
 LONGEST_DELAY = 300.0
 
 

@@ -19,6 +19,10 @@ class WorkerLost(Exception):
     """The process that held the work died: killed, out of memory, crashed. Try again."""
 
 
+class NoWorker(WorkerLost):
+    """The machine has no process for the work, which has not begun. Try again later."""
+
+
 class Overdue(Exception):
     """The work took longer than it may; its process was killed."""
 

@@ -21,7 +21,7 @@ from multiprocessing.context import ForkServerContext
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from consumer.executors import Answer, Overdue, WorkerLost, child
+from consumer.executors import Answer, NoWorker, Overdue, WorkerLost, child
 
 log = logging.getLogger(__name__)
 # Threads of a numeric library would fight over the cores that the slots already use, and not survive the fork; and
@@ -71,7 +71,7 @@ class Slot:
                 return pool.submit(child.perform, step, arguments)
             except BrokenProcessPool:
                 self.kill()
-        raise WorkerLost
+        raise NoWorker(f"{TRIES} worker processes died before they had work")
 
     async def _start(self) -> ProcessPoolExecutor:
         try:
@@ -79,7 +79,7 @@ class Slot:
         except BrokenProcessPool:
             raise
         except Exception as exc:  # of the system, which has no room for it, or of the fork server, which has died
-            raise WorkerLost(f"no worker process can be started: {exc!r}") from exc
+            raise NoWorker(f"no worker process can be started: {exc!r}") from exc
 
     async def _fork(self) -> ProcessPoolExecutor:
         pool = ProcessPoolExecutor(1, self._context, initializer=self._begin)

@@ -20,7 +20,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from consumer.executors import Done, Overdue, Raised, Refused, Slot, WorkerLost, open_slots, processes
+from consumer.executors import Done, NoWorker, Overdue, Raised, Refused, Slot, WorkerLost, open_slots, processes
 from consumer.steps import Task
 from protocol.adapters import BadConfig
 from protocol.kinds import KindInfo
@@ -452,7 +452,7 @@ async def test_where_no_process_can_be_started_that_is_said_and_not_that_a_reade
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     monkeypatch.setattr(processes, "ProcessPoolExecutor", broken)
-    with pytest.raises(WorkerLost, match=r"^no worker process can be started: .*Broken pipe"):
+    with pytest.raises(NoWorker, match=r"^no worker process can be started: .*Broken pipe"):
         async with open_slots("processes://1"):
             pass
     async with open_slots("processes://1?lazy=1") as [slot]:
