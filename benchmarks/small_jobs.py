@@ -1,9 +1,9 @@
 """Small jobs (55 KB of sales), one and 32 at a time: Rowmill over HTTP and AMQP beside Celery, Dramatiq and taskiq.
 
 All have the same machine, broker, two worker processes and client, and take turns. What is counted is the CPU time and
-memory of everything but the broker and the client. Peers answer for their own form of the analysis (peers/analysis.py).
-Whoever submits waits in that request, for all alike; by message, for the answer. Nobody is polled. Each job has a table
-of its own, and what all find in it is compared.
+memory (weighing.py) of everything but the broker and the client. Peers answer for their own form of the analysis
+(peers/analysis.py). Whoever submits waits in that request, for all alike; by message, for the answer. Nobody is polled.
+Each job has a table of its own, and what all find in it is compared.
 
     python benchmarks/small_jobs.py [--jobs 200] [--rounds 3] [--only rowmill-http celery] [--markdown] [--json PATH]
 """
@@ -34,7 +34,9 @@ import aiohttp
 import psutil
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import weighing  # noqa: E402
 
 from consumer.executors.processes import QUIET  # noqa: E402
 from tests.rabbitmq import Node  # noqa: E402
@@ -83,23 +85,15 @@ class Crowd:
         self._roots = [psutil.Process(process.pid) for process in processes]
 
     def _all(self) -> list[psutil.Process]:
-        return [one for root in self._roots for one in (root, *root.children(recursive=True))]
+        return [one for root in self._roots for one in weighing.family(root.pid)]
 
     def cpu(self) -> float:
         """Seconds, children that have ended included."""
-        return sum(map(cpu_of, self._all())) + sum(sum(root.cpu_times()[2:4]) for root in self._roots)
+        return weighing.cpu(self._all())
 
     def memory(self) -> float:
-        """Megabytes that nobody else has (USS)."""
-        return sum(one.memory_full_info().uss for one in self._all()) / 2**20
-
-
-def cpu_of(process: psutil.Process) -> float:
-    """Seconds; of one that has just ended, none."""
-    try:
-        return float(sum(process.cpu_times()[:2]))
-    except psutil.NoSuchProcess:
-        return 0.0
+        """Megabytes of all together, without the page cache."""
+        return weighing.together(self._all())
 
 
 @contextlib.asynccontextmanager

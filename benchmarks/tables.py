@@ -4,7 +4,7 @@
 
 Ours is the consumer itself with the job as its only message: plan, mill, select, finish, its database and file store.
 Each turn is a process of its own, its libraries loaded before the clock starts; for each the file is stored anew, and
-so in the page cache.
+so in the page cache. CPU time and memory of all processes, and the largest of them (`worker`), as weighing.py has it.
 `floor` is pyarrow's tokeniser over the needed columns alone, `service` the same job through HTTP, the upload excluded,
 `plainly` the same kind without a thought of speed (plain_sales.py).
 """
@@ -115,7 +115,7 @@ class Row:
             goal,
             f"{self._of(self.ours, 'cpu'):.2f} : {self._of(self.theirs, 'cpu'):.2f}",
             f"{max(turn.worker for turn in self.ours):.0f} : {max(turn.worker for turn in self.theirs):.0f}",
-            f"{max(turn.private for turn in self.ours):.0f} : {max(turn.private for turn in self.theirs):.0f}",
+            f"{max(turn.all for turn in self.ours):.0f} : {max(turn.all for turn in self.theirs):.0f}",
         ]
 
     @staticmethod
@@ -125,7 +125,7 @@ class Row:
     def as_json(self) -> dict[str, Any]:
         sides = {"ours": self.ours, "theirs": self.theirs}
         numbers = {
-            side: [{name: getattr(turn, name) for name in ("seconds", "cpu", "worker", "private")} for turn in some]
+            side: [{name: getattr(turn, name) for name in ("seconds", "cpu", "worker", "all")} for turn in some]
             for side, some in sides.items()
         }
         return {"case": self.case, "cores": self.cores, "against": self.rival.name, "goal": self.rival.goal} | numbers

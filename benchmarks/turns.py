@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import shutil
@@ -20,12 +19,11 @@ from typing import Any
 
 import psutil
 from instance import running
+from weighing import Watch, adopt, cpu_of_ended, watched
 
-from consumer.executors import child, weight
+from consumer.executors import child
 
 ROOT = Path(__file__).parent.parent
-LOOK_EVERY = 0.05  # seconds: at CPU time and peaks, which costs little
-WEIGH_EVERY = 10  # looks: at private memory, which the system sums up on a core that is being timed
 LONGEST_LINE = 2**26
 SETTINGS = {"CHARTS": "false", "MAX_UPLOAD": "64GiB"}  # no peer draws
 PATHS = [str(ROOT)]  # where modules are found
@@ -33,84 +31,14 @@ PATHS = [str(ROOT)]  # where modules are found
 
 @dataclass(frozen=True)
 class Turn:
-    """What it took, and what came of it: memory in MB, of `worker` the largest process, `private` of all together."""
+    """What it took, and what came of it: memory in MB, of `worker` the largest process, `all` of all together."""
 
     seconds: float
     cpu: float
     worker: float
-    private: float
+    all: float
     found: Mapping[str, Any] = field(default_factory=dict)
     files: Path = Path()
-
-
-@dataclass
-class Watch:
-    """Looks at a process and its children until it is told to stop."""
-
-    pid: int
-    worker: float = 0.0
-    private: float = 0.0
-    _cpu: dict[int, float] = field(default_factory=dict)
-    _before: float = 0.0
-    _family: list[psutil.Process] = field(default_factory=list)
-
-    def begin(self) -> None:
-        """Forget what was before: from here on it is the job."""
-        self._weigh()
-        self._look()
-        for process in self._family:
-            _forget_peak(process)
-        self.worker = self.private = 0.0
-        self._before = sum(self._cpu.values())
-
-    @property
-    def cpu(self) -> float:
-        return sum(self._cpu.values()) - self._before
-
-    def _look(self) -> None:
-        for process in self._family:
-            with contextlib.suppress(psutil.Error, OSError):
-                self._cpu[process.pid] = sum(process.cpu_times()[:2])
-                self.worker = max(self.worker, _peak(process) / 1e6)
-
-    def _weigh(self) -> None:
-        with contextlib.suppress(psutil.Error):
-            root = psutil.Process(self.pid)
-            self._family = [root, *root.children(recursive=True)]
-        private = 0.0
-        for process in self._family:
-            with contextlib.suppress(psutil.Error, OSError):
-                private += process.memory_full_info().uss / 1e6
-        self.private = max(self.private, private)
-
-    async def run(self) -> None:
-        for nth in itertools.count(1):
-            await asyncio.sleep(LOOK_EVERY)
-            self._look()
-            if nth % WEIGH_EVERY == 0:
-                self._weigh()
-
-
-def _forget_peak(process: psutil.Process) -> None:
-    """Have Linux begin anew to note the most memory that is resident."""
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
-
-
-def _peak(process: psutil.Process) -> int:
-    """The most bytes resident since then, or those of now where the system does not tell."""
-    with contextlib.suppress(OSError, ValueError):
-        return weight.noted(Path(f"/proc/{process.pid}/status"))
-    return int(process.memory_info().rss)
-
-
-@contextlib.asynccontextmanager
-async def watched(watch: Watch) -> AsyncIterator[None]:
-    task = asyncio.create_task(watch.run())
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 async def peer(what: str, table: Path, folder: Path, cores: int) -> Turn:
@@ -119,24 +47,26 @@ async def peer(what: str, table: Path, folder: Path, cores: int) -> Turn:
     await asyncio.to_thread(shutil.copyfile, table, stored)
     command = ("-m", "benchmarks.peers.turn", what, str(stored), str(cores))
     async with _started(folder, cores, *command) as process:
-        watch = Watch(process.pid)
-        async with watched(watch):
+        async with watched(process.pid) as watch:
             async for line in process.stdout or ():
                 answer = json.loads(line)
-                if "ready" in answer:
-                    watch.begin()
+                watch.begin() if "ready" in answer else watch.end()
         if await process.wait():
             raise RuntimeError(f"{what} failed:\n{(folder / 'log').read_text()[-2000:]}")
-    return Turn(answer["seconds"], answer["cpu"], watch.worker, watch.private, answer["found"], folder)
+    return Turn(answer["seconds"], answer["cpu"], watch.worker, watch.all, answer["found"], folder)
 
 
 async def engine(kind: str, table: Path, folder: Path, cores: int) -> Turn:
-    """From the claim of the job to its final state in the consumer's database: plan, mill, select, finish."""
+    """From the claim of the job to its final state in the consumer's database: plan, mill, select, finish.
+
+    Its CPU time is known once all its processes have ended, so what they take to end is in it.
+    """
     child.be_parent()
+    adopt()
+    earlier = await cpu_of_ended()
     course = {"table": str(table), "kind": kind, "params": {}, "slots": cores}
     async with _started(folder, cores, "-m", "consumer.lap", json.dumps(course)) as process:
-        watch = Watch(process.pid)
-        async with watched(watch):
+        async with watched(process.pid) as watch:
             word: dict[str, Any] = {}
             async for line in process.stdout or ():
                 if not word:
@@ -144,6 +74,7 @@ async def engine(kind: str, table: Path, folder: Path, cores: int) -> Turn:
                 word = json.loads(line)
         if await process.wait() or word["job"]["state"] != "succeeded":
             raise RuntimeError(f"{kind} failed: {word}\n{(folder / 'log').read_text()[-2000:]}")
+    watch.cpu = await cpu_of_ended() - earlier - watch.before
     return _turn(word["seconds"], watch, word["job"], folder)
 
 
@@ -151,20 +82,20 @@ async def service(kind: str, table: Path, folder: Path, cores: int) -> Turn:
     """From the 202 that ends the upload to the client's seeing the job finished."""
     async with running(folder, WORKERS=str(cores), **SETTINGS) as rowmill:
         bind(rowmill.pid, cores)
-        watch = Watch(rowmill.pid)
-        async with watched(watch):
+        async with watched(rowmill.pid) as watch:
             job_id = await rowmill.submit(table, kind)
             watch.begin()
             began = time.perf_counter()
             job = await rowmill.finished(job_id)
             seconds = time.perf_counter() - began
+            watch.end()
     return _turn(seconds, watch, job, folder)
 
 
 def _turn(seconds: float, watch: Watch, job: dict[str, Any], folder: Path) -> Turn:
     """*watch* has looked its last."""
     files = folder / "data" / "files" / "results" / job["id"] / "artefacts"
-    return Turn(seconds, watch.cpu, watch.worker, watch.private, job["report"]["numbers"], files)
+    return Turn(seconds, watch.cpu, watch.worker, watch.all, job["report"]["numbers"], files)
 
 
 @contextlib.asynccontextmanager
