@@ -2,7 +2,8 @@
 
 One row in ten of the users is a repetition, one in a hundred has a bad address. They are loaded twice: undisturbed, and
 killed (SIGKILL) and taken up twice on the way; both tables must be the one that a plain loop gives, keys included. The
-peers are given the beginning of the same file and their figures are those of a million rows at the same pace.
+peers are given the beginning of the same file and their figures are those of a million rows at the same pace. Memory is
+the most that all processes of a contestant held together (weighing.py).
 
     python benchmarks/records.py [--rows 1000000] [--orm-rows 50000] [--each-rows 2000] [--celery-rows 5000]
 """
@@ -20,15 +21,15 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from instance import Instance, running
-from small_jobs import ROOT, Crowd
+from small_jobs import ROOT
 from small_jobs import running as crowd_of
+from weighing import watched
 
 from tests.rabbitmq import Node
 
@@ -42,16 +43,15 @@ class Figures:
     name: str
     seconds: float
     cpu: float
-    mb: float | None
+    mb: float
     rows: int  # that it was given
 
     def line(self, rows: int, base: Figures) -> str:
         """For *rows*, and how often that is the *base*."""
         times, given = rows / self.rows, f"{self.rows:,} rows given" if self.rows != rows else "all"
-        ratio = self.seconds * times / base.seconds, self.cpu * times / base.cpu
-        mb = "" if self.mb is None else f"{self.mb:,.0f}"
-        numbers = f"{self.seconds * times:,.1f} | {self.cpu * times:,.1f} | {mb} | {ratio[0]:,.1f} | {ratio[1]:,.1f}"
-        return f"| {self.name} | {given} | {numbers} |"
+        seconds, cpu = self.seconds * times, self.cpu * times
+        ratios = f"{seconds / base.seconds:,.1f} | {cpu / base.cpu:,.1f}"
+        return f"| {self.name} | {given} | {seconds:,.1f} | {cpu:,.1f} | {self.mb:,.0f} | {ratios} |"
 
 
 def write_users(path: Path, rows: int) -> dict[str, int]:
@@ -108,47 +108,16 @@ def same(found: Rows, expected: Rows) -> None:
     print(f"  {count:,} rows in the table, each as a plain loop has it", file=sys.stderr)
 
 
-@contextlib.asynccontextmanager
-async def watched(pid: int) -> AsyncIterator[Callable[[], float]]:
-    """The most memory (MB) that all processes had together; what they share is counted once."""
-    most = 0.0
-
-    async def look() -> None:
-        nonlocal most
-        while True:
-            with contextlib.suppress(psutil.Error):
-                root = psutil.Process(pid)
-                family = [root, *root.children(recursive=True)]
-                most = max(most, sum(used(one) for one in family) / 2**20)
-            await asyncio.sleep(0.1)
-
-    looking = asyncio.create_task(look())
-    try:
-        yield lambda: most
-    finally:
-        looking.cancel()
-
-
-def used(process: psutil.Process) -> int:
-    """Bytes, what is shared in equal parts; where the system does not say that, without what is shared."""
-    info = process.memory_full_info()
-    return int(getattr(info, "pss", info.uss))
-
-
 async def mill(folder: Path, path: Path, kind: str) -> tuple[Figures, dict[str, Any]]:
     """From the first byte of the upload to the last row in the table."""
-    async with running(folder, WORKERS="2") as rowmill, watched(rowmill.pid) as memory:
-        process = psutil.Process(rowmill.pid)
-        before, began = tree_cpu(process), time.perf_counter()
+    async with running(folder, WORKERS="2") as rowmill, watched(rowmill.pid) as watch:
+        watch.begin()
+        began = time.perf_counter()
         job = await rowmill.finished(await rowmill.submit(path, kind))
-        seconds, cpu = time.perf_counter() - began, tree_cpu(process) - before
+        seconds = time.perf_counter() - began
+        watch.end()
     name = f"Rowmill, `{kind}`, two workers"
-    return Figures(name, seconds, cpu, memory(), job["progress"]["rows_done"]), job["report"]["numbers"]
-
-
-def tree_cpu(root: psutil.Process) -> float:
-    family = [root, *root.children(recursive=True)]
-    return sum(sum(one.cpu_times()[:2]) for one in family) + sum(sum(one.cpu_times()[2:4]) for one in family)
+    return Figures(name, seconds, watch.cpu, watch.all, job["progress"]["rows_done"]), job["report"]["numbers"]
 
 
 async def mill_killed(folder: Path, path: Path, rows: int) -> dict[str, Any]:
@@ -193,30 +162,34 @@ async def celery(path: Path, folder: Path, rows: int) -> Figures:
         worker = [f"{Path(sys.executable).parent}/celery", "-A", module, "worker", "--concurrency", "2"]
         async with crowd_of(folder, [[*worker, "--loglevel", "WARNING"]], **settings) as crowd:
             await ask(folder, "-m", module, str(path), "2", **settings)  # everything is loaded
-            return await one_job_per_row(path, folder, rows, crowd, settings)
+            return await one_job_per_row(path, folder, rows, crowd.pid, settings)
     finally:
         node.end()
 
 
-async def one_job_per_row(path: Path, folder: Path, rows: int, crowd: Crowd, settings: dict[str, str]) -> Figures:
-    before = crowd.cpu()
-    found = await ask(folder, "-m", "benchmarks.peers.row_by_row", str(path), str(rows), **settings)
-    cpu = found["cpu"] + crowd.cpu() - before
+async def one_job_per_row(path: Path, folder: Path, rows: int, worker: int, settings: dict[str, str]) -> Figures:
+    async with watched(worker) as watch:
+        watch.begin()
+        found = await ask(folder, "-m", "benchmarks.peers.row_by_row", str(path), str(rows), **settings)
+        watch.end()
     with contextlib.closing(sqlite3.connect(folder / "players.db")) as connection:
         query = "SELECT id + 1, current_average_height FROM players ORDER BY id"
         same(connection.execute(query), (row for row, _ in zip(plain_players(path), range(rows), strict=False)))
-    return Figures("Celery, a job for each row, two workers", found["seconds"], cpu, crowd.memory(), rows)
+    cpu, mb = found["cpu"] + watch.cpu, found["mb"] + watch.all
+    return Figures("Celery, a job for each row, two workers", found["seconds"], cpu, mb, rows)
 
 
 async def ask(folder: Path, *arguments: str, **settings: str) -> dict[str, Any]:
-    """What a Python program prints as its last line."""
+    """What a Python program prints as its last line, and its memory."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | settings
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE
     )
-    out, _ = await process.communicate()
+    async with watched(process.pid) as watch:
+        watch.begin()
+        out, _ = await process.communicate()
     assert process.returncode == 0
-    return dict(json.loads(out.splitlines()[-1]))
+    return {**json.loads(out.splitlines()[-1]), "mb": watch.all}
 
 
 async def users(folder: Path, asked: argparse.Namespace) -> list[Figures]:

@@ -84,6 +84,11 @@ class Crowd:
     def __init__(self, *processes: asyncio.subprocess.Process) -> None:
         self._roots = [psutil.Process(process.pid) for process in processes]
 
+    @property
+    def pid(self) -> int:
+        """Of the first one."""
+        return self._roots[0].pid
+
     def _all(self) -> list[psutil.Process]:
         return [one for root in self._roots for one in weighing.family(root.pid)]
 

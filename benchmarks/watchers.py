@@ -1,8 +1,8 @@
 """A thousand websocket watchers of one job: how many deliveries a second a service makes, each on its own or coalesced.
 
 On their own: each version is told once everybody has the one before. Coalesced: versions are told as fast as they are
-stored; who is behind gets the newest, which counts as a delivery of all that it stands for. The service has a process
-of its own, the watchers another one.
+stored; who is behind gets the newest, which counts as a delivery of all that it stands for. The service shares a process
+with whoever tells it of versions, over the embedded transport; the watchers have one of their own.
 
     python benchmarks/watchers.py [--watchers 1000] [--seconds 5] [--rounds 3] [--markdown] [--json watchers.json]
 """

@@ -9,7 +9,6 @@ import csv
 import itertools
 import json
 import re
-import resource
 import sys
 import time
 
@@ -57,5 +56,4 @@ if __name__ == "__main__":
     began, before = time.perf_counter(), time.process_time()
     found = load(sys.argv[1], sys.argv[2], int(sys.argv[3]), each=sys.argv[4] == "each")
     seconds, cpu = time.perf_counter() - began, time.process_time() - before
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 2**20)
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "mb": most, "counts": found}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "counts": found}))
