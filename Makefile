@@ -41,7 +41,7 @@ lint: dev
 types: dev
 	@$(PY) -m mypy
 
-bench: peers
+bench: peers tools
 	@for script in $$(grep -lE "^(asyncio.run|main)\(|__main__" benchmarks/*.py | grep -v /made.py); do echo "== $$script"; $(PY) "$$script" || exit 1; done
 
 fmt: dev
