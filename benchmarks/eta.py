@@ -8,17 +8,17 @@ bytes done, the ETA.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
 import time
 from pathlib import Path
 
-from benchmarks import made
+from benchmarks import made, sheet
 from benchmarks.instance import Instance, instance
 
 Reading = tuple[float, str, int, float | None]
+COLUMNS = ("kind", "MB", "seconds", "ETAs", "off by, median", "at worst")
 END = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -48,7 +48,7 @@ def errors(readings: list[Reading]) -> list[float]:
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sheet.parser(__doc__)
     parser.add_argument("--mb", type=int, default=1000)
     parser.add_argument("--kind", default="sales")
     parser.add_argument("--record", type=Path)
@@ -59,8 +59,8 @@ async def main() -> None:
     if given.record:
         given.record.write_text(json.dumps(readings))
     off = errors(readings)
-    print(f"{given.kind}, {given.mb:,} MB: {readings[-1][0]:.1f} s, {len(off)} ETAs")
-    print(f"off by {statistics.median(off):.0%} as a median, {max(off):.0%} at worst")
+    row = given.kind, given.mb, readings[-1][0], len(off), f"{statistics.median(off):.0%}", f"{max(off):.0%}"
+    sheet.tell(given, [COLUMNS, row], {"seconds": readings[-1][0], "off": off})
 
 
 if __name__ == "__main__":

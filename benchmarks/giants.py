@@ -9,15 +9,13 @@ ends the next one comes, until all small jobs are done.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -25,6 +23,7 @@ import aiohttp
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
+import sheet  # noqa: E402
 from instance import write_sales  # noqa: E402
 from small_jobs import p99, peer, rowmill, slowest  # noqa: E402
 
@@ -84,24 +83,19 @@ async def contest(name: str, broker: str, size: int, jobs: int) -> dict[str, flo
             return await measure(one, giant, giant[: giant.rindex(b"\n", 0, 60_000) + 1], jobs)
 
 
-def show(found: dict[str, dict[str, float]], *, markdown: bool) -> None:
-    row = "|" + " {} |" * 7 if markdown else "{:10} {:>12} {:>13} {:>24} {:>5} {:>12} {:>7}"
-    print(row.format(*COLUMNS))
-    if markdown:
-        print("|---|" + "---:|" * 6)
+def rows(found: dict[str, dict[str, float]]) -> Iterator[Sequence[object]]:
+    yield COLUMNS
     for name, figures in found.items():
         seconds = {key: round(value, 2) for key, value in figures.items()}
         shown = seconds | {"beside_p99": slowest(seconds["beside_p99"], int(figures["jobs"]))}
-        print(row.format(name, *shown.values()))
+        yield [name, *shown.values()]
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sheet.parser(__doc__)
     parser.add_argument("--mb", type=float, default=float(os.environ.get("BENCH_MB", "200")))
     parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=CONTESTANTS)
-    parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rowmill-broker-") as folder:
         node = Node(Path(folder), settings="")  # the broker's own limits: Celery acknowledges when a giant is done
@@ -114,9 +108,7 @@ async def main() -> None:
             }
         finally:
             node.end()
-    show(found, markdown=asked.markdown)
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    sheet.tell(asked, list(rows(found)), found)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,25 @@
-"""A 1 GB upload and its `sales` job: seconds, and the most memory of the parent process and of any worker."""
+"""A 1 GB upload and its `sales` job: seconds, and the most memory of the parent process and of any worker.
+
+python benchmarks/memory.py [--mb 1000] [--markdown] [--json PATH]
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
+import sheet
 from instance import Peaks, instance, write_sales
 
-SIZE = int(os.environ.get("BENCH_MB", "1000")) * 10**6
+COLUMNS = ("MB", "rows", "upload, s", "job, s", "peak resident MB, parent", "largest other process")
 
 
 async def main() -> None:
+    parser = sheet.parser(__doc__)
+    parser.add_argument("--mb", type=float, default=1000)
+    asked = parser.parse_args()
     async with instance() as (rowmill, folder):
-        table = write_sales(folder / "sales.csv", SIZE)
+        table = write_sales(folder / "sales.csv", int(asked.mb * 1e6))
         peaks, began = Peaks(), time.perf_counter()
         watching = asyncio.create_task(_watch(peaks, rowmill.pid))
         job_id = await rowmill.submit(table)
@@ -21,9 +27,9 @@ async def main() -> None:
         job = await rowmill.finished(job_id)
         ended = time.perf_counter()
         watching.cancel()
-    rows = job["progress"]["rows_done"]
-    print(f"{SIZE / 1e6:,.0f} MB, {rows:,} rows: upload {uploaded - began:.1f} s, job {ended - uploaded:.1f} s")
-    print(f"peak resident: parent {peaks.parent:.0f} MB, largest other process {peaks.worker:.0f} MB")
+    seconds = round(uploaded - began, 1), round(ended - uploaded, 1)
+    row = asked.mb, job["progress"]["rows_done"], *seconds, round(peaks.parent), round(peaks.worker)
+    sheet.tell(asked, [COLUMNS, row], dict(zip(COLUMNS, row, strict=True)))
 
 
 async def _watch(peaks: Peaks, pid: int) -> None:
@@ -32,4 +38,5 @@ async def _watch(peaks: Peaks, pid: int) -> None:
         await asyncio.sleep(0.1)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -22,10 +22,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import sheet
 from instance import Instance, running
 from small_jobs import ROOT
 from small_jobs import running as crowd_of
@@ -33,6 +34,7 @@ from weighing import watched
 
 from tests.rabbitmq import Node
 
+COLUMNS = ("rows", "", "measured", "MB", "seconds", "CPU s", "seconds to ours", "CPU to ours")
 REPEATED, BAD = 10, 100  # one row in so many
 PLAYERS = "Name, Team, Position, Height(inches), Weight(lbs), Age\n"
 Rows = Iterator[tuple[Any, ...]]
@@ -46,12 +48,12 @@ class Figures:
     mb: float
     rows: int  # that it was given
 
-    def line(self, rows: int, base: Figures) -> str:
+    def cells(self, rows: int, of: str, base: Figures) -> list[str]:
         """For *rows*, and how often that is the *base*."""
         times, given = rows / self.rows, f"{self.rows:,} rows given" if self.rows != rows else "all"
         seconds, cpu = self.seconds * times, self.cpu * times
-        ratios = f"{seconds / base.seconds:,.1f} | {cpu / base.cpu:,.1f}"
-        return f"| {self.name} | {given} | {seconds:,.1f} | {cpu:,.1f} | {self.mb:,.0f} | {ratios} |"
+        numbers = seconds, cpu, seconds / base.seconds, cpu / base.cpu
+        return [f"{rows:,} {of}", self.name, given, f"{self.mb:,.0f}", *(f"{number:,.1f}" for number in numbers)]
 
 
 def write_users(path: Path, rows: int) -> dict[str, int]:
@@ -218,16 +220,17 @@ async def players(folder: Path, asked: argparse.Namespace) -> list[Figures]:
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sheet.parser(__doc__)
     for name, usual in (("rows", 1_000_000), ("orm-rows", 50_000), ("each-rows", 2_000), ("celery-rows", 5_000)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     asked = parser.parse_args()
+    rows, found = [], {}
     for part in (users, players):
         with tempfile.TemporaryDirectory(prefix="rowmill-bench-") as folder:
             figures = await part(Path(folder), asked)
-        print(f"\n| {asked.rows:,} {part.__name__} | measured | seconds | CPU s | MB | seconds to ours | CPU to ours |")
-        print("|---|---|---|---|---|---|---|")
-        print("\n".join(one.line(asked.rows, figures[0]) for one in figures))
+        rows += [one.cells(asked.rows, part.__name__, figures[0]) for one in figures]
+        found[part.__name__] = [asdict(one) for one in figures]
+    sheet.tell(asked, [COLUMNS, *rows], found)
 
 
 if __name__ == "__main__":

@@ -2,34 +2,38 @@
 
 The same requests are timed first without them. What is told is the time of a request, in milliseconds.
 
-    BENCH_SLOW=300 BENCH_REQUESTS=1000 python benchmarks/slow_connections.py
+    python benchmarks/slow_connections.py [--slow 300] [--requests 1000] [--markdown] [--json PATH]
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import sheet
 from instance import Instance, instance
 
-SLOW = int(os.environ.get("BENCH_SLOW", "300"))
-REQUESTS = int(os.environ.get("BENCH_REQUESTS", "1000"))
+COLUMNS = ("", "requests", "p50 ms", "p99 ms", "longest ms")
 WARM = 50  # requests before the first that counts
 PAUSE = 1.0  # seconds between two bytes of a slow client
 HEAD = b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
 
 async def main() -> None:
+    parser = sheet.parser(__doc__)
+    parser.add_argument("--slow", type=int, default=300)
+    parser.add_argument("--requests", type=int, default=1000)
+    asked = parser.parse_args()
     async with instance() as (rowmill, _):
         await _times(rowmill, WARM)
-        _tell("alone", await _times(rowmill, REQUESTS))
-        async with _slow(rowmill.url, SLOW):
-            _tell(f"beside {SLOW} slow connections", await _times(rowmill, REQUESTS))
+        rows = [_row("alone", await _times(rowmill, asked.requests))]
+        async with _slow(rowmill.url, asked.slow):
+            rows.append(_row(f"beside {asked.slow} slow connections", await _times(rowmill, asked.requests)))
+    sheet.tell(asked, [COLUMNS, *rows], [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 async def _times(rowmill: Instance, count: int) -> list[float]:
@@ -44,12 +48,9 @@ async def _times(rowmill: Instance, count: int) -> list[float]:
     return took
 
 
-def _tell(how: str, took: list[float]) -> None:
+def _row(how: str, took: list[float]) -> tuple[object, ...]:
     p50, p99 = (statistics.quantiles(took, n=100)[share - 1] * 1000 for share in (50, 99))
-    print(
-        f"{how}: {len(took):,} requests, p50 {p50:.2f} ms, p99 {p99:.2f} ms, longest {max(took) * 1000:.2f} ms",
-        flush=True,
-    )
+    return how, len(took), round(p50, 2), round(p99, 2), round(max(took) * 1000, 2)
 
 
 @asynccontextmanager
@@ -81,4 +82,5 @@ async def _dribble(host: str, port: int, begun: asyncio.Semaphore) -> None:
             writer.close()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

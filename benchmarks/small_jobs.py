@@ -10,7 +10,6 @@ Each job has a table of its own, and what all find in it is compared.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import io
@@ -36,6 +35,7 @@ import psutil
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+import sheet  # noqa: E402
 import weighing  # noqa: E402
 
 from consumer.executors.processes import QUIET  # noqa: E402
@@ -342,17 +342,13 @@ def middle(figures: Sequence[Figures]) -> Figures:
     return Figures(first.name, first.at_once, first.jobs, **numbers)
 
 
-def show(figures: Sequence[Figures], *, markdown: bool) -> None:
+def rows(figures: Sequence[Figures]) -> Iterator[Sequence[object]]:
     """The last columns are ratios: of jobs/s, one of CPU time, to whom the same number of jobs was given at once."""
-    cells = [*COLUMNS, *RATIOS]
-    row = "|" + " {} |" * len(cells) if markdown else "{:17} {:>7} {:>5} {:>7} {:>8} {:>24}" + " {:>10}" * 7
-    print(row.format(*cells))
-    if markdown:
-        print("|---|" + "---:|" * (len(cells) - 1))
+    yield [*COLUMNS, *RATIOS]
     for each in sorted(figures, key=lambda each: (each.at_once, -each.jobs_per_second)):
         others = {other.name: other for other in figures if other.at_once == each.at_once}
         shown = asdict(each) | {"p99_ms": slowest(each.p99_ms, each.jobs)}
-        print(row.format(*shown.values(), *ratios(each, others)))
+        yield [*shown.values(), *ratios(each, others)]
 
 
 def ratios(mine: Figures, others: dict[str, Figures]) -> Iterator[str]:
@@ -372,12 +368,10 @@ CONTESTANTS = ("rowmill-http", "rowmill-amqp", "rowmill-embedded", "kernel", *PE
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sheet.parser(__doc__)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=CONTESTANTS)
-    parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     found: dict[tuple[str, int], list[Figures]] = {}
     temporary = tempfile.TemporaryDirectory
@@ -393,9 +387,7 @@ async def main() -> None:
         finally:
             node.end()
     medians = [middle(figures) for figures in found.values()]
-    show(medians, markdown=asked.markdown)
-    if asked.json:
-        asked.json.write_text(json.dumps([asdict(each) for each in medians], indent=1))
+    sheet.tell(asked, list(rows(medians)), [asdict(each) for each in medians])
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +26,7 @@ from typing import Any
 
 import agreement
 import made
+import sheet
 import turns
 from turns import Turn
 
@@ -180,18 +180,6 @@ def offer_plainly(folder: Path) -> None:
     turns.PATHS.append(str(folder))
 
 
-def lines(rows: Sequence[Sequence[str]], *, markdown: bool) -> Iterator[str]:
-    """The table, as text or as Markdown."""
-    table = [LABELS, *rows]
-    if markdown:
-        table.insert(1, ["---"] * len(LABELS))
-        yield from (f"| {' | '.join(row)} |" for row in table)
-        return
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
 async def main(asked: argparse.Namespace) -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="rowmill-bench-") as name:
@@ -202,21 +190,18 @@ async def main(asked: argparse.Namespace) -> None:
             print(f"{row.case}, {row.cores} cores: {row.rival.name} {row.cells()[5]}", file=sys.stderr, flush=True)
     print(f"{asked.mb:g} MB, {asked.pairs} pairs, medians (smallest to largest ratio); CPU and memory ours : theirs")
     print()
-    print("\n".join(lines([row.cells() for row in rows], markdown=asked.markdown)))
-    if asked.json:
-        asked.json.write_text(json.dumps({"mb": asked.mb, "rows": [row.as_json() for row in rows]}, indent=1))
+    sheet.tell(asked, [LABELS, *(row.cells() for row in rows)], [row.as_json() for row in rows])
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sheet.parser(__doc__)
     parser.add_argument("--mb", type=float, default=100, help="the size of the tables")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--cores", type=int, nargs="+", default=[2])
     parser.add_argument("--only", nargs="+", choices=[*CASES], metavar="CASE", help=f"of: {', '.join(CASES)}")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="a folder where the tables stay, for the next time")
-    parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/tables.json"))
+    parser.set_defaults(json=Path("benchmarks/tables.json"))
     return parser.parse_args()
 
 

@@ -10,7 +10,6 @@ removed before the next one comes, so that nobody pays for writing what another 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import http.client
@@ -22,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,10 +31,10 @@ import aiohttp
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
 import made  # noqa: E402
+import sheet  # noqa: E402
 from small_jobs import Crowd, free_port, running, until_up, uvicorn  # noqa: E402
 
 BOUNDARY = "0123456789abcdef0123456789abcdef"
-ROW = "{:24} {:5} {:>9} {:>12} {:>16}"
 COLUMNS = ("", "way", "MB/s", "CPU s/GB", "to FastAPI's form")
 NGINX = """daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{}}
@@ -161,24 +160,18 @@ async def contest(start: object, path: Path) -> list[Figures]:
             return [await measure(crowd, target, path, Path(folder), session) for target in targets]
 
 
-def show(figures: list[Figures], *, markdown: bool) -> None:
+def rows(figures: list[Figures]) -> Iterator[Sequence[object]]:
     base = next(one.mb_per_second for one in figures if one.name == "FastAPI UploadFile")
-    if markdown:
-        print("| receiver | way | MB/s | CPU s/GB | to FastAPI's form |\n|---|---|---:|---:|---:|")
-    else:
-        print(ROW.format(*COLUMNS))
+    yield COLUMNS
     for one in figures:
-        cells = (one.name, one.way, f"{one.mb_per_second:.0f}", f"{one.cpu_seconds_per_gb:.2f}")
-        cells = (*cells, f"{one.mb_per_second / base:.2f}")
-        print(f"| {' | '.join(cells)} |" if markdown else ROW.format(*cells))
+        cpu, ratio = one.cpu_seconds_per_gb, one.mb_per_second / base
+        yield one.name, one.way, f"{one.mb_per_second:.0f}", f"{cpu:.2f}", f"{ratio:.2f}"
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sheet.parser(__doc__)
     parser.add_argument("--mb", type=float, default=float(os.environ.get("BENCH_MB", "300")))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     contestants = [rowmill, fastapi, *([nginx] if shutil.which("nginx") else [])]
     if not shutil.which("nginx"):
@@ -198,9 +191,7 @@ async def main() -> None:
         )
         for key, ones in found.items()
     ]
-    show(medians, markdown=asked.markdown)
-    if asked.json:
-        asked.json.write_text(json.dumps([asdict(one) for one in medians], indent=1) + "\n")
+    sheet.tell(asked, list(rows(medians)), [asdict(one) for one in medians])
 
 
 if __name__ == "__main__":

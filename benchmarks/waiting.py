@@ -4,7 +4,7 @@ Of a hundred items one fails, one is slow (ten times the latency) and one in a t
 told is the seconds from the first request to the last, by the server's clock, the ratio of the two, and the consumer's
 memory. Nothing may be lost: every item is in `outcomes.csv`, each failure with its reason.
 
-    BENCH_ITEMS=2000 BENCH_LATENCY=0.05 python benchmarks/waiting.py
+    python benchmarks/waiting.py [--items 2000] [--latency 0.05] [--markdown] [--json PATH]
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import asyncio
 import csv
 import io
 import json
-import os
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import sheet
 from aiohttp import web
 from instance import Instance, Peaks, instance
 
@@ -28,10 +28,9 @@ sys.path.insert(0, str(ROOT / "tests" / "system"))
 
 from outside import Api, open_api  # noqa: E402
 
-ITEMS = int(os.environ.get("BENCH_ITEMS", "2000"))
-LATENCY = float(os.environ.get("BENCH_LATENCY", "0.05"))  # seconds
 TIMEOUT = 2.0  # seconds, for the ones that hang
 CONCURRENCY = (1, 10)
+COLUMNS = ("at a time", "seconds", "fetched", "rejected", "parent MB", "largest other process MB", "times as fast")
 
 
 def fate(number: int) -> str:
@@ -54,23 +53,29 @@ class Timed(Api):
 
 
 async def main() -> None:
-    took = {}
+    parser = sheet.parser(__doc__)
+    parser.add_argument("--items", type=int, default=2000)
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds")
+    asked = parser.parse_args()
+    took, rows = {}, []
     for concurrency in CONCURRENCY:
-        async with open_api(fate, LATENCY, make=Timed) as api, instance(FETCH_HOSTS=api.url) as (rowmill, _):
+        async with open_api(fate, asked.latency, make=Timed) as api, instance(FETCH_HOSTS=api.url) as (rowmill, _):
             peaks = Peaks()
             watching = asyncio.create_task(_watch(peaks, rowmill.pid))
-            outcomes = await _fetch(rowmill, api, concurrency)
+            outcomes = await _fetch(rowmill, api, asked.items, concurrency)
             watching.cancel()
             took[concurrency] = api.last - api.first
-        _check(outcomes)
-        memory = f"parent {peaks.parent:.0f} MB, largest other process {peaks.worker:.0f} MB"
+        _check(outcomes, asked.items)
         said = Counter(row["outcome"] for row in outcomes)
-        print(f"{concurrency} at a time: {took[concurrency]:.1f} s; {dict(said)}; {memory}", flush=True)
-    print(f"ratio {took[1] / took[10]:.1f}")
+        memory, ratio = (round(peaks.parent), round(peaks.worker)), took[1] / took[concurrency]
+        rows.append(
+            (concurrency, round(took[concurrency], 1), said["fetched"], said["rejected"], *memory, round(ratio, 1))
+        )
+    sheet.tell(asked, [COLUMNS, *rows], [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
-async def _fetch(rowmill: Instance, api: Api, concurrency: int) -> list[dict[str, str]]:
-    params = {"url": f"{api.url}/item/{{i}}", "last": ITEMS, "timeout": TIMEOUT, "tries": 2, "wait": 0.1}
+async def _fetch(rowmill: Instance, api: Api, items: int, concurrency: int) -> list[dict[str, str]]:
+    params = {"url": f"{api.url}/item/{{i}}", "last": items, "timeout": TIMEOUT, "tries": 2, "wait": 0.1}
     asked = {"kind": "fetch", "params": json.dumps(params | {"concurrency": concurrency})}
     async with rowmill.session.post(f"{rowmill.url}/v1/jobs", params=asked) as answer:
         assert answer.status == 202, await answer.text()
@@ -79,11 +84,11 @@ async def _fetch(rowmill: Instance, api: Api, concurrency: int) -> list[dict[str
         return list(csv.DictReader(io.StringIO(await answer.text())))
 
 
-def _check(outcomes: list[dict[str, str]]) -> None:
+def _check(outcomes: list[dict[str, str]], items: int) -> None:
     """Nothing is lost, and each failure is listed."""
     fates = {row["url"].rpartition("/")[2]: row for row in outcomes}
-    assert len(outcomes) == len(fates) == ITEMS, (len(outcomes), len(fates))
-    for number in range(1, ITEMS + 1):
+    assert len(outcomes) == len(fates) == items, (len(outcomes), len(fates))
+    for number in range(1, items + 1):
         failed = fate(number) in {"500", "hang"}
         row = fates[str(number)]
         assert row["outcome"] == ("rejected" if failed else "fetched"), row
@@ -96,4 +101,5 @@ async def _watch(peaks: Peaks, pid: int) -> None:
         await asyncio.sleep(0.2)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

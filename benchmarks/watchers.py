@@ -1,17 +1,15 @@
 """A thousand websocket watchers of one job: how many deliveries a second a service makes, each on its own or coalesced.
 
 On their own: each version is told once everybody has the one before. Coalesced: versions are told as fast as they are
-stored; who is behind gets the newest, which counts as a delivery of all that it stands for. The service shares a process
-with whoever tells it of versions, over the embedded transport; the watchers have one of their own.
+stored; who is behind gets the newest, which counts as a delivery of all that it stands for. The service shares a
+process with whoever tells it of versions, over the embedded transport; the watchers have one of their own.
 
     python benchmarks/watchers.py [--watchers 1000] [--seconds 5] [--rounds 3] [--markdown] [--json watchers.json]
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import re
 import resource
@@ -19,11 +17,14 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import sheet
 
 from protocol import config
 from protocol.databases import open_database
@@ -190,31 +191,24 @@ async def measure(watchers: int, seconds: float) -> dict[str, tuple[float, float
     return found
 
 
-def show(found: dict[str, tuple[float, float]], *, markdown: bool) -> None:
-    row = "| {} | {} | {} | {} |" if markdown else "{:18} {:>14} {:>14} {:>12}"
-    print(row.format("way", "deliveries/s", "frames/s", "goal"))
-    if markdown:
-        print("|---|---:|---:|---:|")
+def rows(found: dict[str, tuple[float, float]]) -> Iterator[Sequence[object]]:
+    yield "way", "deliveries/s", "frames/s", "goal"
     for name, (deliveries, frames) in found.items():
-        print(row.format(name, f"{deliveries:,.0f}", f"{frames:,.0f}", f"{GOALS[name]:,}"))
+        yield name, f"{deliveries:,.0f}", f"{frames:,.0f}", f"{GOALS[name]:,}"
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sheet.parser(__doc__)
     parser.add_argument("--watchers", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     rounds = [await measure(asked.watchers, asked.seconds) for _ in range(asked.rounds)]
     middle = {
         name: (statistics.median(one[name][0] for one in rounds), statistics.median(one[name][1] for one in rounds))
         for name in GOALS
     }
-    show(middle, markdown=asked.markdown)
-    if asked.json:
-        asked.json.write_text(json.dumps(middle, indent=1) + "\n")
+    sheet.tell(asked, list(rows(middle)), middle)
 
 
 if __name__ == "__main__":
