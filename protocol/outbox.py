@@ -8,7 +8,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product, starmap
 from typing import Any
@@ -17,7 +18,7 @@ from protocol import envelopes, messages
 from protocol import log as lines
 from protocol.databases import Database, Row, Transaction
 from protocol.job import Priority
-from protocol.messages import JOBS, STREAM_OF, Message, Stream
+from protocol.messages import JOBS, STREAM_OF, BadMessage, Message, Stream
 from protocol.naps import nap
 from protocol.transports import NotSent, Transport
 
@@ -103,9 +104,8 @@ class Flow:
             self.look_at = NOW
         return [known.get(row["number"]) or Letter(**row) for row in taken]
 
-    def release(self, number: int, *, failed: bool = False) -> None:
+    def release(self, number: int) -> None:
         self.sending.discard(number)
-        self.look_at = NOW if failed else self.look_at
         self.changed.set()
 
     async def nap(self, now: float) -> None:
@@ -176,20 +176,19 @@ class Outbox:
         rows = await self._database.read(DUE, **where, longest=LONGEST_WAIT, room=WINDOW)
         [later] = await self._database.read(NEXT, **where)
         flow.look_at = NOW if len(rows) == WINDOW else min(flow.look_at, later["due"] or flow.look_at)
-        return flow.take_read([row for row in rows if row["number"] not in under_way])
+        letters = flow.take_read([row for row in rows if row["number"] not in under_way])
+        return await asyncio.to_thread(_open, letters)
 
     async def _send(self, flow: Flow, letter: Letter, transport: Transport) -> None:
-        try:
-            await transport.publish(letter.message or envelopes.decode(letter.body), letter.body)
-        except Exception as exc:  # noqa: BLE001 - whatever it was, the message stays and is sent again
-            # A transport that is cut off says so itself.
-            level = logging.DEBUG if isinstance(exc, NotSent) else logging.WARNING
-            with lines.about(job=messages.job_id_of(letter.message) if letter.message else None):
-                log.log(level, "message not sent, it stays in the outbox: %s", exc, extra={"outbox": letter.number})
-            await asyncio.sleep(PAUSE)
-            flow.release(letter.number, failed=True)
-        else:
-            self._note_sent(letter.number, flow)
+        while True:
+            try:
+                await transport.publish(letter.message or envelopes.decode(letter.body), letter.body)
+            except Exception as exc:  # noqa: BLE001 - whatever it was, the message stays and is sent again
+                _tell(letter, exc)
+                await asyncio.sleep(PAUSE)
+            else:
+                self._note_sent(letter.number, flow)
+                return
 
     def _note_sent(self, number: int, flow: Flow) -> None:
         self._sent[number] = flow
@@ -222,6 +221,25 @@ class Outbox:
 def _lane(stream: Stream[Any], priority: Priority) -> str:
     """What the table calls it. Only jobs have lanes: an urgent one must not wait until all older ones are taken."""
     return stream.name if stream is not JOBS or priority is Priority.NORMAL else f"{stream.name}.{priority}"
+
+
+def _tell(letter: Letter, error: Exception) -> None:
+    # A transport that is cut off says so itself.
+    level = logging.DEBUG if isinstance(error, NotSent) else logging.WARNING
+    with lines.about(job=messages.job_id_of(letter.message) if letter.message else None):
+        log.log(level, "message not sent, it stays in the outbox: %s", error, extra={"outbox": letter.number})
+
+
+def _open(letters: Sequence[Letter]) -> list[Letter]:
+    """With their messages: to read 64 large ones takes some 0.3 s, and so it is done in a thread."""
+    return [letter if letter.message else replace(letter, message=_read(letter.body)) for letter in letters]
+
+
+def _read(body: bytes) -> Message | None:
+    """None where it cannot be read any more; who sends it is told why."""
+    with suppress(BadMessage):
+        return envelopes.decode(body)
+    return None
 
 
 def _delete(numbers: Sequence[int], tx: Transaction) -> None:

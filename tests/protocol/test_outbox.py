@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import protocol.outbox
+from protocol import envelopes
 from protocol.databases import Database, NoSpace, Transaction, open_database
 from protocol.job import Job, Priority
 from protocol.messages import CONTROL, EVENTS, JOBS, CancelJob, JobChanged, Message, RunJob, Stream
@@ -236,6 +238,26 @@ async def test_what_could_not_be_sent_is_sent_again(
         assert await take(transport, JOBS, 1, within) == [message]
         await eventually(lambda: no_row(database))
     assert len(gauge.tried) == 2
+
+
+async def test_what_waits_for_a_broker_is_read_once_and_keeps_nobody_waiting_for_that(
+    database: Database, outbox: Outbox, new_job: NewJob, eventually: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(body: bytes) -> Message:
+        readers.append(threading.current_thread())
+        return decode(body)
+
+    readers, decode, gauge = list[threading.Thread](), envelopes.decode, Gauge()
+    monkeypatch.setattr(envelopes, "decode", read)
+    monkeypatch.setattr(protocol.outbox, "PAUSE", 0.01)
+    gauge.failing = True
+    await put(database, outbox, *(JobChanged(job=new_job()) for _ in range(3)))
+    async with relaying(Outbox(database, "here"), gauge):  # after a restart: nothing is at hand
+        await eventually(lambda: len(gauge.tried) >= 9)
+        gauge.failing = False
+        await eventually(lambda: no_row(database))
+    assert len(readers) == 3
+    assert threading.main_thread() not in readers
 
 
 async def test_what_the_receiver_puts_back_is_sent_again(
