@@ -200,8 +200,7 @@ class Job(Value):
 
     @property
     def source_key(self) -> str:
-        """Where the uploaded bytes lie in the file store."""
-        return f"uploads/{self.id}"
+        return upload_key(self.id)
 
     @property
     def table_name(self) -> str:
@@ -242,3 +241,8 @@ class Job(Value):
         """Return the next version, whose files are gone."""
         gone = tuple(one.model_copy(update={"gone": True}) for one in self.artefacts)
         return self.revise(pruned_at=at, artefacts=gone)
+
+
+def upload_key(job_id: str) -> str:
+    """Where the uploaded bytes of a job lie in the file store, also before there is the job."""
+    return f"uploads/{job_id}"

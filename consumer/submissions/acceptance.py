@@ -20,7 +20,7 @@ from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
 from protocol.intake.layout import MEDIA_TYPES, Format
 from protocol.intake.unpacking import Unpacker, plain_name
-from protocol.job import Fault, Job, LogEntry, Notify, Priority, Progress, Source, State
+from protocol.job import Fault, Job, LogEntry, Notify, Priority, Progress, Source, State, upload_key
 from protocol.kinds import KindInfo
 from protocol.recipients import MOST_EMAILS
 from protocol.standins import check_source
@@ -106,13 +106,13 @@ class Acceptance:
         return free is not None and free < self._rules.disk_floor
 
     async def _discard(self, job_id: str) -> None:
-        await self._files.remove(_key(job_id))
+        await self._files.remove(upload_key(job_id))
         await self._store.end(job_id)
 
     async def _store_table(self, job_id: str, blocks: AsyncIterator[bytes], inspector: Inspector) -> Looked:
         passing = _Passing(inspector, self._rules.max_upload)
         try:
-            await self._files.put(_key(job_id), passing.look(blocks))
+            await self._files.put(upload_key(job_id), passing.look(blocks))
         except Exception as exc:  # noqa: BLE001 - every store has errors of its own
             failure = passing.failure or exc  # the file store may wrap it beyond recognition
             raise _refuse_table(failure, failure.faults) if isinstance(failure, BadTable) else failure from None
@@ -184,10 +184,6 @@ async def in_blocks(data: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(data), BLOCK):
         yield data[start : start + BLOCK]
         await asyncio.sleep(0)
-
-
-def _key(job_id: str) -> str:
-    return f"uploads/{job_id}"
 
 
 def _source(name: str, looked: Looked) -> Source:

@@ -18,7 +18,7 @@ from protocol import log as lines
 from protocol import submission, tracing
 from protocol.config import trusted
 from protocol.intake import BadTable, Layout, ReadOptions
-from protocol.job import FINAL, Fault, Job, LogEntry, Notify, Progress, Source, State
+from protocol.job import FINAL, Fault, Job, LogEntry, Notify, Progress, Source, State, upload_key
 from protocol.standins import check_source
 from protocol.submission import Fields, Submission
 from service.door.caller import CALLER
@@ -58,7 +58,7 @@ class Making:
 
     @property
     def file_key(self) -> str:
-        return f"uploads/{self.job_id}"
+        return upload_key(self.job_id)
 
     async def store(self, blocks: AsyncIterator[bytes], name: str, options: ReadOptions | None) -> Upload:
         return await _store(self.service, self.file_key, blocks, name, options)

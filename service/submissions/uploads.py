@@ -16,7 +16,7 @@ from protocol.files import Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
 from protocol.intake.layout import MEDIA_TYPES, Format
 from protocol.intake.unpacking import plain_name
-from protocol.job import Source
+from protocol.job import Source, upload_key
 from service.problems import Refused
 from service.store import Store
 
@@ -145,5 +145,5 @@ async def sweep(store: Store, files: Files) -> None:
     """On start: remove the files of uploads that died with their process."""
     await files.sweep()
     for job_id in await store.begun_uploads():
-        await _discard(store, files, job_id, f"uploads/{job_id}")
+        await _discard(store, files, job_id, upload_key(job_id))
         log.info("removed what a dead process left of an upload", extra={"job": job_id})
