@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from consumer.tables.formats import xlsx
+from consumer.tables.formats import spell, xlsx
 from consumer.tables.formats.parquet import open_table
 from protocol.intake import BadTable, jsonl
 from protocol.kept import How
@@ -198,6 +198,33 @@ def test_a_wide_parquet_file_is_read_few_rows_at_a_time() -> None:
     pieces = [len(piece) for piece in open_table(io.BytesIO(data)).spell()]
     assert sum(pieces) == 4_000 * 500 * 21
     assert max(pieces) < 5_000_000
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_parquet_with_long_texts_is_read_few_rows_at_a_time(*, same: bool) -> None:
+    texts = [f"{0 if same else number} " + "x" * 6_000 for number in range(20_000)]
+    table, before = open_table(io.BytesIO(parquet({"a": texts}, use_dictionary=same))), pa.total_allocated_bytes()
+    pieces = [(len(piece), pa.total_allocated_bytes() - before) for piece in table.spell()]
+    assert sum(size for size, _ in pieces) == sum(map(len, texts)) + len(texts)
+    assert max(size for size, _ in pieces) < 10 * 2**20
+    assert max(taken for _, taken in pieces) < 50 * 2**20
+
+
+@pytest.mark.parametrize("place", ["write.lines", "pc.fill_null"])
+def test_too_little_memory_is_no_damage(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    def nothing_left(*_args: Any) -> None:
+        raise pa.ArrowMemoryError("malloc failed")
+
+    table = open_table(io.BytesIO(as_parquet(ROWS)))
+    monkeypatch.setattr(f"consumer.tables.formats.parquet.{place}", nothing_left)
+    with pytest.raises(MemoryError):
+        list(table.spell())
+
+
+def test_long_rows_are_spelled_few_at_a_time() -> None:
+    pieces = list(spell((line, ["x" * 2**18, "\n"]) for line in range(1, 101)))
+    assert sum(map(len, pieces)) == 100 * (2**18 + 5)
+    assert max(map(len, pieces)) < 2**21
 
 
 @pytest.mark.parametrize("write", [as_parquet, as_jsonl])

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 Row = tuple[int, Sequence[str]]  # its line, and its cells
-_AT_ONCE = 1_000  # rows
+_ROWS, _CHARACTERS = 1_000, 2**20  # at once
 
 
 def spell(rows: Iterable[Row], delimiter: str = ",", *, rowwise: bool = False) -> Iterator[bytes]:
     """The rows as CSV, some at a time. *Rowwise*, a newline in a cell starts no line."""
     special = re.compile(f'["\r\n{re.escape(delimiter)}]')
-    line, left = 1, iter(rows)
-    while some := list(islice(left, _AT_ONCE)):
-        texts = []
-        for begins, cells in some:
-            row = delimiter.join(cells)
-            if row.count(delimiter) >= len(cells) or '"' in row or "\n" in row or "\r" in row:
-                row = delimiter.join(_quoted(cell) if special.search(cell) else cell for cell in cells)
-            row = row if len(cells) > 1 or row.strip() else f'"{row}"'  # a line of blanks would be no row
-            texts.append("\n" * (begins - line) + row + "\n")
-            line = begins + 1 + (_line_ends(row) if '"' in row and not rowwise else 0)
-        yield "".join(texts).encode()
+    texts, size, line = list[str](), 0, 1
+    for begins, cells in rows:
+        row = delimiter.join(cells)
+        if row.count(delimiter) >= len(cells) or '"' in row or "\n" in row or "\r" in row:
+            row = delimiter.join(_quoted(cell) if special.search(cell) else cell for cell in cells)
+        row = row if len(cells) > 1 or row.strip() else f'"{row}"'  # a line of blanks would be no row
+        texts.append("\n" * (begins - line) + row + "\n")
+        line = begins + 1 + (_line_ends(row) if '"' in row and not rowwise else 0)
+        size += len(texts[-1])
+        if len(texts) == _ROWS or size > _CHARACTERS:
+            yield "".join(texts).encode()
+            texts, size = [], 0
+    yield "".join(texts).encode()
 
 
 def _quoted(cell: str) -> str:

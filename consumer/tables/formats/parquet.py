@@ -16,7 +16,10 @@ from consumer.tables import write
 from protocol.intake.layout import BadTable
 from protocol.job import Fault
 
-_ROWS, _CELLS = 20_000, 200_000  # at once
+_ROWS, _CELLS, _BYTES = 20_000, 200_000, 2**24  # at once
+_PIECE = 2**23  # bytes of them that are spelled at once, which takes several times as much
+_TEXTS = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
+_NUMBER = 4  # bytes of one at most, and of a text at least
 _BUFFER = 2**16  # bytes of a column: else all of it that is in a row group is in memory
 
 
@@ -34,19 +37,33 @@ class Table:
 
     def spell(self) -> Iterator[bytes]:
         """The rows as CSV, some at a time."""
-        size = min(_ROWS, max(1, _CELLS // max(1, len(self.columns))))
         try:
-            for batch in self.file.iter_batches(batch_size=size, use_threads=False):
-                yield write.lines([_texts(column, name) for column, name in zip(batch, self.columns, strict=True)])
+            for batch in self.file.iter_batches(batch_size=self._at_once(), use_threads=False):
+                for part in _parts(batch):
+                    yield write.lines([_texts(column, name) for column, name in zip(part, self.columns, strict=True)])
+        except MemoryError:  # pyarrow's own is one of its errors, too
+            raise
         except (pa.ArrowException, OSError) as exc:
             raise _bad(exc) from None
+
+    def _at_once(self) -> int:
+        """How many rows: of long ones few, as far as the file tells how long they are."""
+        groups = [self.file.metadata.row_group(number) for number in range(self.file.num_row_groups)]
+        sizes = [(group.total_byte_size, group.num_rows) for group in groups]
+        large = [(size, rows) for size, rows in sizes if size > _BYTES]
+        longest = max(size / max(1, rows) for size, rows in (*large, (sum(size for size, _ in sizes), self.rows)))
+        return max(1, min(_ROWS, _CELLS // max(1, len(self.columns)), int(_BYTES / max(1, longest))))
 
 
 def open_table(file: BinaryIO) -> Table:
     """The table in *file*, or BadTable."""
     try:
         whole = pa.PythonFile(file, mode="r")
-        table = Table(pq.ParquetFile(whole, memory_map=False, pre_buffer=False, buffer_size=_BUFFER))
+        told = pq.ParquetFile(whole)
+        how = {"metadata": told.metadata, "read_dictionary": _repeating(told)}
+        table = Table(pq.ParquetFile(whole, memory_map=False, pre_buffer=False, buffer_size=_BUFFER, **how))
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as exc:
         raise _bad(exc) from None
     for name in table.columns:
@@ -56,19 +73,54 @@ def open_table(file: BinaryIO) -> Table:
     return table
 
 
+def _repeating(file: pq.ParquetFile) -> list[str]:
+    """The columns of texts that are stored once each, however often they come: spread out they may take all memory."""
+    texts = {field.name for field in file.schema_arrow if field.type in _TEXTS}
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+    return sorted({chunk.path_in_schema for chunk in chunks if _is_repeating(chunk)} & texts)
+
+
+def _is_repeating(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether its values are numbers of texts, as a rule: texts themselves take longer to be read so, and are told."""
+    if not chunk.has_dictionary_page:
+        return False
+    apart = chunk.data_page_offset - chunk.dictionary_page_offset
+    return bool(chunk.total_compressed_size - apart <= _NUMBER * chunk.num_values)
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The same rows, a few MB at a time; a row is not cut."""
+    if batch.num_rows > 1 and sum(map(_size, batch)) > _PIECE:
+        half = batch.num_rows // 2
+        yield from _parts(batch.slice(0, half))
+        yield from _parts(batch.slice(half))
+    else:
+        yield batch
+
+
+def _size(column: pa.Array) -> int:
+    """The bytes of its values, each by itself."""
+    if not pa.types.is_dictionary(column.type) or column.type.value_type not in _TEXTS:
+        return int(column.nbytes)
+    return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+
+
 def _texts(column: pa.Array, name: str) -> pa.Array:
     try:
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
         column.validate(full=True)  # text may be no UTF-8
         return pc.fill_null(_spelled(column), "")
-    except (pa.ArrowException, ValueError, OverflowError):  # the last two where Python has no such value
+    except MemoryError:
+        raise
+    except (pa.ArrowException, ValueError, OverflowError, RecursionError):  # where Python has no such value
         detail = f"The column {name!r} has values of the type {column.type} that cannot be written as text."
         raise BadTable(422, (Fault(code="not_text", detail=detail, column=name),)) from None
 
 
 def _spelled(column: pa.Array) -> pa.Array:
     """Each value as text; a missing one, and no number, as nothing."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     if pa.types.is_nested(column.type):
         return pa.array([None if one is None else _nested(one) for one in column.to_pylist()], pa.string())
     return (_numbers(column) if pa.types.is_floating(column.type) else column).cast(pa.string())
