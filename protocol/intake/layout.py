@@ -83,16 +83,14 @@ class Layout(Value):
 
     `rows_begin` (bytes) and `first_line` (physical lines from 1) say where the row after the header starts,
     counted in the table as UTF-8. `blanks` says that blanks before an opening quote belong to the quoting.
-    A `headless` table has no header row. `newline` is `\\n`, `\\r\\n`, `\\r`, `mixed` or, where no line ends,
-    nothing. `size` (bytes) and `lines` (begun, the last one perhaps empty) are those of the whole UTF-8 table.
-    Where it is `rowwise`, lines are counted by rows: a newline in a cell starts none. Of another format than CSV
-    nothing else is known before it was copied.
+    A `headless` table has no header row. `size` (bytes) and `lines` (begun, the last one perhaps empty) are those of
+    the whole UTF-8 table. Where it is `rowwise`, lines are counted by rows: a newline in a cell starts none. Of
+    another format than CSV nothing else is known before it was copied.
     """
 
     encoding: str
     delimiter: str
     header: tuple[str, ...]
-    newline: str = ""
     blanks: bool = False
     headless: bool = False
     rows_begin: int

@@ -25,7 +25,7 @@ _FIRST_ODD_RUN = re.compile(rb'(?<!")"(?:"")*+(?!")')
 class Scanner:
     """Follows the bytes of a table from the start of a row. A copy of one goes on from where that is.
 
-    `offset` and `lines` count what was judged: a run of quotes or a carriage return at the end waits for what
+    `offset` and `line` tell how far it was judged: a run of quotes or a carriage return at the end waits for what
     follows. `inside` is whether that place lies in a quoted cell, which was opened at (`opened`, `opened_line`).
     """
 
@@ -114,16 +114,6 @@ def line_ends(data: bytes, count: Count = bytes.count) -> int:
 def uncounted(_data: bytes, _byte: bytes) -> int:
     """A way to count for those who need no lines."""
     return 0
-
-
-def newline(data: bytes) -> str:
-    """How lines end in *data*; `mixed` where they end in several ways."""
-    if b"\r" not in data:
-        return "\n" if b"\n" in data else ""
-    pairs = data.count(b"\r\n")
-    counts = {"\r\n": pairs, "\n": data.count(b"\n") - pairs, "\r": data.count(b"\r") - pairs}
-    found = [end for end, count in counts.items() if count]
-    return found[0] if len(found) == 1 else "mixed" if found else ""
 
 
 def first_cell_end(data: bytes, delimiter: str) -> int:

@@ -21,7 +21,6 @@ class Watch:
         self._head, self._skipped, self._quote = head, skipped, quote
         self._scanner = scanning.Scanner(head.delimiter, blanks=head.blanks, offset=skipped, count=count)
         self._cell_begins = skipped
-        self._newline: str | None = None
         self._quoted_line: int | None = None  # the first with a quote
         self._surplus: _Surplus | None = None if surplus == "ignore" else _Surplus(head)
 
@@ -41,7 +40,6 @@ class Watch:
         faults = self._too_long(data, start)
         self._scanner.feed(window)
         self._note_cell(data[: self._scanner.offset - start], start)
-        self._newline = scanning.newline(window) if self._newline is None else self._newline
         if self._surplus and not self._surplus.possible(window, final=final):
             self._surplus = None
         return faults or (self._at_end() if final else ())
@@ -57,7 +55,6 @@ class Watch:
             encoding="utf-8",
             delimiter=head.delimiter,
             header=names,
-            newline=self._newline or "",
             blanks=head.blanks,
             headless=head.begin == head.end,
             rows_begin=self._skipped + head.end,

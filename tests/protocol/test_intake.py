@@ -58,7 +58,7 @@ def sqlite(folder: Path) -> bytes:
 def test_a_plain_table_is_accepted_and_told_of() -> None:
     layout = inspect(b" region ,revenue\nNorth,1\n")
     assert (layout.header, layout.delimiter, layout.encoding) == (("region", "revenue"), ",", "utf-8")
-    assert (layout.rows_begin, layout.first_line, layout.size, layout.newline) == (17, 2, 25, "\n")
+    assert (layout.rows_begin, layout.first_line, layout.size) == (17, 2, 25)
     assert findings(layout) == {"encoding": "utf-8", "delimiter": ",", "header": "2 columns", "quotes": "none"}
     assert layout.findings[0].why == "the whole file is valid UTF-8"
     assert findings(inspect(b"region\nNorth\n"))["header"] == "1 column"
