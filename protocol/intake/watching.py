@@ -79,8 +79,7 @@ class Watch:
             return ()
         if inside:
             return (unclosed(self._scanner.opened_line, "is not closed within 1 MiB"),)
-        detail = f"A cell in line {self.line} is longer than 1 MiB."
-        return (Fault(code="cell_too_long", detail=detail, line=self.line),)
+        return (cell_too_long(self.line),)
 
     def _note_cell(self, data: bytes, start: int) -> None:
         if self._scanner.inside:
@@ -139,3 +138,7 @@ class _Surplus:
 
 def unclosed(line: int, how: str) -> Fault:
     return Fault(code="unclosed_quote", detail=f"The quote that opens a cell in line {line} {how}.", line=line)
+
+
+def cell_too_long(line: int) -> Fault:
+    return Fault(code="cell_too_long", detail=f"A cell in line {line} is longer than 1 MiB.", line=line)

@@ -302,6 +302,16 @@ def test_the_line_of_a_nul_byte_is_that_of_the_file(tmp_path: Path) -> None:
     assert bad.value.status == 415
 
 
+@pytest.mark.parametrize("cell", ["x" * (2**20 + 1), "ä" * (2**19 + 1), "\n" + "x" * 2**20])
+def test_the_line_of_a_cell_that_is_too_long_is_that_of_the_file(tmp_path: Path, cell: str) -> None:
+    rows = [["a", "b"], ["1\n", "2"], ["3", cell]]
+    objects = "".join(json.dumps({"a": a, "b": b}) + "\n" for a, b in rows)
+    for data in (workbook(rows), objects.encode()):
+        with pytest.raises(BadTable, match=r"A cell in line 3 is longer than 1 MiB") as bad:
+            run(tmp_path, data, "profile")
+        assert (bad.value.status, bad.value.faults[0].code) == (422, "cell_too_long")
+
+
 def test_a_byte_order_mark_in_the_first_cell_is_none_of_the_file(tmp_path: Path) -> None:
     row = ["\ufeffa", "b", "1", "x", "1"]
     for data in (as_parquet([row]), as_jsonl([row])):

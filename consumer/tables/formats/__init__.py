@@ -8,8 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from protocol.intake.decoding import nul_byte
+from protocol.intake.layout import MAX_FIELD, BadTable
+from protocol.intake.watching import cell_too_long
+
 Row = tuple[int, Sequence[str]]  # its line, and its cells
 _ROWS, _CHARACTERS = 1_000, 2**20  # at once
+_LONG = MAX_FIELD // 8  # characters, of which each may be a quote that is doubled, or take four bytes
 
 
 def spell(rows: Iterable[Row], delimiter: str = ",", *, rowwise: bool = False) -> Iterator[bytes]:
@@ -21,6 +26,8 @@ def spell(rows: Iterable[Row], delimiter: str = ",", *, rowwise: bool = False) -
         if row.count(delimiter) >= len(cells) or '"' in row or "\n" in row or "\r" in row:
             row = delimiter.join(_quoted(cell) if special.search(cell) else cell for cell in cells)
         row = row if len(cells) > 1 or row.strip() else f'"{row}"'  # a line of blanks would be no row
+        if rowwise and (len(row) > _LONG or "\0" in row):
+            _check(begins, cells)
         texts.append("\n" * (begins - line) + row + "\n")
         line = begins + 1 + (_line_ends(row) if '"' in row and not rowwise else 0)
         size += len(texts[-1])
@@ -28,6 +35,14 @@ def spell(rows: Iterable[Row], delimiter: str = ",", *, rowwise: bool = False) -
             yield "".join(texts).encode()
             texts, size = [], 0
     yield "".join(texts).encode()
+
+
+def _check(line: int, cells: Sequence[str]) -> None:
+    """What would be refused in the copy is refused here, where the line is known."""
+    if any("\0" in cell for cell in cells):
+        raise BadTable(415, (nul_byte(line),))
+    if any(len(_quoted(cell).encode()) > MAX_FIELD for cell in cells):
+        raise BadTable(422, (cell_too_long(line),))
 
 
 def _quoted(cell: str) -> str:
