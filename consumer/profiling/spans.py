@@ -67,7 +67,7 @@ def _moments(values: Floats, counts: Ints) -> Moments:
     if (count := int(counts.sum())) >= MANY:
         often, rows = np.unique(counts, return_counts=True)  # what occurs equally often is summed up together
         ordered = values[np.argsort(counts)]
-        return Moments(count, *(sums.weighed(often) for sums in Sums.with_squares(ordered, rows)))
+        return Moments(count, *(each.weighed(often) for each in Sums.with_squares(ordered, rows)))
     if whole := _of_whole(values, counts):
         return Moments(count, *map(Sums.of_whole, whole))
     return Moments(count, *Sums.of_weighed(values, counts))

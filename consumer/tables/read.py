@@ -67,7 +67,7 @@ def _reading(
     layout = survey.layout
     if faults := check_columns(layout, [NeededColumn(name=column.name) for column in columns], {}, options.columns):
         raise BadTable(422, faults, layout)
-    about = learned(f"{survey.key} {options.decimal} {layout.delimiter}")
+    about = learned(survey.key, options.decimal, layout.delimiter)
     wanted = tuple(layout.header.index(options.name_of(column.name)) for column in columns)
     return Reading(layout, tuple(columns), wanted, options.decimal, surplus == "ignore", about)
 

@@ -23,6 +23,7 @@ from consumer.tables.rejected import Cells
 from consumer.tables.rows import Places
 from protocol.intake.layout import Format, Layout
 
+_NO_REASON = "a row was turned down of which all needed cells are fine"
 _Found = tuple[Places, Converted, Originals]
 _Keep = Callable[[Misfits, int], Originals]
 
@@ -58,6 +59,8 @@ class Reading:
         """Why rows with these cells are rejected, of which one that is needed is bad."""
         wanted = [cells[place] for place in self.wanted]
         found = converted.convert(wanted, self.columns, self.decimal, self.learned, alone=False)
+        if not found.reasons.all():
+            raise AssertionError(_NO_REASON)
         return pa.array(self._vocabulary).take(pa.array(found.reasons))
 
     def explain_few(self, columns: Sequence[Sequence[str]]) -> list[str]:
@@ -69,7 +72,10 @@ class Reading:
         for cell, column, why in zip(cells, self.columns, found, strict=True):
             if column.type == "number":
                 self.learned.note_one(cell, why)
-        return next((values.reason_of(nth, why) for nth, why in enumerate(found) if why), 0)
+        for nth, why in enumerate(found):
+            if why:
+                return int(values.reason_of(nth, why))
+        raise AssertionError(_NO_REASON)
 
     def _rows(self, data: bytes, first_line: int, kept: _Keep) -> _Found:
         """The rows with all the cells that are needed, converted: their places in file order, and the originals."""
@@ -126,14 +132,14 @@ class Reading:
         self.learned.typed.tell(right=useful)
         if not useful:
             return None
-        if len(doubtful) and not self._all_required:
+        if len(doubtful) and not self._doubt_is_enough:
             doubted = found.doubted(doubtful)
             again = self._only(doubted).as_text(originals.bytes_of(places[doubtful]))
             found = found.settled(doubtful, doubted, again)
         return places, found, originals
 
     @property
-    def _all_required(self) -> bool:
+    def _doubt_is_enough(self) -> bool:
         """Whether each doubtful row is surely bad; why, is found out when it is written, many at once."""
         return all(column.required for column in self.columns)
 

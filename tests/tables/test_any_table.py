@@ -73,7 +73,7 @@ def test_a_table_reads_as_the_oracle_says_wherever_it_is_cut(files: BlockingFile
     columns = [Column(*column) for column in table["columns"]]
     with pytest.MonkeyPatch.context() as patch:
         about = learned.Learned({"", "x", "1e400x"})
-        patch.setattr(read, "learned", lambda _: about)
+        patch.setattr(read, "learned", lambda *_: about)
         found = [_read(files, table, columns, count) for count in CHUNKS]
     for frame, rejects, carried in found:
         assert _rows(frame, columns) == expected.kept
@@ -102,7 +102,7 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
             patch.setattr(cells, "_MOST_MISFITS", 1)
         if count != 1:  # as text, by pyarrow all that can be as numbers, or by compiled code
             about = learned.Learned({"", "x", "1e400x"}, typed=Sure(says=count == 3), compiled=Sure(says=count > 3))
-            patch.setattr(read, "learned", lambda _: about)
+            patch.setattr(read, "learned", lambda *_: about)
             patch.setattr(rows, "ONE_IN", 0)
         if count == 7:
             patch.setattr(tokens, "MOST_WORDS", 2)

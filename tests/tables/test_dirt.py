@@ -95,7 +95,7 @@ def all_rejects(
         about = learned.Learned(compiled=Sure(says=compiled))  # one that knows nothing yet
         if typed is not None:
             about = learned.Learned(typed=Sure(says=typed), compiled=Sure(says=compiled))
-        patch.setattr(read, "learned", lambda _: about)
+        patch.setattr(read, "learned", lambda *_: about)
         if compiled:
             patch.setattr("consumer.tables.rows.ONE_IN", 0)
         if block:

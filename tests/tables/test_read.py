@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -249,6 +250,15 @@ def test_a_table_full_of_misfits_is_read_all_the_same(files: BlockingFiles) -> N
     assert batch.rejects_csv().startswith(b'1,,4,short_row: 1 of 2 cells\n3,"4,5",7,long_row: 3 of 2 cells\n1,,11,')
 
 
+def test_a_row_of_which_nothing_is_bad_is_given_no_reason(files: BlockingFiles) -> None:
+    explainer = one(files, "a,n\nx,1\n", Column("n", "number")).explainer
+    assert explainer.explain_few([["x"], ["?"]]) == ["n: not_a_number"]
+    with pytest.raises(AssertionError):
+        explainer.explain_few([["x"], ["1"]])
+    with pytest.raises(AssertionError):
+        explainer.explain([pa.array(["x", "y"]), pa.array(["?", "1"])])
+
+
 @pytest.mark.parametrize(("odd", "way"), [("1.2345e-30", "compiled"), ("", "typed")])
 def test_a_way_of_reading_that_leaves_many_rows_to_others_is_soon_given_up(
     files: BlockingFiles, monkeypatch: pytest.MonkeyPatch, odd: str, way: str
@@ -258,7 +268,7 @@ def test_a_way_of_reading_that_leaves_many_rows_to_others_is_soon_given_up(
     elif not native.is_there():
         pytest.skip("nothing was compiled: there is no C compiler")
     about = learned.Learned()
-    monkeypatch.setattr(read, "learned", lambda _: about)
+    monkeypatch.setattr(read, "learned", lambda *_: about)
     for _ in range(3):
         one(files, "n,t\n" + f"{odd},x\n1,x\n" * 2_000, Column("n", "number", required=False))
     assert not getattr(about, way).promising
