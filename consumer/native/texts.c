@@ -9,15 +9,6 @@ enum { NEAR = 2048 }; /* rows whose bytes stay in a near cache while their colum
 
 static const uint64_t LONG = (uint64_t)1 << 63; /* marks the keys of texts of eight bytes and more */
 
-/* A text of less than eight bytes, zeros behind them; from *limit* on nothing may be read. */
-static inline uint64_t short_word(const uint8_t *at, int64_t length, const uint8_t *limit) {
-    if (limit - at >= WORD)
-        return load(at) & (((uint64_t)1 << (8 * length)) - 1);
-    uint64_t word = 0;
-    memcpy(&word, at, (size_t)length);
-    return word;
-}
-
 static inline uint64_t stirred(uint64_t hash, uint64_t word) {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15;
     return hash ^ (hash >> 32);

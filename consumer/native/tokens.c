@@ -34,7 +34,7 @@ static inline uint64_t marks(const uint8_t *block, uint8_t byte) {
     for (int at = 0; at < BLOCK / WORD; at++) {
         const uint64_t other = load(block + WORD * at) ^ (ones * byte);
         const uint64_t zeros = ~(((other & low) + low) | other | low) >> 7; /* a one for each byte that is zero */
-        found |= ((zeros * 0x0102040810204080) >> 56) << (WORD * at);
+        found |= ((zeros * 0x0102040810204080) >> 56) << (WORD * at); /* a bit for each byte */
     }
     return found;
 }
@@ -101,16 +101,15 @@ static inline uint64_t joined(uint64_t digits) {
 
 /* Up to eight characters that end at *end*, of which all may be read. */
 static inline bool short_number(const uint8_t *end, int64_t length, uint8_t mark, double *number) {
-    uint64_t digits = load(end - WORD) ^ (ONES * '0');
-    digits &= ~(uint64_t)0 << (WORD * (WORD - length)); /* what stands before counts as zeros */
+    uint64_t digits = last_of(load(end - WORD) ^ (ONES * '0'), length); /* what stands before counts as zeros */
     const uint64_t other = digits ^ (ONES * (uint8_t)(mark ^ '0'));
     const uint64_t points = (other - ONES) & ~other & (ONES << 7);
     int fraction = 0;
     if (points) {
-        const int at = __builtin_ctzll(points) & ~7; /* the bits below those of the mark */
+        const int at = __builtin_ctzll(points) & ~(BITS - 1); /* the bits below those of the mark */
         const uint64_t below = ((uint64_t)1 << at) - 1;
-        fraction = WORD - 1 - at / WORD;
-        digits = ((digits & below) << WORD) | (digits & ~below & ~((uint64_t)0xff << at));
+        fraction = WORD - 1 - at / BITS;
+        digits = ((digits & below) << BITS) | (digits & ~below & ~((uint64_t)0xff << at));
     }
     if (!are_digits(digits) || (points && length == 1))
         return false;
@@ -124,7 +123,7 @@ static inline bool whole_number(const uint8_t *at, const uint8_t *end, double *n
     if (length <= WORD || length > 2 * WORD)
         return false;
     const uint64_t low = load(end - WORD) ^ (ONES * '0');
-    const uint64_t high = (load(end - 2 * WORD) ^ (ONES * '0')) & (~(uint64_t)0 << (WORD * (2 * WORD - length)));
+    const uint64_t high = last_of(load(end - 2 * WORD) ^ (ONES * '0'), length - WORD);
     *number = (double)(int64_t)(joined(high) * 100000000 + joined(low));
     return are_digits(low) && are_digits(high);
 }
@@ -232,15 +231,7 @@ static inline uint64_t mixed(uint64_t hash, uint64_t word) {
 }
 
 static inline uint64_t first_bytes(const uint8_t *at, int64_t length, const uint8_t *limit) {
-    if (length >= WORD)
-        return load(at);
-    if (length == 0)
-        return 0;
-    uint64_t word = 0;
-    if (limit - at >= WORD)
-        return load(at) & (~(uint64_t)0 >> (WORD * (WORD - length)));
-    memcpy(&word, at, (size_t)length);
-    return word;
+    return length < WORD ? short_word(at, length, limit) : load(at);
 }
 
 /* Longer ways to a slot have only words that were chosen to want the same one, and more time than all the rest. */
