@@ -168,6 +168,9 @@ void texts_sorts(const uint8_t *data, const int64_t *bounds, int64_t count, cons
     }
 }
 
+enum { SLACK = 16 };
+const int64_t texts_slack = SLACK;
+
 /* From the nth to the one before *stop*; returns how many bytes the column then has. */
 static int64_t gather(const uint8_t *from, int64_t size, const struct texts_column *column, int64_t nth, int64_t stop,
                       bool quotes) {
@@ -182,8 +185,8 @@ static int64_t gather(const uint8_t *from, int64_t size, const struct texts_colu
                 at += *at == '"';
             }
         } else {
-            if (end - at <= TEXTS_SLACK && from + size - at >= TEXTS_SLACK)
-                memcpy(to, at, TEXTS_SLACK); /* always as many, which is quicker; the next text overwrites the rest */
+            if (end - at <= SLACK && from + size - at >= SLACK)
+                memcpy(to, at, SLACK); /* always as many, which is quicker; the next text overwrites the rest */
             else
                 memcpy(to, at, (size_t)(end - at));
             to += end - at;

@@ -50,8 +50,10 @@ EXPORTED void texts_least(const uint64_t *hashes, int64_t count, int32_t bits, i
 EXPORTED void texts_sorts(const uint8_t *data, const int64_t *bounds, int64_t count, const uint8_t *table,
                           uint8_t *sorts, bool *there);
 
+EXPORTED extern const int64_t texts_slack;
+
 /* A column's texts. First the bounds tell where each lies: where it ends, above the 32 bits that tell where it begins.
- * There is one more of them than texts, and room for SLACK more bytes than all texts have, *size* of which are there.
+ * There is one more of them than texts, and room for *texts_slack* more bytes than all texts have; *size* are there.
  */
 struct texts_column {
     int64_t *bounds;
@@ -63,6 +65,5 @@ struct texts_column {
  *
  * Of a text that stands behind a quote two quotes become one, where there are *quotes*.
  */
-enum { TEXTS_SLACK = 16 };
 EXPORTED void texts_gather(const uint8_t *from, int64_t size, struct texts_column *columns, int32_t different,
                            int64_t count, bool quotes);

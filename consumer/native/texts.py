@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from consumer import native
 from consumer.native.arrays import address
 
-SLACK = 16
-
 Bytes = NDArray[np.uint8]
 Bounds = NDArray[np.int64]
 Codes = NDArray[np.int32]
@@ -114,7 +112,8 @@ def gather(data: bytes, columns: Sequence[tuple[Bounds, int]], *, quotes: bool) 
     Where they lie in *data* is told by what becomes the bounds: where each ends, above the 32 bits that tell where it
     begins. With *quotes*, two of them are one in a text that stands behind one.
     """
-    rooms = [np.empty(size + SLACK, np.uint8) for _, size in columns]
+    slack = ctypes.c_int64.in_dll(native.code(), "texts_slack").value
+    rooms = [np.empty(size + slack, np.uint8) for _, size in columns]
     both = zip(columns, rooms, strict=True)
     made = (_Column * len(columns))(*(_Column(bounds.ctypes.data, room.ctypes.data) for (bounds, _), room in both))
     count = len(columns[0][0]) - 1 if columns else 0

@@ -21,8 +21,7 @@ LARGE_BLOCK, _LARGER = 8 * 1024 * 1024, 8
 SMALL_BLOCK = 512 * 1024  # for columns that are all text: each takes as much memory as a block has bytes
 _FEW_COLUMNS = 64  # of more, many small pieces would take more memory than they spare
 _RESERVED = _FEW_COLUMNS * LARGE_BLOCK  # bytes, most of them in vain, that all columns may take so
-FEW = 8 * 1024  # bytes, which Python splits before pyarrow has begun
-_MOST_MISFITS = 10_000
+AT_HAND_BYTES = 8 * 1024  # of rows, which Python splits before pyarrow has begun
 _TEXT, _LARGE = pa.string(), (pa.large_string(), pa.large_binary())
 T = TypeVar("T")
 
@@ -39,7 +38,7 @@ class _Collector:
         self.too_many = False
 
     def add(self, row: Any) -> str:
-        if len(self.places) + len(self.blank) >= _MOST_MISFITS:
+        if len(self.places) + len(self.blank) >= tokens.MOST_MISFITS:
             self.too_many = True
             return "error"
         if row.actual_columns == 1 and not row.text.strip():
@@ -148,7 +147,7 @@ class Tokeniser(Generic[T]):
 
 def split(data: bytes, delimiter: str, width: int) -> list[tuple[str, ...]] | None:
     """The columns of a few rows that all have *width* cells, and no quotes; None where they are others."""
-    if len(data) > FEW or b'"' in data or b"\r" in data:
+    if len(data) > AT_HAND_BYTES or b'"' in data or b"\r" in data:
         return None
     rows = [line.split(delimiter) for line in data.decode().split("\n") if line]
     return list(zip(*rows, strict=True)) if rows and {*map(len, rows)} == {width} else None

@@ -89,7 +89,7 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
     seen = survey.survey(files, "table", ReadOptions(delimiter=table["delimiter"]), name="t.csv", work_prefix="work/")
     with pytest.MonkeyPatch.context() as patch:
         if count in (2, 50):  # not even a few rows are split without pyarrow
-            patch.setattr(cells, "FEW", 0)
+            patch.setattr(cells, "AT_HAND_BYTES", 0)
             patch.setattr(values, "AT_HAND", 0)
             patch.setattr(originals, "AT_HAND", 0)
             patch.setattr(wide, "WIDEST", 0)
@@ -99,7 +99,7 @@ def _read(files: BlockingFiles, table: dict, columns: list[Column], count: int) 
             patch.setattr(cells, "SMALL_BLOCK", 16)
             patch.setattr(cut, "_LOOK_AHEAD", 3)
         if count == 2:
-            patch.setattr(cells, "_MOST_MISFITS", 1)
+            patch.setattr(tokens, "MOST_MISFITS", 1)
         if count != 1:  # as text, by pyarrow all that can be as numbers, or by compiled code
             about = learned.Learned({"", "x", "1e400x"}, typed=Sure(says=count == 3), compiled=Sure(says=count > 3))
             patch.setattr(read, "learned", lambda *_: about)
