@@ -16,7 +16,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from consumer.executors import Done, NoWorker, Slot, WorkerLost, open_slots, processes
+from consumer.executors import Done, Slot, WorkerLost, open_slots, processes
 
 # One loop for all: a server that was started anew ends with the thread, and so with the loop, that did so.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,6 +26,12 @@ LONG = 60.0
 
 async def describe(slot: Slot) -> Any:
     return await slot.run("describe", "summary", limit=LONG)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _later_modules_start_one_anew() -> Iterator[None]:
+    yield
+    forkserver._forkserver._stop()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -49,7 +55,7 @@ async def test_a_server_that_dies_while_it_forks_loses_that_call_alone(
     asked = asyncio.create_task(describe(slots[0]))
     await asyncio.sleep(0.5)  # it waits for the server by now, or will ask one that is dead
     server.kill()
-    with pytest.raises(NoWorker, match="no worker process can be started"):
+    with pytest.raises(WorkerLost, match="no worker process can be started"):
         await asked
     assert isinstance(await describe(slots[0]), Done)
 
@@ -59,7 +65,7 @@ async def test_a_server_that_hangs_is_not_waited_for_and_no_process_is_left_of_i
 ) -> None:
     monkeypatch.setattr(processes, "START", 0.5)
     server.suspend()
-    with pytest.raises(NoWorker, match="no worker process can be started"):
+    with pytest.raises(WorkerLost, match="no worker process can be started"):
         await describe(slots[0])
     server.resume()
     await eventually(lambda: not server.children())
@@ -74,7 +80,7 @@ async def test_a_process_that_is_not_ready_in_time_is_killed(
     monkeypatch.setattr(processes.child, "hello", signal.pause)
     asked = asyncio.create_task(describe(slots[0]))
     await eventually(server.children)
-    with pytest.raises(NoWorker, match="no worker process can be started"):
+    with pytest.raises(WorkerLost, match="no worker process can be started"):
         await asked
     await eventually(lambda: not server.children())
 
