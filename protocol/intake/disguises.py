@@ -12,6 +12,7 @@ HEAD = 64 * 1024  # bytes that are judged, however they came
 _FEWEST = 4  # of a sign
 
 _ZIP = b"PK\x03\x04"
+_NAMELESS = re.compile(rb"(?s)PK\x03\x04.{22}\0\0")  # no workbook has a part without a name
 _SHEETS = (b"xl/", b"[Content_Types].xml", b"_rels/.rels")
 _JSON = re.compile(rb'\s*(?P<array>\[\s*)?\{\s*["}]')
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -68,7 +69,7 @@ def by_name(name: str) -> Fault | None:
 
 def may_change(head: bytes, text: bytes) -> bool:
     """Whether what follows may tell more of what this is. *text* is the head as UTF-8, as far as it is text."""
-    if len(head) >= HEAD or any(head.startswith(sign) for sign, _ in _MAGIC):
+    if len(head) >= HEAD or any(head.startswith(sign) for sign, _ in _MAGIC) or _NAMELESS.match(head):
         return False
     return len(head) < _FEWEST or head[:1] in _BEGINNINGS or text.lstrip()[:1] in _BEGINNINGS
 
@@ -81,7 +82,7 @@ def by_content(head: bytes, text: bytes) -> Fault | None:
 
 def format_of(head: bytes, text: bytes) -> Format:
     """In which way a table is written that begins with *head*, which is *text* as far as it is any."""
-    if head.startswith(_ZIP) and not (b"word/" in head or b"ppt/" in head):
+    if head.startswith(_ZIP) and not (b"word/" in head or b"ppt/" in head or _NAMELESS.match(head)):
         return Format.XLSX if any(mark in head for mark in _SHEETS) else Format.CSV
     if head.startswith(b"PAR1") and b"\0" in head:
         return Format.PARQUET
