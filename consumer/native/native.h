@@ -27,7 +27,9 @@ static inline uint64_t load(const uint8_t *from) {
 static inline uint64_t first_of(uint64_t word, int64_t bytes) { return word & (((uint64_t)1 << (BITS * bytes)) - 1); }
 
 /* The last ones, at least one. */
-static inline uint64_t last_of(uint64_t word, int64_t bytes) { return word & (~(uint64_t)0 << (BITS * (WORD - bytes))); }
+static inline uint64_t last_of(uint64_t word, int64_t bytes) {
+    return word & (~(uint64_t)0 << (BITS * (WORD - bytes)));
+}
 
 /* Less than eight bytes as the first ones of a word; from *limit* on nothing may be read. */
 static inline uint64_t short_word(const uint8_t *at, int64_t length, const uint8_t *limit) {
