@@ -50,7 +50,7 @@ class Inspector:
         self._decoder = Decoder(None)
         self._begun = False
         self._first: bytes | None = b""  # as long as it is not known what that begins
-        self._packed = packed
+        self._packed, self._next_look = packed, 0
         self._format, self._blind, self._size = Format.CSV, False, 0
         self._pending = Windows()
         self._watch: Watch | None = None
@@ -93,9 +93,11 @@ class Inspector:
 
     def _look_first(self, first: bytes, *, final: bool = False) -> bytes:
         """All that came so far, once that tells what it is; until then it is held back, and nothing is given."""
-        if self._recognise(first[: disguises.HEAD], final=final):
-            self._first = None
-            return first
+        if final or len(first) >= self._next_look:
+            if self._recognise(first[: disguises.HEAD], final=final):
+                self._first = None
+                return first
+            self._next_look = min(2 * len(first), disguises.HEAD)  # whoever sends byte by byte costs no look for each
         self._first = first
         return b""
 
