@@ -335,7 +335,7 @@ def middle(figures: Sequence[Figures]) -> Figures:
     """The median of each figure over the rounds."""
     first, columns = figures[0], [asdict(each) for each in figures]
     numbers = {
-        key: statistics.median(column[key] for column in columns)
+        key: round(statistics.median(column[key] for column in columns), 1)
         for key in columns[0]
         if key not in {"name", "at_once", "jobs"}
     }
