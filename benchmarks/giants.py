@@ -1,10 +1,10 @@
 """A 60 KB job that comes every 0.1 s while four giants are there for two slots: p50 and p99, beside Celery's.
 
-Celery has two workers and the same analysis in plain pandas; a small job waits there until a worker is free. `kernel`
-is Celery with our own analysis inside. `alone` is what such a job takes where nothing else runs. For each giant that
-ends the next one comes, until all small jobs are done.
+Celery has two workers and the same analysis in plain pandas; a small job waits there until a worker is free. `alone` is
+what such a job takes where nothing else runs. For each giant that ends the next one comes, until all small jobs are
+done.
 
-    python benchmarks/giants.py [--mb 200] [--jobs 100] [--only rowmill celery kernel] [--markdown] [--json giants.json]
+    python benchmarks/giants.py [--mb 200] [--jobs 100] [--only rowmill celery] [--markdown] [--json giants.json]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.rabbitmq import Node  # noqa: E402
 EVERY = 0.1  # seconds
 GIANTS = 4
 LIMIT = 1200  # seconds; who takes longer has lost a job
-CONTESTANTS = ("rowmill", "celery", "kernel")
+CONTESTANTS = ("rowmill", "celery")
 COLUMNS = ("", "alone p50 s", "beside p50 s", "beside p99 s", "jobs", "giant p50 s", "giants")
 Submit = Callable[[bytes], Awaitable[object]]
 

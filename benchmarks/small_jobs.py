@@ -182,7 +182,8 @@ async def peer(
 def uvicorn(module: str, port: int) -> list[str]:
     """How a peer's web side is run, with all that `fastapi[standard]` brings for speed."""
     command = [sys.executable, "-m", "uvicorn", f"benchmarks.peers.{module}:app", "--port", str(port)]
-    return [*command, "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    return [*command, "--timeout-keep-alive", "600"]  # a connection that it ends may just be used again
 
 
 @contextlib.asynccontextmanager
