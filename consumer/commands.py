@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import assert_never
 
+from consumer.places import IN_HAND
 from consumer.running import Running
 from consumer.store import ConsumerStore
 from consumer.tidying import Tidying
@@ -15,7 +16,7 @@ from protocol.messages import CONTROL, CancelJob, ForgetJob, PruneJob
 from protocol.transports import Delivery, Transport
 
 log = logging.getLogger(__name__)
-AT_HAND = 64  # as many as jobs run: each of these commands may wait for the end of a run, and no other for it
+AT_HAND = IN_HAND  # each of these commands may wait for the end of a run, and no other for it
 PAUSE = 1.0  # seconds after a command could not be obeyed
 
 

@@ -9,6 +9,7 @@ import signal
 import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,9 @@ async def test_a_put_that_fails_leaves_what_was_there_before(files: Files) -> No
     assert await read(files, "uploads/one") == b"before"
 
 
-async def test_a_file_is_not_there_before_it_is_whole(files: Files, within: Waits, eventually: Waits) -> None:
+@asynccontextmanager
+async def half_stored(files: Files, key: str, within: Waits, eventually: Waits) -> AsyncIterator[None]:
+    """Inside of this the file is being stored; at its end it is whole."""
     sent, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -215,14 +218,19 @@ async def test_a_file_is_not_there_before_it_is_whole(files: Files, within: Wait
         await go_on.wait()
         yield b"more"
 
-    putting = asyncio.ensure_future(files.put("uploads/one", slow()))
+    putting = asyncio.ensure_future(files.put(key, slow()))
     await eventually(sent.is_set)
-    assert await files.keys("uploads/") == []
-    with pytest.raises(FileMissing):
-        await files.size("uploads/one")
+    yield
     go_on.set()
     await within(putting)
-    assert await files.size("uploads/one") == len(LONG) + 4
+    assert await files.size(key) == len(LONG) + 4
+
+
+async def test_a_file_is_not_there_before_it_is_whole(files: Files, within: Waits, eventually: Waits) -> None:
+    async with half_stored(files, "uploads/one", within, eventually):
+        assert await files.keys("uploads/") == []
+        with pytest.raises(FileMissing):
+            await files.size("uploads/one")
 
 
 async def test_the_loop_goes_on_while_a_file_is_stored_and_read(files: Files, within: Waits) -> None:
@@ -280,20 +288,8 @@ async def test_what_a_killed_process_was_storing_is_never_seen_and_swept(
 async def test_sweeping_leaves_what_others_are_still_storing(
     files: Files, files_url: str, within: Waits, eventually: Waits
 ) -> None:
-    sent, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow() -> AsyncIterator[bytes]:
-        yield LONG
-        sent.set()
-        await go_on.wait()
-        yield b"more"
-
-    putting = asyncio.ensure_future(files.put("uploads/one", slow()))
-    await eventually(sent.is_set)
-    await sweep(files_url)
-    go_on.set()
-    await within(putting)
-    assert await files.size("uploads/one") == len(LONG) + 4
+    async with half_stored(files, "uploads/one", within, eventually):
+        await sweep(files_url)
 
 
 async def test_sweeping_touches_nothing_that_is_whole(files: Files) -> None:
