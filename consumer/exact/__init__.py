@@ -34,6 +34,10 @@ class Sums:
     groups: int
     digits: Mapping[int, Ints] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As one text of bytes: an array by itself costs more to pickle than what is in it."""
+        return _unpickled, (self.groups, tuple(self.digits), b"".join(own.tobytes() for own in self.digits.values()))
+
     @classmethod
     def of(cls, values: Floats, rows: Ints | None = None) -> Sums:
         """The sums of finite *values*, which lie group by group: *rows* of them in each (none: all in one)."""
@@ -145,6 +149,11 @@ class Sums:
         """Each sum over its count, rounded once; NaN where the count is 0."""
         units, denominator = self.ratios()
         return _rounded(units, counts.astype(object) * denominator)
+
+
+def _unpickled(groups: int, levels: Sequence[int], octets: bytes) -> Sums:
+    digits = np.frombuffer(bytearray(octets), np.int64).reshape(len(levels), groups)
+    return Sums(groups, dict(zip(levels, digits, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from consumer.parts.sentences import count, number
 
 NUMBERS = ("revenue", "quantity", "discount")
 SUMMARY = pd.Index(["region", "revenue_sum", "revenue_mean", "quantity_sum", "discount_mean"])
+ADDED = pd.Index(["revenue_per_unit"])  # made once: it costs more than a few rows do
 MARGIN = 0.2  # of a deviation: so much lower may the threshold of the whole table be than that of a part
 Flags = NDArray[np.bool_]
 
@@ -84,7 +85,7 @@ def select(frame: pd.DataFrame, _before: Sales | None, total: Sales, params: Sal
     threshold = _threshold(total.per_unit, params)
     per_unit = _per_unit(frame)
     above = np.flatnonzero(per_unit > (np.inf if threshold is None else threshold))
-    return pd.DataFrame({"revenue_per_unit": per_unit[above]}, index=frame.index[above])
+    return pd.DataFrame(per_unit[above, np.newaxis], index=frame.index[above], columns=ADDED, copy=False)
 
 
 def bound(part: Sales, params: SalesParams) -> float:

@@ -137,6 +137,8 @@ def _numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """The JSON value of what pandas and numpy hand out; what is no number is null."""
+    if type(value) is float:
+        return _finite(value)
     if type(value) in _JSON:
         return whole(value) if isinstance(value, str) else value
     if hasattr(value, "tolist"):
