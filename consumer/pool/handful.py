@@ -6,12 +6,13 @@ Some go through the steps together, because code that has just run is still at h
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import takewhile
 
 from consumer.executors import Done, NotNow, child
 from consumer.pool import work
+from consumer.pool.stages import Stages, raised
 from consumer.steps import Ended, Finished, Made, Milled, Plan, Selected, Task, Whole
 from protocol.files import BlockingFiles
 from protocol.job import Finding
@@ -20,6 +21,7 @@ TURN = 0.05  # seconds after which the jobs that have not begun are handed back
 TOGETHER, MUCH = 8, 2**19  # jobs, and bytes of their tables, from which on no other joins them
 SOON = 0.001  # seconds that a job takes at least
 ROOM = 16 * 2**20  # bytes that a job may keep in memory between its steps
+_pace: dict[str, float] = {}  # seconds that a job of each kind took when this process did some last
 
 
 class TooLarge(Exception):
@@ -72,16 +74,18 @@ def do(tasks: Sequence[Task]) -> tuple[Ended, ...]:
     """How the first of *tasks* went, as many as fit into a turn and one at least."""
     began, ended, passed = time.monotonic(), list[Ended](), 0.0
     while len(ended) < len(tasks) and not (ended and passed > TURN):
-        ended += _do_together(_next(tasks, len(ended), passed))
-        passed = time.monotonic() - began
+        some = _do_together(_next(tasks[len(ended) :], TURN - passed))
+        took, passed = time.monotonic() - began - passed, time.monotonic() - began
+        _pace[tasks[len(ended)].kind] = took / len(some)
+        ended += some
     return tuple(ended)
 
 
-def _next(tasks: Sequence[Task], done: int, passed: float) -> Sequence[Task]:
-    """One, or of the kind of the last one as many as should fit into the turn too; *done* of all took so long."""
-    room = min(TOGETHER, int((TURN - passed) * done / max(passed, SOON)))
-    alike = takewhile(lambda task: done and task.kind == tasks[done - 1].kind, tasks[done : done + room])
-    return [*alike] or tasks[done : done + 1]
+def _next(tasks: Sequence[Task], left: float) -> Sequence[Task]:
+    """The first of *tasks*, and as many more of its kind as should fit into what is *left* of the turn too."""
+    kind = tasks[0].kind
+    room = int(left / max(_pace.get(kind, TURN), SOON))
+    return [*takewhile(lambda task: task.kind == kind, tasks[: max(1, min(room, TOGETHER))])]
 
 
 def _do_together(tasks: Sequence[Task]) -> Sequence[Ended]:
@@ -102,24 +106,24 @@ class Sitting:
     def __init__(self, task: SmallTask) -> None:
         self._task = task
         self._what, self._findings = "looking at the table", tuple[Finding, ...]()
-        self._steps = self._do()
+        self._stages = self._do()
         self.size = 0  # bytes of the table, as far as it is known
         self.ended: Ended | None = None
 
     def go_on(self) -> None:
-        """Take the next step; nothing escapes."""
+        """Take the next stage; nothing escapes."""
         try:
-            next(self._steps)
+            next(self._stages)
         except StopIteration as exc:
             self.ended = Ended(self._what, Done(exc.value), self._findings)
         except TooLarge:
             self.ended = Ended(self._what, Done(None))
         except BaseException as exc:  # noqa: BLE001 - also what a kind may do to its process
-            answer = child.explain(_raised(exc), self._task.kind)
+            answer = child.explain(raised(exc), self._task.kind)
             self.ended = Ended(self._what, Done(None) if isinstance(answer, NotNow) else answer, self._findings)
 
-    def _do(self) -> Generator[None, None, Whole | None]:
-        """Between the steps it is others' turn."""
+    def _do(self) -> Stages[Whole | None]:
+        """Between the stages it is others' turn."""
         plan = work.plan(self._task)
         if plan.loads or plan.terms or len(plan.mill) > 1:
             return None
@@ -129,20 +133,14 @@ class Sitting:
         passage = work.passage_of(self._task, plan.survey, chunk)
         if plan.selects:
             passage = replace(passage, held=[])
-        milled = passage.mill()
+        milled = yield from passage.mill_in_stages()
         yield
-        chosen = (work.select_of(passage, None, milled.partial),) if plan.selects else None
+        chosen = ((yield from work.select_in_stages(passage, None, milled.partial)),) if plan.selects else None
         yield
         self._what = "the report"
-        finished = self._finish(plan, milled, chosen)
+        finished = yield from self._finish(plan, milled, chosen)
         return Whole(plan.findings, plan.mill.size, plan.mill.begin, milled.rows, milled.rejected, finished)
 
-    def _finish(self, plan: Plan, milled: Milled, chosen: tuple[Selected, ...] | None) -> Finished:
+    def _finish(self, plan: Plan, milled: Milled, chosen: tuple[Selected, ...] | None) -> Stages[Finished]:
         keep = (plan.run(0, milled),) if plan.keeps else ()
-        return work.finish(self._task, plan, milled.partial, Made((milled.rejected,), chosen, {}, keep))
-
-
-def _raised(error: BaseException) -> BaseException:
-    """What a step has raised: a StopIteration leaves a generator as a RuntimeError."""
-    stopped = isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration)
-    return error.__cause__ if stopped and error.__cause__ else error
+        return work.finish_in_stages(self._task, plan, milled.partial, Made((milled.rejected,), chosen, {}, keep))

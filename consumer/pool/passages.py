@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from consumer.accounts import Counted
 from consumer.kinds import BadInput, Kind, Load
 from consumer.origins import NoKind, sure
 from consumer.pool.shortlists import Listed, Listing, known
+from consumer.pool.stages import Stages, straight
 from consumer.steps import Milled, Selected, Task
 from consumer.tables import pieces, read, survey
 from consumer.tables.overlay import Alone, Part
@@ -56,9 +58,16 @@ class Passage:
 
     def mill(self) -> Milled:
         """The chunk's partial; its rejected rows are set aside, and those to be loaded."""
+        return straight(self.mill_in_stages())
+
+    def mill_in_stages(self) -> Stages[Milled]:
         partials, loaded, rows, bad = list[Counted](), [], 0, 0
-        listing, rejected, batches = self._listing, Rejected(self.table.layout), self._batches()
-        while batch := next(batches, None):
+        listing, rejected, slices = self._listing, Rejected(self.table.layout), self._slices()
+        while read := next(slices, None):
+            yield
+            batch = self._judged(*read)
+            del read
+            yield
             for aside in batch.asides():
                 rejected.add(aside)
             given = [self._given(batch)]
@@ -70,11 +79,13 @@ class Passage:
             rows, bad = rows + batch.rows, bad + batch.rejected
             seen = batch if listing else None
             del batch  # the kind has the frame now, and nobody else: what it lets go of is gone
+            yield
             found = Counted(told, lacking, self.kind.chunk(given.pop(), self.params))
             if listing and seen:
                 listing.see(seen, found.partial)
             partials = [self._together([*partials, found])]  # one at a time, however many slices there are
             del seen, found  # before the next slice is read
+            yield
         self._write("rejected", rejected.finish())
         self._write("listed", listing.rows if listing else ())
         self.set_aside(loaded)
@@ -109,6 +120,9 @@ class Passage:
 
         The chunk is not read where it is held, or the *listed* rows suffice.
         """
+        return straight(self.select_in_stages(before, total, listed))
+
+    def select_in_stages(self, before: Any, total: Any, listed: Listed | None) -> Stages[Selected]:
         if self.kind.select is None:
             raise TypeError(f"{self.task.kind} selects nothing")
         added, texts = tuple[str, ...](), set[str]()
@@ -116,9 +130,11 @@ class Passage:
         for nth, batch in enumerate(self.held or self._listed(listed, total) or self._batches(), 1):
             given = batch.frame.copy(deep=False)  # the kind may add to it
             frame = sure(self.kind.select(given, before, total, self.params), pd.DataFrame, "its selection")
+            yield
             self._check_names(batch, frame)
             added = batch.added(frame)
             texts.update(name for name in added if _holds_text(frame[name]))
+            yield
             if len(frame):
                 rows += len(frame)
                 selected.append(batch.carried_csv(frame))
@@ -150,18 +166,23 @@ class Passage:
 
     def whole(self) -> read.Batch:
         """All rows at once, without those that the kind turns down."""
-        chunk = self.part.chunk
-        batch = self._reader.read(chunk, self.part.overlay)
-        return self._judged(batch, chunk.stop - chunk.start)
+        return self._judged(*self._whole())
 
     def _batches(self) -> Iterator[read.Batch]:
+        """The same, slice by slice."""
+        return starmap(self._judged, self._slices())  # which keeps none of them
+
+    def _whole(self) -> tuple[read.Batch, int]:
+        """All rows at once, and how many bytes they take."""
+        chunk = self.part.chunk
+        return self._reader.read(chunk, self.part.overlay), chunk.stop - chunk.start
+
+    def _slices(self) -> Iterator[tuple[read.Batch, int]]:
         """The same, slice by slice; what others stand in for is not sliced."""
         if self.part.overlay is not None:
-            yield self.whole()
-            return
-        found = self._reader.slices(self.part.chunk)
+            return iter([self._whole()])
         sizes = (part.stop - part.start for part in self.part.chunk.slices)
-        yield from map(self._judged, found, sizes)  # which keeps none of them
+        return zip(self._reader.slices(self.part.chunk), sizes, strict=True)
 
     @property
     def _reader(self) -> read.Reader:

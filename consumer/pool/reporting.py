@@ -137,20 +137,18 @@ def _numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """The JSON value of what pandas and numpy hand out; what is no number is null."""
-    if type(value) is float:
-        return _finite(value)
     if type(value) in _JSON:
         return whole(value) if isinstance(value, str) else value
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, float):  # most are
+        return _finite(value)
     if isinstance(value, Mapping):
         return {whole(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if value is pd.NA or value is pd.NaT:
         return None
-    if isinstance(value, float):
-        return _finite(value)
     return value if isinstance(value, int) else whole(str(value))
 
 

@@ -20,6 +20,7 @@ from consumer.kinds import Kind
 from consumer.pool import amendments, artefacts, catalogue, keeping, planning, reporting, results
 from consumer.pool.builds import build_of
 from consumer.pool.passages import Passage
+from consumer.pool.stages import Stages, straight
 from consumer.steps import Drawn, Finished, Made, Milled, Plan, Run, Selected, Task
 from consumer.tables import cut, overlay, pieces, survey, write
 from consumer.tables.overlay import Part, Tables
@@ -131,14 +132,15 @@ def show(task: Task, runs: Sequence[Run], share: float, counted: Mapping[str, in
     kind, _ = catalogue.understand(task)
     folded = fold(task, runs)
     total = _combine(kind, [run.partial for run in folded])
-    return folded, _report(task, total, share, counted)[1]
+    return folded, straight(_report(task, total, share, counted))[1]
 
 
-def _report(task: Task, total: bytes, share: float, counted: Mapping[str, int]) -> tuple[kinds.Report, Report]:
+def _report(task: Task, total: bytes, share: float, counted: Mapping[str, int]) -> Stages[tuple[kinds.Report, Report]]:
     """What the kind has found, and how the job shows it, with every row accounted for."""
     kind, params = catalogue.understand(task)
     rows: Counted = _load(total)
     found = kind.finalize(rows.partial, params)
+    yield
     known = 0 if kind.each else counted.get("skipped", 0)  # what an errand brings is no row of the table
     account = accounts.settle(rows, found, already_there=known)
     shown = reporting.show(kind, found, params, share=share, counted=counted)
@@ -159,36 +161,47 @@ def select(  # noqa: PLR0917 - steps are called by position
     task: Task, found: bytes, chunk: bytes, before: bytes | None, total: bytes, listed: bytes | None = None
 ) -> Selected:
     """The second pass over one chunk: the rows that the kind selects, as a piece of the artefact."""
-    return select_of(passage_of(task, found, chunk), before, total, listed)
+    return straight(select_in_stages(passage_of(task, found, chunk), before, total, listed))
 
 
-def select_of(passage: Passage, before: bytes | None, total: bytes, listed: bytes | None = None) -> Selected:
+def select_in_stages(
+    passage: Passage, before: bytes | None, total: bytes, listed: bytes | None = None
+) -> Stages[Selected]:
     earlier = None if before is None else _load(before).partial
-    return passage.select(earlier, _load(total).partial, None if listed is None else _load(listed))
+    return passage.select_in_stages(earlier, _load(total).partial, None if listed is None else _load(listed))
 
 
 def finish(task: Task, plan: Plan, total: bytes, passes: Made) -> Finished:
     """Write the artefacts and the final report."""
+    return straight(finish_in_stages(task, plan, total, passes))
+
+
+def finish_in_stages(task: Task, plan: Plan, total: bytes, passes: Made) -> Stages[Finished]:
     kind, params = catalogue.understand(task)
     layout = overlay.load(plan.survey).layout
-    result, shown = _report(task, total, 1.0, passes.counted)
+    result, shown = yield from _report(task, total, 1.0, passes.counted)
+    yield
     store = _artefacts(task)
     made = [store.add(f"{name}.csv", [write.table_csv(reporting.flat(frame))]) for name, frame in result.tables.items()]
+    yield
     made += [store.add(f"{chart.name}.vl.json", [artefacts.as_json(chart.spec)]) for chart in shown.charts]
     tables: list[Table] = []
     if kind.each is not None:
         subject = kind.columns(params)[0].name if kind.columns else layout.header[0]
         joined, tables = results.join(task, store, kind.each, subject, passes.records)
         made += joined
+    yield
     if (chosen := passes.selected) is not None:
         parts = [task.piece("selected", index) for index, piece in enumerate(chosen) if piece.rows]
         made.append(store.join(f"{kind.selected}.csv", write.carried_header(layout, chosen[0].added), parts))
         numbers = {name for name in chosen[0].added if all(name in piece.numeric for piece in chosen)}
         tables.append(store.preview(kind.selected, numbers=numbers))
+    yield
     made.append(_rejected(task, plan, store, passes.rejected))
     if made[-1].size > len(write.rejects_header(layout)):
         tables.append(store.preview("rejected"))
     selected = None if chosen is None else sum(piece.rows for piece in chosen)
+    yield
     if plan.keeps:
         keeping.keep(task, plan, kind, passes)
     return Finished(reporting.conclude(kind, shown, selected=selected, more=tables), tuple(made))

@@ -195,9 +195,14 @@ def test_jobs_that_take_long_go_one_by_one(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(handful, "_do_together", look)
     monkeypatch.setattr(handful, "TURN", 3600.0)
+    monkeypatch.setattr(handful, "_pace", {})
     kinds = ("sales",) * 11 + ("profile", "profile")
     tasks = [milling.submit(tmp_path, SALES, name=f"{n}", kind=k, chunk_size=2**24) for n, k in enumerate(kinds)]
     assert len(handful.do(tasks)) == len(tasks)
     assert seen == [("sales",), ("sales",) * 8, ("sales",) * 2, ("profile",), ("profile",)]
-    assert handful._next(tasks, 1, 0.9 * 3600.0) == tasks[1:2]
-    assert handful._next(tasks, 2, 0.4 * 3600.0) == tasks[2:5]
+    del seen[:]
+    assert len(handful.do(tasks)) == len(tasks)
+    assert seen == [("sales",) * 8, ("sales",) * 3, ("profile",) * 2]  # by now it knows how long one of a kind takes
+    monkeypatch.setattr(handful, "_pace", {"sales": 10.0})
+    assert [len(handful._next(tasks, left)) for left in (-1.0, 0.0, 9.9, 30.1, 3600.0)] == [1, 1, 1, 3, 8]
+    assert handful._next(tasks[9:], 3600.0) == tasks[9:11]
