@@ -27,8 +27,9 @@ def _be_shallow(found: dict[str, Any]) -> None:
     for _ in range(DEEPEST):
         members = (inner for one in level for inner in (one.values() if isinstance(one, dict) else one))
         level = [inner for inner in members if isinstance(inner, dict | list)]
-    if level:
-        raise ValueError(f"it is more than {DEEPEST} levels deep")
+        if not level:
+            return
+    raise ValueError(f"it is more than {DEEPEST} levels deep")
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
