@@ -114,8 +114,7 @@ class Amending(Making):
     async def make(self, received: Received) -> Job:
         upload = submitting.file_of(received)
         wanted = self.judge(received.fields, upload.name)
-        said = reception.options_of(received.fields.one("params"), submission.AMENDMENT, received.fields.one("reading"))
-        options = self._reading(said)
+        options = self._reading(reception.options_of(wanted.params, submission.AMENDMENT, wanted.reading))
         upload = await self.look_again(upload, wanted, options)
         await self._check(wanted, upload)
         await self._copy()

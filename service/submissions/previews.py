@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -62,5 +61,5 @@ def _look(service: Service, received: Received, head: Head) -> Preview:
     wanted = submitting.judge(service, received.fields, upload.name)
     if wanted.faults:
         raise refuse_faults(wanted.faults)
-    options = reception.options_of(json.dumps(wanted.params), wanted.kind, received.fields.one("reading"))
+    options = reception.options_of(wanted.params, wanted.kind, wanted.reading)
     return preview.preview(head.table, options, wanted.name, wanted.kind, wanted.params, whole=head.whole)

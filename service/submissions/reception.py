@@ -11,12 +11,13 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
-from protocol import strict, submission
+from protocol import submission
 from protocol.background import PART
 from protocol.declared import read_reading
 from protocol.intake import ReadOptions
 from protocol.intake.layout import CANDIDATES
 from protocol.kinds import KindInfo
+from protocol.reading import Reading
 from protocol.submission import Fields
 from service.gathering import Gathering
 from service.limits import Limits
@@ -46,7 +47,9 @@ class Known(Fields):
 
     def options(self) -> ReadOptions:
         kind = self.kinds.get(self.one("kind") or submission.DEFAULT_KIND)
-        return options_of(self.one("params"), kind, self.one("reading"))
+        params, _ = submission.read_params(self.one("params"), None)
+        reading, _ = read_reading(self.one("reading"))
+        return options_of(params, kind, reading)
 
 
 class Store(Protocol):
@@ -162,13 +165,12 @@ def check_name(raw: str) -> str:
     return name
 
 
-def options_of(params: str | None, kind: KindInfo | None, reading: str | None = None) -> ReadOptions:
-    """How to read the table, as far as the fields say; what is wrong with them is told with everything else."""
-    said, _ = read_reading(reading)
+def options_of(params: Mapping[str, Any], kind: KindInfo | None, reading: Reading) -> ReadOptions:
+    """How to read the table, as far as these say; what is wrong with them is told with everything else."""
     try:
-        return ReadOptions.of(_possible(strict.parse_object(params or "{}")), kind, said)
-    except (ValueError, RecursionError, ValidationError):
-        return ReadOptions.of({}, kind, said)
+        return ReadOptions.of(_possible(params), kind, reading)
+    except ValidationError:
+        return ReadOptions.of({}, kind, reading)
 
 
 def _possible(params: Mapping[str, Any]) -> dict[str, Any]:

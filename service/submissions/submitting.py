@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -73,7 +72,7 @@ class Making:
         if received.upload is None and wanted.kind and wanted.kind.stands_in:
             check(wanted, None)
             return new_job(self.service, self.job_id, wanted, None)
-        options = reception.options_of(json.dumps(wanted.params), wanted.kind, received.fields.one("reading"))
+        options = reception.options_of(wanted.params, wanted.kind, wanted.reading)
         upload = await self.look_again(file_of(received), wanted, options)
         check(wanted, upload.verdict)
         return new_job(self.service, self.job_id, wanted, upload)
