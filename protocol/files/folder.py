@@ -86,8 +86,9 @@ async def _in_thread(work: Callable[[], None]) -> None:
     done = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         await asyncio.wait([done])
-    finally:
+    except asyncio.CancelledError:
         await asyncio.wait([done])
+        raise
     done.result()
 
 
