@@ -202,9 +202,7 @@ class Inspector:
     def _layout(self) -> Layout | None:
         if self._watch is None:
             return None
-        found = self._decoder.finding
-        layout = self._watch.layout((found.model_copy(update={"line": found.line or self._beyond}),))
-        return layout.model_copy(update={"encoding": self._decoder.encoding})
+        return self._watch.layout(self._decoder.encoding or UTF8, self._decoder.finding(self._beyond))
 
 
 def check_columns(

@@ -66,15 +66,15 @@ class Decoder:
     def skipped(self) -> int:
         return len(self.mark) if self.encoding == UTF8 else 0
 
-    @property
-    def finding(self) -> Finding:
+    def finding(self, beyond: int | None) -> Finding:
+        """What decided it; *beyond* is the first line with more than ASCII."""
         encoding = self.encoding or UTF8
         if self.mark:
             ignored = f"; the declared {self._declared} does not count" if self._contradicted else ""
             why = f"the file begins with a byte order mark{ignored}"
             return Finding(what="encoding", value=encoding, why=why, line=1)
         why = "declared" if self._declared else f"{'the whole file' if self._ended else 'its beginning'} is valid UTF-8"
-        return Finding(what="encoding", value=encoding, why=why)
+        return Finding(what="encoding", value=encoding, why=why, line=beyond)
 
     def feed(self, block: bytes, *, final: bool = False) -> bytes:
         if self.encoding is None:

@@ -45,6 +45,7 @@ _MAGIC_WITH_NUL: tuple[tuple[bytes, str], ...] = (  # a table might begin with t
     (b"RIFF", "a sound, a film or an image"),
     (b"Rar!", "a RAR archive; unpack it first"),
 )
+_SIGNS = tuple(sign for sign, _ in _MAGIC)
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html|\?xml)", re.IGNORECASE)
 _BEGINNINGS = {b"", b"{", b"[", b"<", b"B", b"P"} | {sign[:1] for sign, _ in _MAGIC + _MAGIC_WITH_NUL}
 _NO_TABLES = {
@@ -69,7 +70,7 @@ def by_name(name: str) -> Fault | None:
 
 def may_change(head: bytes, text: bytes) -> bool:
     """Whether what follows may tell more of what this is. *text* is the head as UTF-8, as far as it is text."""
-    if len(head) >= HEAD or any(head.startswith(sign) for sign, _ in _MAGIC) or _NAMELESS.match(head):
+    if len(head) >= HEAD or head.startswith(_SIGNS) or _NAMELESS.match(head):
         return False
     return len(head) < _FEWEST or head[:1] in _BEGINNINGS or text.lstrip()[:1] in _BEGINNINGS
 

@@ -48,11 +48,12 @@ class Watch:
         """Whence the table can be followed anew, without what lies before."""
         return copy(self._scanner)
 
-    def layout(self, findings: tuple[Finding, ...]) -> Layout:
+    def layout(self, encoding: str, decided: Finding) -> Layout:
+        """What is known of the table, whose *encoding* was decided elsewhere."""
         head, scanner = self._head, self._scanner
         names, named = heading.name_columns(head.names)
         return Layout(
-            encoding="utf-8",
+            encoding=encoding,
             delimiter=head.delimiter,
             header=names,
             blanks=head.blanks,
@@ -61,7 +62,7 @@ class Watch:
             first_line=head.next_line,
             size=scanner.offset,
             lines=scanner.line,
-            findings=(*findings, *head.findings, *named, self._quoting()),
+            findings=(decided, *head.findings, *named, self._quoting()),
         )
 
     def _at_end(self) -> tuple[Fault, ...]:
@@ -111,13 +112,17 @@ class _Surplus:
         self.fault: Fault | None = None
 
     def possible(self, window: bytes, *, final: bool) -> bool:
-        data = self._rest + window[self._skip :] + (b"\n" if final else b"")
+        data, begin = self._rest + window, self._skip
+        if final and not data.endswith(b"\n"):
+            data += b"\n"
         self._skip = 0
-        longer = self._longer.match(data)
-        end = longer.end() if longer else 0
+        longer = self._longer.match(data, begin)
+        end = longer.end() if longer else begin
+        self._tell(data[begin:end])
+        if self._row.match(data, end):
+            return False
         self._rest = data[end:]
-        self._tell(data[:end])
-        return self._row.match(self._rest) is None and len(self._rest) < _LONGEST_ROW
+        return len(self._rest) < _LONGEST_ROW
 
     def _tell(self, rows: bytes) -> None:
         """Keep the first row that is too long as the fault."""
