@@ -13,6 +13,7 @@ from functools import cached_property
 from protocol import envelopes
 from protocol.job import Job
 from protocol.messages import JobChanged, JobDeleted
+from service.stored import Stored
 
 AT_A_TIME = 256  # watchers that are sent something before anybody else has a turn
 
@@ -40,7 +41,7 @@ class Mailbox:
     """What one watcher has not yet seen: at most the newest version of each of *room* jobs."""
 
     room: int = 1
-    wanted: Callable[[Job], bool] | None = None  # of all jobs; else it is for one
+    wanted: Callable[[Job], bool] | None = None  # else every version of the one job that it is for
     closed: bool = False
     behind: bool = False  # closed though there is more: too much for its room, or its watcher must come again
     session: str | None = None  # of the page that watches, as its token for changes
@@ -65,7 +66,7 @@ class Mailbox:
             self.behind = True
             self.close()
 
-    def skip(self, job: Job) -> None:
+    def skip(self, job: Job | Stored) -> None:
         """The watcher of this one job has got this version from elsewhere."""
         self._seen = job.version
         self._waiting = {key: event for key, event in self._waiting.items() if event.job.version > job.version}
@@ -141,9 +142,12 @@ class Hub:
                 mailbox.put(event)
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[Mailbox]:
-        """Watch one job. Read its present state after this begins, and no version can fall in between."""
-        mailbox = Mailbox(closed=self.closed, rounds=self._rounds)
+    def watch(self, job_id: str, wanted: Callable[[Job], bool] | None = None) -> Iterator[Mailbox]:
+        """Watch one job. Read its present state after this begins, and no version can fall in between.
+
+        Who waits for one version alone says which is *wanted*, and is woken by no other.
+        """
+        mailbox = Mailbox(wanted=wanted, closed=self.closed, rounds=self._rounds)
         self._of_job[job_id].add(mailbox)
         try:
             yield mailbox

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -25,28 +26,25 @@ def wished(request: web.Request, most: float) -> int | None:
 
 async def until_final(service: Service, job_id: str, seconds: float, find: Callable[[], Awaitable[Stored]]) -> Stored:
     """The job that *find* finds, as soon as it is final, or as it is after *seconds*."""
-    with service.hub.watch(job_id) as mailbox:
+    with service.hub.watch(job_id, lambda job: job.final) as mailbox:
         stored = await find()
-        # None: it was deleted, or the service stops.
-        return await _follow(mailbox, stored, seconds, lambda now: now.state in FINAL) or await find()
+        if stored.state in FINAL:
+            return stored
+        return await _next(mailbox, stored, seconds) or await find()
 
 
 async def until_under_way(service: Service, ended: Stored, ask: Callable[[], Awaitable[None]]) -> Stored:
     """The *ended* job once what *ask* asks for is seen, so that who asks next sees it too; after a moment, as it is."""
-    with service.hub.watch(ended.id) as mailbox:
+    with service.hub.watch(ended.id, lambda job: not job.final) as mailbox:
         await ask()
-        return await _follow(mailbox, ended, MOMENT, lambda now: now.state not in FINAL) or ended
+        return await _next(mailbox, ended, MOMENT) or ended
 
 
-async def _follow(mailbox: Mailbox, stored: Stored, seconds: float, there: Callable[[Stored], bool]) -> Stored | None:
-    try:
+async def _next(mailbox: Mailbox, known: Stored, seconds: float) -> Stored | None:
+    """The version that is waited for, newer than the *known* one; None if it does not come, or the service stops."""
+    mailbox.skip(known)
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while not there(stored):
-                event = await mailbox.take()
-                if event is None:
-                    return None
-                if event.job.version > stored.version:
-                    stored = Stored.of(event.job)
-    except TimeoutError:
-        pass
-    return stored
+            event = await mailbox.take()
+            return Stored.of(event.job) if event else None
+    return None

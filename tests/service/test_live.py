@@ -57,6 +57,23 @@ async def test_of_versions_that_come_together_the_newest_is_sent_and_nobody_is_w
         assert not taking.done()
 
 
+async def test_who_waits_for_one_version_is_woken_by_it_alone_and_not_by_one_that_is_known() -> None:
+    hub, job = Hub(), running_job()
+    ended = job.move(State.FAILED, at=now(), reason="it was wrong")
+    queued = ended.move(State.QUEUED, at=now(), reason="tried again")
+    with hub.watch(job.id, lambda job: job.final) as mailbox:
+        mailbox.skip(queued)
+        async with waiting(mailbox) as taking:
+            for version in (ended, queued, begun := queued.move(State.RUNNING, at=now(), reason="taken")):
+                hub.publish(version)
+            await asyncio.sleep(0)
+            assert not taking.done()
+            hub.publish(begun.move(State.SUCCEEDED, at=now(), reason="done"))
+            event = await soon(taking)
+            assert event
+            assert event.job.state is State.SUCCEEDED
+
+
 async def test_nobody_is_sent_what_it_has() -> None:
     hub, job, client = Hub(), running_job(), Client()
     async with idle(hub, job, client.send) as taking:
