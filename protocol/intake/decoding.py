@@ -137,6 +137,8 @@ def codec_name(declared: str) -> str:
 
 def decoded(data: bytes, declared: str | None) -> tuple[bytes, int]:
     """The beginning of a file as UTF-8, as far as it decodes, and how many bytes of a mark that lacks."""
+    if declared is None and is_plain(data):  # which no mark is
+        return data, 0
     decoder = Decoder(declared)
     try:
         return decoder.feed(data) or decoder.feed(b"", final=True), decoder.skipped

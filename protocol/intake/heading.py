@@ -140,6 +140,8 @@ def _end(head: bytes, begin: int, delimiter: str, *, blanks: bool) -> int:
 
 
 def _unclosed(header: bytes, delimiter: str, *, blanks: bool) -> int | None:
+    if scanning.QUOTE not in header:
+        return None
     scanner = scanning.Scanner(delimiter, blanks=blanks)
     scanner.feed(header)
     scanner.finish()
