@@ -59,13 +59,13 @@ async def run(
     store = ConsumerStore(database, mails, hooks)
     await store.prepare()
     mailer = make_mailer(settings, database, files, store, mails)
-    terms = f"?memory={settings.worker_memory}&native={settings.native:d}"
+    terms, nice = f"?memory={settings.worker_memory}&native={settings.native:d}", settings.worker_nice
     async with AsyncExitStack() as stack:
         if slots is None:
-            slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{terms}"))
+            slots = await stack.enter_async_context(open_slots(f"processes://{settings.workers}{terms}&nice={nice}"))
         renderer = None
         if settings.charts:  # it gets ready while tables are read, whose time left is reckoned from how fast that goes
-            [spare] = await stack.enter_async_context(open_slots(f"processes://1{terms}&lazy=1&nice=10"))
+            [spare] = await stack.enter_async_context(open_slots(f"processes://1{terms}&lazy=1&nice={nice + 10}"))
             renderer = Renderer(spare)
         sizes = (files.url, settings.chunk_size, settings.chunk_timeout)
         office, sharing = Office(database, settings), Sharing(slots)

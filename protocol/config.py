@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     job_timeout: Seconds = Field(3600.0, description="seconds a job may run (also 90s, 5m, 2h)")
     chunk_timeout: Seconds = Field(300.0, description="seconds one chunk may take")
     worker_memory: Size = Field(2 * 2**30, description="memory a worker process may allocate")
+    worker_nice: int = Field(5, ge=0, le=19, description="how far worker processes give way to whoever answers people")
     api_keys: Words = Field((), description="admin keys, separated by commas, beside those of `rowmill keys`")
     secret: Words = Field((), description="signs links in mails, the same for both sides; `new,old` rotates it")
     key_rate: int = Field(6000, ge=1, description="requests a minute of one key")

@@ -69,6 +69,15 @@ async def test_each_side_may_be_restarted_while_a_job_runs(launch, big_table):
     assert job["attempt"] == 1
 
 
+async def test_workers_give_way_to_the_event_loops_and_the_one_that_draws_to_them(launch, table):
+    fleet = await launch(WORKER_NICE="3")
+    await fleet.finished(await fleet.submit(table, kind="sales"))
+    own, *others = [
+        os.getpriority(os.PRIO_PROCESS, process.pid) for process in (fleet.consumer.process, *fleet.consumer.workers())
+    ]
+    assert set(others) == {min(own + 3, 19), min(own + 13, 19)}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such policy")
 async def test_the_consumer_and_its_workers_break_into_nobodys_time_slice(launch, table):
     fleet = await launch()
