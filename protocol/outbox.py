@@ -33,7 +33,7 @@ MIGRATIONS = (
         body    BLOB NOT NULL)""",
     "CREATE INDEX outbox_due ON outbox (owner, stream, due, number)",
 )
-ADD = "INSERT INTO outbox (owner, stream, due, body) VALUES (:owner, :stream, :due, :body) RETURNING number"
+ADD = "INSERT INTO outbox (owner, stream, due, body) VALUES (:owner, :stream, :due, :body)"
 DUE = """SELECT number, body FROM outbox
     WHERE owner = :owner AND stream = :stream AND (due <= :now OR due > :now + :longest) ORDER BY number LIMIT :room"""
 NEXT = "SELECT MIN(due) AS due FROM outbox WHERE owner = :owner AND stream = :stream AND due > :now"
@@ -130,8 +130,8 @@ class Outbox:
         """Save *message* with the change it announces; the relay sends it at *due* (epoch seconds) or soon after."""
         lane = _lane(STREAM_OF[type(message)], messages.priority_of(message))
         body = envelopes.encode(message)
-        [row] = tx.rows(ADD, owner=self._owner, stream=lane, due=due or self._clock(), body=body)
-        letter = Letter(row["number"], body, message)
+        number = tx.insert(ADD, owner=self._owner, stream=lane, due=due or self._clock(), body=body)
+        letter = Letter(number, body, message)
         tx.on_commit(lambda: self._flows[lane].announce(letter, due, self._clock()))
 
     async def oldest(self) -> float | None:

@@ -38,6 +38,9 @@ class Transaction(Protocol):
     def execute(self, sql: str, /, **values: Any) -> int:
         """Run one statement; return how many rows it touched."""
 
+    def insert(self, sql: str, /, **values: Any) -> int:
+        """Add one row to a table that numbers its rows; return its number."""
+
     def rows(self, sql: str, /, **values: Any) -> list[Row]: ...
 
     def on_commit(self, call: Callable[[], object]) -> None:

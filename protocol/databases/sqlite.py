@@ -46,6 +46,9 @@ class Transaction:
     def execute(self, sql: str, /, **values: Any) -> int:
         return self.connection.execute(sql, values).rowcount
 
+    def insert(self, sql: str, /, **values: Any) -> int:
+        return self.connection.execute(sql, values).lastrowid or 0
+
     def rows(self, sql: str, /, **values: Any) -> list[Row]:
         return [dict(row) for row in self.connection.execute(sql, values)]
 
@@ -159,14 +162,11 @@ class Sqlite:
         except sqlite3.Error as exc:
             ended = [Ended(error=_translate(exc))] * len(batch)
             if len(batch) > 1:  # one unit's bad statement must not fail its neighbours
-                await self._commit_singly(batch)
+                for unit in batch:
+                    await self._commit([unit])
                 return
         for unit, end in zip(batch, ended, strict=True):
             _settle(unit, end)
-
-    async def _commit_singly(self, batch: list[Unit]) -> None:
-        for unit in batch:
-            await self._commit([unit])
 
 
 def _translate(error: sqlite3.Error) -> Exception:

@@ -103,6 +103,11 @@ async def test_execute_tells_how_many_rows_it_touched(notes: Database) -> None:
     assert await notes.write(unit) == (2, 0)
 
 
+async def test_insert_tells_the_number_that_the_row_got(notes: Database) -> None:
+    assert await notes.write(lambda tx: [tx.insert("INSERT INTO notes (text) VALUES ('')") for _ in range(2)]) == [1, 2]
+    assert await numbers(notes) == [1, 2]
+
+
 async def test_a_conflict_that_is_passed_over_touches_no_row(notes: Database) -> None:
     await notes.write(add(1))
     assert await notes.write(lambda tx: tx.execute(f"{INSERT} ON CONFLICT DO NOTHING", id=1, text="again")) == 0
