@@ -180,9 +180,10 @@ class Passage:
     def _slices(self) -> Iterator[tuple[read.Batch, int]]:
         """The same, slice by slice; what others stand in for is not sliced."""
         if self.part.overlay is not None:
-            return iter([self._whole()])
+            yield self._whole()
+            return
         sizes = (part.stop - part.start for part in self.part.chunk.slices)
-        return zip(self._reader.slices(self.part.chunk), sizes, strict=True)
+        yield from map(_pair, self._reader.slices(self.part.chunk), sizes)
 
     @property
     def _reader(self) -> read.Reader:
@@ -216,6 +217,11 @@ class Passage:
     @property
     def _files(self) -> BlockingFiles:
         return self.task.files
+
+
+def _pair(batch: read.Batch, size: int) -> tuple[read.Batch, int]:
+    """For `zip` keeps the last pair that it has made."""
+    return batch, size
 
 
 def _holds_text(cells: pd.Series[Any]) -> bool:

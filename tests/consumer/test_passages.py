@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from consumer.kinds import BadInput
+from consumer.kinds import BadInput, Column
 from consumer.pool import planning, work
 from consumer.pool.passages import Passage
 from consumer.steps import Task
@@ -31,7 +31,8 @@ def sliced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Passage:
     return replace(passage, part=replace(passage.part, chunk=Chunk(0, tuple(parts))))
 
 
-def test_a_frame_is_gone_when_the_kind_lets_go_of_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("columns", [None, lambda _: (Column("a", "number"),)], ids=["every column", "some columns"])
+def test_a_frame_is_gone_when_the_kind_lets_go_of_it(columns, tmp_path, monkeypatch):
     passage, gone = sliced(tmp_path, monkeypatch), []
 
     def chunk(frame: pd.DataFrame, _: Any) -> int:
@@ -40,7 +41,7 @@ def test_a_frame_is_gone_when_the_kind_lets_go_of_it(tmp_path, monkeypatch):
         gone.append(left() is None)
         return rows
 
-    passage = replace(passage, kind=replace(passage.kind, chunk=chunk, combine=sum))
+    passage = replace(passage, kind=replace(passage.kind, columns=columns, chunk=chunk, combine=sum))
     assert passage.mill().rows == 500
     assert len(gone) > 3
     assert all(gone)
