@@ -89,7 +89,7 @@ def _next(tasks: Sequence[Task], left: float) -> Sequence[Task]:
 
 
 def _do_together(tasks: Sequence[Task]) -> Sequence[Ended]:
-    """How the first of *tasks* went, of which each step is taken before anybody's next one."""
+    """How the first of *tasks* went; each stage of one is followed by the same of the others."""
     sittings = list[Sitting]()
     while len(sittings) < len(tasks) and sum(one.size for one in sittings) < MUCH:
         sittings.append(Sitting(SmallTask.at_one_go(tasks[len(sittings)])))

@@ -63,10 +63,10 @@ class Passage:
     def mill_in_stages(self) -> Stages[Milled]:
         partials, loaded, rows, bad = list[Counted](), [], 0, 0
         listing, rejected, slices = self._listing, Rejected(self.table.layout), self._slices()
-        while read := next(slices, None):
+        while fresh := next(slices, None):
             yield
-            batch = self._judged(*read)
-            del read
+            batch = self._judged(*fresh)
+            del fresh
             yield
             for aside in batch.asides():
                 rejected.add(aside)
