@@ -75,8 +75,8 @@ def do(tasks: Sequence[Task]) -> tuple[Ended, ...]:
     began, ended, passed = time.monotonic(), list[Ended](), 0.0
     while len(ended) < len(tasks) and not (ended and passed > TURN):
         some = _do_together(_next(tasks[len(ended) :], TURN - passed))
-        took, passed = time.monotonic() - began - passed, time.monotonic() - began
-        _pace[tasks[len(ended)].kind] = took / len(some)
+        before, passed = passed, time.monotonic() - began
+        _pace[tasks[len(ended)].kind] = (passed - before) / len(some)
         ended += some
     return tuple(ended)
 
