@@ -44,12 +44,17 @@ class Background:
         """Hand on what has gathered, as soon as few enough others wait."""
         await self._until_room()
         if self.held:
-            part, self.held, self._size = self.held, [], 0
+            part = self.rest()
             with self._changing:
                 self._parts.put(part)
                 called, self._active = self._active, True
             if not called:
                 self._under_way = asyncio.create_task(self._call())
+
+    def rest(self) -> list[bytes]:
+        """What has gathered, to be handed on no more: it may be too little to be worth a thread."""
+        part, self.held, self._size = self.held, [], 0
+        return part
 
     async def pause(self) -> None:
         """Until nothing is worked on."""

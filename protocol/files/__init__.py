@@ -34,6 +34,22 @@ class Files(Protocol):
         Where the store can, that takes neither time nor space: files are never changed, only replaced.
         """
 
+    async def grow(self, key: str, at: int, data: AsyncIterable[bytes]) -> int:
+        """Have *data* follow the first *at* bytes of what grows below *key*, which ends with a slash; the new size.
+
+        *at* is 0 or a size that it had; what else followed is dropped. FileMissing where there are fewer bytes.
+        It is no file before it is settled.
+        """
+
+    def grown(self, key: str) -> AsyncIterator[bytes]:
+        """All that has grown below *key*, in pieces of at most a mebibyte."""
+
+    async def settle(self, key: str, target: str) -> None:
+        """Have all that has grown below *key* as the file *target* too. As long as that is there it must not grow on.
+
+        Where the store can, that takes neither time nor space.
+        """
+
     async def keys(self, prefix: str) -> list[str]:
         """Every key below *prefix*, which ends with a slash."""
 

@@ -126,6 +126,19 @@ def write_whole(path: str, pieces: Iterable[bytes]) -> None:
         write_all(file, pieces)
 
 
+@contextmanager
+def growing(path: str, size: int) -> Iterator[io.FileIO]:
+    """The file at *path* cut to *size* bytes, to be written on; FileNotFoundError where it has fewer."""
+    if not size:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with io.FileIO(path, "r+b" if size else "wb") as file:
+        if os.fstat(file.fileno()).st_size < size:
+            raise FileNotFoundError(path)
+        file.truncate(size)
+        file.seek(size)
+        yield file
+
+
 def write_all(file: io.FileIO, pieces: Iterable[bytes]) -> None:
     for batch in _batches(pieces):
         left = deque(batch)

@@ -14,10 +14,12 @@ from pathlib import Path
 from obstore.store import LocalStore
 
 from protocol.background import PART, PIECES, Background
-from protocol.files.file import remove_torn, whole, write_all, write_whole
+from protocol.files import FileMissing
+from protocol.files.file import growing, remove_torn, whole, write_all, write_whole
 from protocol.files.objects import Objects
 
 LOOK = 1.0  # seconds between two looks at how much is free
+GROWN = "grown"  # the one file below the key of what grows
 STAGED = re.compile(r"#\d+$")  # how the store names a file that is not whole yet
 
 
@@ -39,6 +41,23 @@ class Folder(Objects):
         except BaseException:
             self._known = None  # the disk may be full
             raise
+
+    async def grow(self, key: str, at: int, data: AsyncIterable[bytes]) -> int:
+        try:
+            with growing(f"{self._root}/{key}{GROWN}", at) as file:
+                await _pour(file, [], aiter(data))
+                return file.tell()
+        except FileNotFoundError:
+            raise FileMissing(key) from None
+        except BaseException:
+            self._known = None  # the disk may be full
+            raise
+
+    def grown(self, key: str) -> AsyncIterator[bytes]:
+        return self.get(f"{key}{GROWN}")
+
+    async def settle(self, key: str, target: str) -> None:
+        await self.copy(f"{key}{GROWN}", target)
 
     async def remove(self, key: str) -> None:
         await super().remove(key)

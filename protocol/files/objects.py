@@ -54,6 +54,25 @@ class Objects:
             except Exception:  # noqa: BLE001 - not every disk has hard links, and S3 copies no more than 5 GiB at once
                 await self.put(target, self.get(source))
 
+    async def grow(self, key: str, at: int, data: AsyncIterable[bytes]) -> int:
+        """No object can be added to: each part is one, named after where it begins."""
+        parts = sorted(await self.keys(key))
+        before = [part for part in parts if part < _part(key, at)]
+        if at != (_begin(before[-1]) + await self.size(before[-1]) if before else 0):
+            raise FileMissing(key)
+        for beyond in parts[len(before) :]:
+            await self.remove(beyond)
+        await self.put(_part(key, at), data)
+        return at + await self.size(_part(key, at))
+
+    async def grown(self, key: str) -> AsyncIterator[bytes]:
+        for part in sorted(await self.keys(key)):
+            async for piece in self.get(part):
+                yield piece
+
+    async def settle(self, key: str, target: str) -> None:
+        await self.put(target, self.grown(key))
+
     async def keys(self, prefix: str) -> list[str]:
         return [entry["path"] async for batch in obstore.list(self._store, prefix=prefix) for entry in batch]
 
@@ -66,6 +85,14 @@ class Objects:
 
     async def free_space(self) -> int | None:
         return None
+
+
+def _part(key: str, begin: int) -> str:
+    return f"{key}{begin:015d}"
+
+
+def _begin(part: str) -> int:
+    return int(part.rpartition("/")[2])
 
 
 class BlockingObjects:

@@ -30,7 +30,7 @@ _BEYOND = re.compile(rb"[\x80-\xff]")
 class Inspector:
     """Feed it a file's bytes in order; it raises BadTable as soon as there is no hope, and knows the layout at the end.
 
-    Where it may come *packed*, a compressed one is not looked at.
+    Where it may come *packed*, a compressed one is not looked at: it is `packed` then, and nothing else is told.
     Where *marks* is given, it is filled with places, in order, from which the table can be followed again.
     A block of 64 KiB to 1 MiB costs a few milliseconds; a table whose rows all have too many cells, up to 30 a MiB.
     """
@@ -50,7 +50,8 @@ class Inspector:
         self._decoder = Decoder(None)
         self._begun = False
         self._first: bytes | None = b""  # as long as it is not known what that begins
-        self._packed, self._next_look = packed, 0
+        self._may_be_packed, self._next_look = packed, 0
+        self.packed = False
         self._format, self._blind, self._size = Format.CSV, False, 0
         self._pending = Windows()
         self._watch: Watch | None = None
@@ -110,8 +111,8 @@ class Inspector:
 
     def _recognise(self, head: bytes, *, final: bool) -> bool:
         """Whether it is known what begins so."""
-        if self._packed and compression_of(head):
-            self._blind = True
+        if self._may_be_packed and compression_of(head):
+            self._blind = self.packed = True
             return True
         text, _ = decoded(head, self._options.encoding)
         if not final and disguises.may_change(head, text):

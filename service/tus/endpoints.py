@@ -63,7 +63,7 @@ async def create(request: web.Request) -> web.Response:
 async def _admit(service: Service, request: web.Request, length: int) -> None:
     await submitting.admit(service, request)
     uploads.check_size(length, service.settings.max_upload)
-    await uploads.check_space(service.files, 2 * length, service.limits.space_floor)  # the parts, and what they make
+    await uploads.check_space(service.files, length, service.limits.space_floor)
     await _check_room(service, request[CALLER].name)
 
 

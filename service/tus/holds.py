@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from aiohttp import StreamReader
 
-from protocol.intake import Inspector, ReadOptions
+from protocol.intake import ReadOptions
 from service.problems import Refused
+from service.submissions.examining import Examination
 from service.tus.parcels import Parcel
 
 WATCHED = 64  # uploads that are looked at from one request to the next
@@ -28,7 +29,7 @@ class Hold:
 class Holds:
     def __init__(self) -> None:
         self._held: dict[str, Hold] = {}
-        self._watched: OrderedDict[str, tuple[int, Inspector]] = OrderedDict()
+        self._watched: OrderedDict[str, Examination] = OrderedDict()
 
     @contextmanager
     def hold(self, parcel_id: str, content: StreamReader) -> Iterator[None]:
@@ -53,16 +54,15 @@ class Holds:
             except TimeoutError:
                 raise locked() from None
 
-    def inspector(self, parcel: Parcel, options: ReadOptions, name: str) -> Inspector | None:
-        """One that has seen all before the parcel's offset. Without one, faults are found when everything is there."""
-        at, inspector = self._watched.pop(parcel.id, (0, Inspector(options, name=name, packed=True)))
-        return inspector if at == parcel.received else None
+    def examination(self, parcel: Parcel, options: ReadOptions, name: str) -> Examination | None:
+        """One that has seen all before the parcel's offset. Without one, all is looked at when everything is there."""
+        seen = self._watched.pop(parcel.id, None) or Examination(name, options, packed=True)
+        return seen if seen.size == parcel.received else None
 
-    def keep(self, parcel_id: str, received: int, inspector: Inspector | None) -> None:
-        if inspector:
-            self._watched[parcel_id] = received, inspector
-            while len(self._watched) > WATCHED:
-                self._watched.popitem(last=False)
+    def keep(self, parcel_id: str, examination: Examination) -> None:
+        self._watched[parcel_id] = examination
+        while len(self._watched) > WATCHED:
+            self._watched.popitem(last=False)
 
     def forget(self, parcel_id: str) -> None:
         self._watched.pop(parcel_id, None)

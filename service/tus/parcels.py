@@ -53,11 +53,8 @@ class Parcel:
 
     @property
     def prefix(self) -> str:
+        """Where its bytes grow; what a dead process left there that does not count is written over."""
         return f"parcels/{self.id}/"
-
-    def part(self, start: int) -> str:
-        """The key of the part that begins there; what a dead process left under it is written over."""
-        return f"{self.prefix}{start:015d}"
 
 
 class Parcels:

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from protocol.files import Files
-from protocol.intake import BadTable, Inspector
 from service.problems import Refused
+from service.submissions.examining import Examination
 from service.tus.headers import Checksum
-from service.tus.parcels import Parcel
 
-PACKED = (b"\x1f", b"\x28")  # how compressed tables begin: those are looked at when all is here
 PART = 8 * 2**20  # no more than so much is lost when the service is killed
 
 
 class Body:
-    """At most *room* bytes, part after part; `broken` is why it ended early. The *inspector* sees them as they come."""
+    """At most *room* bytes, part after part, under *examination* as they come; `broken` is why they ended early."""
 
     def __init__(
-        self,
-        blocks: AsyncIterator[bytes],
-        room: int,
-        inspector: Inspector | None,
-        checksum: Checksum | None,
-        *,
-        fresh: bool,
+        self, blocks: AsyncIterator[bytes], room: int, examination: Examination | None, checksum: Checksum | None
     ) -> None:
-        self._blocks, self._room, self._fresh = self._looked_at(blocks), room, fresh
-        self.inspector, self._checksum = inspector, checksum
-        self._next = b""
+        self.examination, self._checksum, self._room = examination, checksum, room
+        self._blocks, self._next = self._checked(examination.hashed(blocks) if examination else blocks), b""
         self.broken: Exception | None = None
 
     async def more(self) -> bool:
@@ -45,32 +35,23 @@ class Body:
             if size < PART:
                 self._next = await anext(self._blocks, b"")
 
-    async def _looked_at(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Up to the first fault: what comes behind it would stand where the bytes before it belong."""
+    async def _checked(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Up to the first fault that is known: what comes behind it would stand where the bytes before it belong."""
         try:
             async for block in blocks:
-                self._look_at(block)
+                await self._check(block)
                 yield block
-        except (Refused, BadTable, OSError) as exc:  # OSError: the client has gone
+        except (Refused, OSError) as exc:  # OSError: the client has gone
             self.broken = exc
+        if self.examination:
+            await self.examination.pause()
+            self.broken = self.examination.bad or self.broken
 
-    def _look_at(self, block: bytes) -> None:
+    async def _check(self, block: bytes) -> None:
         self._room -= len(block)
         if self._room < 0:
             raise Refused("malformed", "There are more bytes than the upload was to have.")
         if self._checksum:
             self._checksum.digest.update(block)
-        if block.startswith(PACKED) and self._fresh:
-            self.inspector = None
-        self._fresh = False
-        if self.inspector:
-            self.inspector.feed(block)
-
-
-async def joined(files: Files, parcel: Parcel) -> AsyncIterator[bytes]:
-    """The whole upload, in pieces as they are stored."""
-    start = 0
-    while start < parcel.length:
-        async for piece in files.get(parcel.part(start)):
-            yield piece
-            start += len(piece)
+        if self.examination:
+            await self.examination.look(block)

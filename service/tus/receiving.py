@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from protocol import tracing
-from protocol.intake import BadTable
+from protocol.files import FileMissing
+from protocol.intake import BadTable, Layout
 from protocol.submission import DEFAULT_NAME
 from service.door.caller import CALLER
 from service.expectations import invite
 from service.problems import Refused
 from service.submissions import reception, submitting, uploads
+from service.submissions.examining import Examination
 from service.submissions.patience import Patience
 from service.submissions.reception import Known, Received
 from service.submissions.submitting import Making
+from service.submissions.uploads import Upload
 from service.tus.headers import Checksum
 from service.tus.parcels import Parcel
-from service.tus.parts import Body, joined
+from service.tus.parts import Body
 from service.wiring import Service
 
 log = logging.getLogger(__name__)
@@ -33,23 +35,17 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
         async with service.slots.one():
             await invite(request)
             fields = fields_of(service, parcel)
-            inspector = service.holds.inspector(parcel, fields.options(), name_of(fields))
-            room, fresh = parcel.length - parcel.received, not parcel.received
-            body = Body(_blocks(service, request), room, inspector, checksum, fresh=fresh)
+            seen = service.holds.examination(parcel, fields.options(), name_of(fields))
+            blocks = reception.read_body(request, Patience(service.limits, request.content))
+            body = Body(blocks, parcel.length - parcel.received, seen, checksum)
             try:
                 received = await _store(service, parcel, body, checksum)
             except BadTable as bad:
                 await discard(service, parcel)
                 raise submitting.refuse_table(bad, bad.faults) from None
             if received == parcel.length:
-                await _complete(service, parcel, tracing.read(request.headers.get("traceparent")))
-            else:
-                service.holds.keep(parcel.id, received, body.inspector)
+                await _complete(service, parcel, seen, tracing.read(request.headers.get("traceparent")))
             return received
-
-
-def _blocks(service: Service, request: web.Request) -> AsyncIterator[bytes]:
-    return uploads.blocks_of(reception.read_body(request, Patience(service.limits, request.content)))
 
 
 def fields_of(service: Service, parcel: Parcel) -> Known:
@@ -67,10 +63,14 @@ def name_of(fields: Known) -> str:
 async def _store(service: Service, parcel: Parcel, body: Body, checksum: Checksum | None) -> int:
     """Store what comes, part after part. Each counts at once, but with a checksum all or none."""
     at = parcel.received
+    if not parcel.length:
+        await _put(service, parcel, 0, body)
     while await body.more():
         at = await _put(service, parcel, at, body)
         if not checksum and at < parcel.length:
             await service.parcels.receive(parcel, at)
+    if body.examination:
+        service.holds.keep(parcel.id, body.examination)
     if body.broken:
         raise body.broken
     if checksum:
@@ -81,27 +81,46 @@ async def _store(service: Service, parcel: Parcel, body: Body, checksum: Checksu
 
 
 async def _put(service: Service, parcel: Parcel, start: int, body: Body) -> int:
-    key = parcel.part(start)
     await uploads.check_space(service.files, parcel.length - start, service.limits.space_floor)
     try:
-        await service.files.put(key, body.part())
+        return await service.files.grow(parcel.prefix, start, body.part())
+    except FileMissing:
+        await discard(service, parcel)
+        raise Refused("no_such_upload", "What came of this upload is no longer there; begin it anew.") from None
     except Exception as exc:  # noqa: BLE001 - every store has errors of its own
         raise await uploads.explain(service.files, exc) from None
-    return start + await service.files.size(key)
 
 
-async def _complete(service: Service, parcel: Parcel, trace: str | None) -> None:
+async def _complete(service: Service, parcel: Parcel, seen: Examination | None, trace: str | None) -> None:
     """Make the job, exactly as of a table that came in one request. Whatever can never be one goes."""
-    making, fields = Making(service, parcel.id), fields_of(service, parcel)
+    making = Making(service, parcel.id)
     try:
         async with uploads.guarded(service.store, service.files, parcel.id, making.file_key):
-            upload = await making.store(joined(service.files, parcel), name_of(fields), fields.options())
-            await submitting.settle(making, Received(fields, upload), owner=parcel.owner, trace=trace)
+            received = Received(fields_of(service, parcel), await _make_whole(making, parcel, seen))
+            await submitting.settle(making, received, owner=parcel.owner, trace=trace)
     except Refused as refused:
         if refused.code in HOPELESS:
             await discard(service, parcel)
         raise
     await clear(service, parcel)
+
+
+async def _make_whole(making: Making, parcel: Parcel, seen: Examination | None) -> Upload:
+    """All that came as one file. What was not *seen* from its first byte on is looked at as if it came now."""
+    if seen and (verdict := seen.verdict()) and not seen.packed:
+        return await _settle(making, parcel, seen, verdict)
+    fields = fields_of(making.service, parcel)
+    return await making.store(making.service.files.grown(parcel.prefix), name_of(fields), fields.options())
+
+
+async def _settle(making: Making, parcel: Parcel, seen: Examination, verdict: Layout | BadTable) -> Upload:
+    files = making.service.files
+    try:
+        await files.settle(parcel.prefix, making.file_key)
+    except Exception as exc:  # noqa: BLE001 - every store has errors of its own
+        raise await uploads.explain(files, exc) from None
+    making.service.metrics.uploaded.inc(seen.size)
+    return Upload(seen.name, seen.size, seen.sha256, seen.options, verdict)
 
 
 async def clear(service: Service, parcel: Parcel) -> None:

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from obstore.store import MemoryStore
 
 from protocol.files import PIECE, BlockingFiles, FileMissing, Files, open_blocking, open_files
 from protocol.files.file import AT_ONCE, MOST, write_whole
+from protocol.files.objects import Objects
 
 ROOT = Path(__file__).parents[2]
 Waits = Callable[..., Awaitable[Any]]
@@ -48,6 +50,12 @@ async def read(files: Files, key: str, *span: int) -> bytes:
 
 
 CONTENTS = [b"", b"x", b"nul \0 and \xff", LONG]
+
+
+@pytest.fixture(params=["as it is", "without its shortcuts"])
+def growing(request: pytest.FixtureRequest, files: Files) -> Files:
+    """The store, and one that does only what all stores of objects can."""
+    return files if request.param == "as it is" else Objects(MemoryStore(), "memory:///")
 
 
 @pytest.mark.parametrize("data", CONTENTS, ids=len)
@@ -122,6 +130,53 @@ async def test_what_is_not_there_is_missing_however_it_is_asked_for(files: Files
 async def test_removing_what_is_not_there_is_no_error(files: Files, key: str) -> None:
     await files.remove(key)
     assert await files.keys("results/") == []
+
+
+async def test_what_grows_is_a_file_when_it_is_settled(growing: Files) -> None:
+    assert await growing.grow("parcels/one/", 0, pieces(LONG[: 3 * MIB])) == 3 * MIB
+    assert await growing.grow("parcels/one/", 3 * MIB, pieces(b"")) == 3 * MIB
+    assert await growing.grow("parcels/one/", 3 * MIB, pieces(LONG[3 * MIB :])) == len(LONG)
+    assert b"".join([piece async for piece in growing.grown("parcels/one/")]) == LONG
+    assert await growing.keys("uploads/") == []
+    await growing.settle("parcels/one/", "uploads/one")
+    assert await growing.keys("uploads/") == ["uploads/one"]
+    await growing.remove("parcels/one/")
+    assert await growing.keys("parcels/") == []
+    assert await read(growing, "uploads/one") == LONG
+
+
+async def test_what_grows_goes_on_from_any_end_that_it_had(growing: Files) -> None:
+    await growing.grow("parcels/one/", 0, pieces(b"abcdef", 2))
+    await growing.grow("parcels/one/", 6, pieces(b"gh"))
+    assert await growing.grow("parcels/one/", 6, pieces(b"GHI")) == 9
+    assert b"".join([piece async for piece in growing.grown("parcels/one/")]) == b"abcdefGHI"
+    assert await growing.grow("parcels/one/", 6, pieces(b"g")) == 7
+    assert b"".join([piece async for piece in growing.grown("parcels/one/")]) == b"abcdefg"
+    assert await growing.grow("parcels/one/", 0, pieces(b"new")) == 3
+    assert b"".join([piece async for piece in growing.grown("parcels/one/")]) == b"new"
+
+
+async def test_what_has_not_grown_so_far_is_missing(growing: Files) -> None:
+    with pytest.raises(FileMissing):
+        await growing.grow("parcels/one/", 5, pieces(b"x"))
+    await growing.grow("parcels/one/", 0, pieces(b"abc"))
+    for at in (4, 5):
+        with pytest.raises(FileMissing):
+            await growing.grow("parcels/one/", at, pieces(b"x"))
+    assert b"".join([piece async for piece in growing.grown("parcels/one/")]) == b"abc"
+
+
+async def test_what_breaks_off_as_it_grows_goes_on_where_it_was(growing: Files) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"lost"
+        raise ValueError("the link broke")
+
+    await growing.grow("parcels/one/", 0, pieces(b"abc"))
+    with pytest.raises(Exception, match="the link broke"):
+        await growing.grow("parcels/one/", 3, broken())
+    assert await growing.grow("parcels/one/", 3, pieces(b"def")) == 6
+    await growing.settle("parcels/one/", "uploads/one")
+    assert await read(growing, "uploads/one") == b"abcdef"
 
 
 async def test_keys_are_all_below_a_prefix_and_no_others(files: Files) -> None:

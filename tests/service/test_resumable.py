@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from service.limits import Limits
+from service.submissions.submitting import Making
 from service.tus import endpoints, parts
 from tests.service.house import TABLE, House, keep
 from tests.service.keyring import locked, make_key
@@ -66,6 +67,15 @@ async def finish(house: House, path: str, at: int, data: bytes = TABLE) -> dict[
     return (await house.get(headers["Rowmill-Job"]))[1]
 
 
+def refuse_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a table that is looked at from its first byte is a failure."""
+
+    async def read(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Making, "store", read)
+
+
 def code(answer: Answer) -> tuple[int, str]:
     return answer[0], str(answer[1]["type"]).removeprefix("/problems/")
 
@@ -74,7 +84,7 @@ async def test_a_table_in_pieces_becomes_the_same_job_as_in_one(house: House) ->
     path = await place(house, params='{"sigma": 3}', email="a@x.org,b@x.org", priority="high")
     assert (await send(house, path, 0, TABLE[:20]))[0] == 204
     assert await offset(house, path) == 20
-    assert house.stored() == [f"parcels/{path.rpartition('/')[2]}/{0:015d}"]
+    assert len(house.stored()) == 1
     made = await finish(house, path, 20)
     plain = await house.submit(params='{"sigma": 3}', priority="high")
     same = ("kind", "params", "source", "priority", "progress", "state", "version", "submitted_by")
@@ -168,16 +178,49 @@ async def test_an_upload_goes_on_after_the_service_was_started_anew(tmp_path: Pa
         assert made["source"]["sha256"] == hashlib.sha256(TABLE).hexdigest()
 
 
-async def test_parts_are_of_bounded_size_and_each_counts_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART", 100_000)
-    table = TABLE + b"North,A,100,10,0.10\n" * 50_000
+async def test_each_part_counts_while_its_request_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    monkeypatch.setattr(parts, "PART", 1_000_000)
+    table = TABLE + b"North,A,100,10,0.10\n" * 500_000
     path = await place(house, len(table))
-    await send(house, path, 0, table[:-1])
-    stored = [(house.folder / name).stat().st_size for name in house.stored()]
-    assert len(stored) > 3
-    assert max(stored) < 100_000 + 2**20
-    made = await finish(house, path, len(table) - 1, table)
+
+    async def most() -> AsyncIterator[bytes]:
+        yield table[: 9 * 2**20]
+        await asyncio.Event().wait()
+
+    async def counted() -> bool:
+        return int((await house.get(path))[1]["offset"]) >= 5 * 2**20
+
+    first = asyncio.create_task(send(house, path, 0, most()))
+    await eventually(counted)
+    assert not first.done()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    refuse_to_read(monkeypatch)
+    made = await finish(house, path, await offset(house, path), table)
     assert made["source"] == made["source"] | {"size": len(table), "sha256": hashlib.sha256(table).hexdigest()}
+
+
+async def test_what_came_in_good_order_is_not_read_again_at_the_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = TABLE + b"North,A,100,10,0.10\n" * 50_000
+    path, ends = await place(house, len(table)), [100, 2**19, 2**19 + 1, len(table) - 1]
+    for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+        assert (await send(house, path, begin, table[begin:end]))[0] == 204
+    refuse_to_read(monkeypatch)
+    made = await finish(house, path, ends[-1], table)
+    assert made["source"]["sha256"] == hashlib.sha256(table).hexdigest()
+
+
+async def test_what_is_no_longer_there_is_said_and_the_upload_ended(house: House) -> None:
+    path = await place(house)
+    await send(house, path, 0, TABLE[:33])
+    for name in house.stored():
+        (house.folder / name).unlink()
+    assert code(await send(house, path, 33, TABLE[33:])) == (404, "no_such_upload")
+    assert (await call(house, "HEAD", path, VERSION))[0] == 404
 
 
 async def test_a_part_with_a_wrong_checksum_is_dropped_and_a_right_one_kept(house: House) -> None:
@@ -191,7 +234,8 @@ async def test_a_part_with_a_wrong_checksum_is_dropped_and_a_right_one_kept(hous
         right = await send(house, path, at, TABLE[at : at + 30], Upload_Checksum=f"{name} {digest}")
         assert (right[0], right[2]["Upload-Offset"]) == (204, str(at + 30))
     assert code(await send(house, path, 60, b"x", Upload_Checksum="md5 x"))[0] == 400
-    await finish(house, path, 60)
+    made = await finish(house, path, 60)
+    assert made["source"]["sha256"] == hashlib.sha256(TABLE).hexdigest(), "what was dropped is not in it"
 
 
 async def test_an_upload_that_is_ended_is_gone_and_the_job_of_a_finished_one_stays(house: House) -> None:
