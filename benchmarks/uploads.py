@@ -1,4 +1,4 @@
-"""One large upload, raw and as a form: Rowmill beside FastAPI and, where the system has it, nginx (WebDAV's PUT).
+"""One large upload, raw, as a form and by tus: Rowmill beside FastAPI and, where there is one, nginx (WebDAV's PUT).
 
 Rowmill hashes and inspects the table on the way, and answers when the job is stored; the others only write the bytes.
 The client is sendfile on a socket. What is shown is the time to the answer, and the receiver's CPU time. Each gets
@@ -21,10 +21,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from email.message import Message
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
@@ -46,7 +47,7 @@ http {{ access_log off; client_body_temp_path {folder}/body; client_max_body_siz
 @dataclass(frozen=True)
 class Target:
     name: str
-    way: str  # raw or form
+    way: str  # raw, form or resumable
     method: str
     url: str
 
@@ -61,6 +62,8 @@ class Figures:
 
 def send(target: Target, path: Path) -> bytes:
     """Upload the file, and return the body of the answer."""
+    if target.way == "resumable":
+        return send_resumable(target, path)
     head = tail = b""
     kind = "text/csv"
     if target.way == "form":
@@ -68,21 +71,40 @@ def send(target: Target, path: Path) -> bytes:
         named = 'Content-Disposition: form-data; name="file"; filename="sales.csv"'
         head = f"--{BOUNDARY}\r\n{named}\r\nContent-Type: text/csv\r\n\r\n".encode()
         tail = f"\r\n--{BOUNDARY}--\r\n".encode()
-    where = urlsplit(target.url)
-    size = len(head) + path.stat().st_size + len(tail)
-    lines = [f"{target.method} {where.path}?{where.query} HTTP/1.1", f"Host: {where.netloc}", f"Content-Type: {kind}"]
-    lines += [f"Content-Length: {size}", "Connection: close", "", ""]
-    with socket.create_connection((where.hostname or "", where.port or 80)) as to, path.open("rb") as file:
+    return ask(target.method, target.url, {"Content-Type": kind}, path, head, tail)[1]
+
+
+def send_resumable(target: Target, path: Path) -> bytes:
+    """By tus, all of it in one request; the answer is how the upload stands."""
+    version = {"Tus-Resumable": "1.0.0"}
+    named = {"Upload-Length": str(path.stat().st_size), "Upload-Metadata": "kind c2FsZXM=,filename c2FsZXMuY3N2"}
+    told, _ = ask("POST", target.url, version | named)
+    where = urljoin(target.url, told["Location"])
+    ask("PATCH", where, version | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}, path)
+    return ask("GET", where, version)[1]
+
+
+def ask(
+    method: str, url: str, headers: Mapping[str, str], path: Path | None = None, head: bytes = b"", tail: bytes = b""
+) -> tuple[Message, bytes]:
+    """Send one request, whose body is the file between *head* and *tail*; the headers and the body of the answer."""
+    where = urlsplit(url)
+    size = len(head) + (path.stat().st_size if path else 0) + len(tail)
+    lines = [f"{method} {where.path}?{where.query} HTTP/1.1", f"Host: {where.netloc}", f"Content-Length: {size}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    with socket.create_connection((where.hostname or "", where.port or 80)) as to:
         to.settimeout(600)
-        to.sendall("\r\n".join(lines).encode() + head)
-        to.sendfile(file)
+        to.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode() + head)
+        if path:
+            with path.open("rb") as file:
+                to.sendfile(file)
         to.sendall(tail)
         answer = http.client.HTTPResponse(to)
         answer.begin()
         body = answer.read()
-    if answer.status not in {201, 202, 204}:
-        raise AssertionError((target, answer.status, body[:500]))
-    return body
+    if answer.status not in {200, 201, 202, 204}:
+        raise AssertionError((method, url, answer.status, body[:500]))
+    return answer.headers, body
 
 
 @contextlib.asynccontextmanager
@@ -118,7 +140,8 @@ async def rowmill(folder: Path, session: aiohttp.ClientSession) -> AsyncIterator
         url = f"http://127.0.0.1:{port}"
         await until_up(session, f"{url}/readyz")
         target = f"{url}/v1/jobs?kind=sales&filename=sales.csv"
-        yield crowd, [Target("Rowmill", way, "POST", target) for way in ("raw", "form")]
+        ways = [Target("Rowmill", way, "POST", target) for way in ("raw", "form")]
+        yield crowd, [*ways, Target("Rowmill", "resumable", "POST", f"{url}/v1/uploads")]
 
 
 async def clear_away(session: aiohttp.ClientSession, url: str, job: str) -> None:
