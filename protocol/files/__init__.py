@@ -37,17 +37,17 @@ class Files(Protocol):
     async def grow(self, key: str, at: int, data: AsyncIterable[bytes]) -> int:
         """Have *data* follow the first *at* bytes of what grows below *key*, which ends with a slash; the new size.
 
-        *at* is 0 or a size that it had; what else followed is dropped. FileMissing where there are fewer bytes.
-        It is no file before it is settled.
+        *at* is 0 or a size that it had; what else followed is dropped. FileMissing where there are fewer bytes, here
+        or, in a store that cannot know it yet, when it is read or settled. It is no file before that.
         """
 
     def grown(self, key: str) -> AsyncIterator[bytes]:
-        """All that has grown below *key*, in pieces of at most a mebibyte."""
+        """All that has grown below *key*, in pieces of at most a mebibyte; or FileMissing."""
 
     async def settle(self, key: str, target: str) -> None:
-        """Have all that has grown below *key* as the file *target* too. As long as that is there it must not grow on.
+        """Have all that has grown below *key* as the file *target* too; or FileMissing.
 
-        Where the store can, that takes neither time nor space.
+        Where the store can, that takes neither time nor space: beside *target* it must not grow on.
         """
 
     async def keys(self, prefix: str) -> list[str]:

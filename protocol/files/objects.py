@@ -56,25 +56,32 @@ class Objects:
 
     async def grow(self, key: str, at: int, data: AsyncIterable[bytes]) -> int:
         """No object can be added to: each part is one, named after where it begins."""
-        parts = sorted(await self.keys(key))
-        before = [part for part in parts if part < _part(key, at)]
-        if at != (_begin(before[-1]) + await self.size(before[-1]) if before else 0):
-            raise FileMissing(key)
-        for beyond in parts[len(before) :]:
+        part = _part(key, at)
+        for beyond in await self._below(key, after=part):
             await self.remove(beyond)
-        await self.put(_part(key, at), data)
-        return at + await self.size(_part(key, at))
+        await self.put(part, data)
+        return at + await self.size(part)
 
     async def grown(self, key: str) -> AsyncIterator[bytes]:
-        for part in sorted(await self.keys(key)):
+        parts, end = sorted(await self._below(key)), 0
+        if not parts:
+            raise FileMissing(key)
+        for part in parts:
+            if part != _part(key, end):
+                raise FileMissing(_part(key, end))
             async for piece in self.get(part):
                 yield piece
+                end += len(piece)
 
     async def settle(self, key: str, target: str) -> None:
         await self.put(target, self.grown(key))
 
     async def keys(self, prefix: str) -> list[str]:
-        return [entry["path"] async for batch in obstore.list(self._store, prefix=prefix) for entry in batch]
+        return await self._below(prefix)
+
+    async def _below(self, prefix: str, after: str | None = None) -> list[str]:
+        listed = obstore.list(self._store, prefix=prefix, offset=after)
+        return [entry["path"] async for batch in listed for entry in batch]
 
     async def remove(self, key: str) -> None:
         with suppress(FileNotFoundError):
@@ -89,10 +96,6 @@ class Objects:
 
 def _part(key: str, begin: int) -> str:
     return f"{key}{begin:015d}"
-
-
-def _begin(part: str) -> int:
-    return int(part.rpartition("/")[2])
 
 
 class BlockingObjects:

@@ -40,11 +40,14 @@ async def receive(service: Service, request: web.Request, parcel: Parcel, checks
             body = Body(blocks, parcel.length - parcel.received, seen, checksum)
             try:
                 received = await _store(service, parcel, body, checksum)
+                if received == parcel.length:
+                    await _complete(service, parcel, seen, tracing.read(request.headers.get("traceparent")))
             except BadTable as bad:
                 await discard(service, parcel)
                 raise submitting.refuse_table(bad, bad.faults) from None
-            if received == parcel.length:
-                await _complete(service, parcel, seen, tracing.read(request.headers.get("traceparent")))
+            except FileMissing:
+                await discard(service, parcel)
+                raise Refused("no_such_upload", "What came of this upload is gone; begin it anew.") from None
             return received
 
 
@@ -85,8 +88,7 @@ async def _put(service: Service, parcel: Parcel, start: int, body: Body) -> int:
     try:
         return await service.files.grow(parcel.prefix, start, body.part())
     except FileMissing:
-        await discard(service, parcel)
-        raise Refused("no_such_upload", "What came of this upload is no longer there; begin it anew.") from None
+        raise
     except Exception as exc:  # noqa: BLE001 - every store has errors of its own
         raise await uploads.explain(service.files, exc) from None
 
@@ -108,15 +110,17 @@ async def _complete(service: Service, parcel: Parcel, seen: Examination | None, 
 async def _make_whole(making: Making, parcel: Parcel, seen: Examination | None) -> Upload:
     """All that came as one file. What was not *seen* from its first byte on is looked at as if it came now."""
     if seen and (verdict := seen.verdict()) and not seen.packed:
-        return await _settle(making, parcel, seen, verdict)
+        return await _make_seen(making, parcel, seen, verdict)
     fields = fields_of(making.service, parcel)
     return await making.store(making.service.files.grown(parcel.prefix), name_of(fields), fields.options())
 
 
-async def _settle(making: Making, parcel: Parcel, seen: Examination, verdict: Layout | BadTable) -> Upload:
+async def _make_seen(making: Making, parcel: Parcel, seen: Examination, verdict: Layout | BadTable) -> Upload:
     files = making.service.files
     try:
         await files.settle(parcel.prefix, making.file_key)
+    except FileMissing:
+        raise
     except Exception as exc:  # noqa: BLE001 - every store has errors of its own
         raise await uploads.explain(files, exc) from None
     making.service.metrics.uploaded.inc(seen.size)

@@ -156,14 +156,23 @@ async def test_what_grows_goes_on_from_any_end_that_it_had(growing: Files) -> No
     assert b"".join([piece async for piece in growing.grown("parcels/one/")]) == b"new"
 
 
-async def test_what_has_not_grown_so_far_is_missing(growing: Files) -> None:
+@pytest.mark.parametrize("at", [1, 4, 2**30])
+@pytest.mark.parametrize("before", [None, b"abc"])
+async def test_what_has_not_grown_so_far_is_missing_before_it_is_a_file(
+    growing: Files, at: int, before: bytes | None
+) -> None:
+    if before:
+        await growing.grow("parcels/one/", 0, pieces(before))
+
+    async def go_on() -> None:
+        await growing.grow("parcels/one/", at + len(before or b""), pieces(b"x"))
+        await growing.settle("parcels/one/", "uploads/one")
+
     with pytest.raises(FileMissing):
-        await growing.grow("parcels/one/", 5, pieces(b"x"))
-    await growing.grow("parcels/one/", 0, pieces(b"abc"))
-    for at in (4, 5):
-        with pytest.raises(FileMissing):
-            await growing.grow("parcels/one/", at, pieces(b"x"))
-    assert b"".join([piece async for piece in growing.grown("parcels/one/")]) == b"abc"
+        await go_on()
+    assert await growing.keys("uploads/") == []
+    with pytest.raises(FileMissing):
+        await growing.settle("parcels/two/", "uploads/two")
 
 
 async def test_what_breaks_off_as_it_grows_goes_on_where_it_was(growing: Files) -> None:
