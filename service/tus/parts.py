@@ -18,7 +18,8 @@ class Body:
         self, blocks: AsyncIterator[bytes], room: int, examination: Examination | None, checksum: Checksum | None
     ) -> None:
         self.examination, self._checksum, self._room = examination, checksum, room
-        self._blocks, self._next = self._checked(examination.hashed(blocks) if examination else blocks), b""
+        within = self._within(blocks)
+        self._blocks, self._next = self._examined(within, examination) if examination else within, b""
         self.broken: Exception | None = None
 
     async def more(self) -> bool:
@@ -35,23 +36,26 @@ class Body:
             if size < PART:
                 self._next = await anext(self._blocks, b"")
 
-    async def _checked(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Up to the first fault that is known: what comes behind it would stand where the bytes before it belong."""
+    async def _within(self, blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Those that count: the examination must see no others."""
         try:
             async for block in blocks:
-                await self._check(block)
+                self._count(block)
                 yield block
         except (Refused, OSError) as exc:  # OSError: the client has gone
             self.broken = exc
-        if self.examination:
-            await self.examination.pause()
-            self.broken = self.examination.bad or self.broken
 
-    async def _check(self, block: bytes) -> None:
+    def _count(self, block: bytes) -> None:
         self._room -= len(block)
         if self._room < 0:
             raise Refused("malformed", "There are more bytes than the upload was to have.")
         if self._checksum:
             self._checksum.digest.update(block)
-        if self.examination:
-            await self.examination.look(block)
+
+    async def _examined(self, blocks: AsyncIterator[bytes], examination: Examination) -> AsyncIterator[bytes]:
+        """Up to the first fault that is known: what comes behind it would stand where the bytes before it belong."""
+        async for block in examination.hashed(blocks):
+            await examination.look(block)
+            yield block
+        await examination.pause()
+        self.broken = examination.bad or self.broken

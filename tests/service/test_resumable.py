@@ -403,6 +403,25 @@ async def test_more_bytes_than_were_announced_are_not_taken(house: House) -> Non
     assert code(await send(house, path, 0, chunked())) == (400, "malformed")
 
 
+async def test_what_was_too_much_is_not_in_the_hash_of_what_counts(house: House) -> None:
+    table = TABLE + b"North,A,100,10,0.10\n" * 200_000  # comes in more than one block
+    path = await place(house, len(table))
+
+    async def more() -> AsyncIterator[bytes]:
+        for start in range(0, len(table), 2**18):
+            yield table[start : start + 2**18]
+        yield b"South,B,1,1,0\n"
+
+    assert code(await send(house, path, 0, more())) == (400, "malformed")
+    at = await offset(house, path)
+    assert 0 < at < len(table)
+    ends = [at + (len(table) - at) // 2, len(table) - 1]
+    for begin, end in zip([at, ends[0]], ends, strict=True):
+        assert (await send(house, path, begin, table[begin:end]))[0] == 204
+    made = await finish(house, path, ends[-1], table)
+    assert made["source"]["sha256"] == hashlib.sha256(table).hexdigest()
+
+
 async def test_a_request_that_a_browser_repeats_by_itself_is_only_at_the_wrong_place(house: House) -> None:
     path = await place(house)
     assert (await send(house, path, 0, TABLE[:20]))[0] == 204
