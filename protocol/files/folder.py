@@ -7,16 +7,16 @@ import io
 import re
 import shutil
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from obstore.store import LocalStore
 
 from protocol.background import PART, PIECES, Background
-from protocol.files import FileMissing
 from protocol.files.file import growing, remove_torn, whole, write_all, write_whole
-from protocol.files.objects import Objects
+from protocol.files.objects import Objects, found
 
 LOOK = 1.0  # seconds between two looks at how much is free
 GROWN = "grown"  # the one file below the key of what grows
@@ -33,25 +33,16 @@ class Folder(Objects):
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes]) -> None:
         path = f"{self._root}/{key}"
-        try:
+        with self._filling():
             if isinstance(data, bytes):
                 await _in_thread(partial(write_whole, path, [data]))
             else:
                 await _store(path, aiter(data))
-        except BaseException:
-            self._known = None  # the disk may be full
-            raise
 
     async def grow(self, key: str, at: int, data: AsyncIterable[bytes]) -> int:
-        try:
-            with growing(f"{self._root}/{key}{GROWN}", at) as file:
-                await _pour(file, [], aiter(data))
-                return file.tell()
-        except FileNotFoundError:
-            raise FileMissing(key) from None
-        except BaseException:
-            self._known = None  # the disk may be full
-            raise
+        with found(key), self._filling(), growing(f"{self._root}/{key}{GROWN}", at) as file:
+            await _pour(file, [], aiter(data))
+            return file.tell()
 
     def grown(self, key: str) -> AsyncIterator[bytes]:
         return self.get(f"{key}{GROWN}")
@@ -71,6 +62,14 @@ class Folder(Objects):
         for path in self._root.rglob("*#*"):
             if STAGED.search(path.name):
                 remove_torn(path)
+
+    @contextmanager
+    def _filling(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._known = None  # the disk may be full
+            raise
 
     async def free_space(self) -> int | None:
         """As it was within the last second: a look takes a thread, and each small upload asks for one."""

@@ -18,7 +18,8 @@ ADVICE = "See that the place is there and may be written to, or correct ROWMILL_
 
 
 @contextmanager
-def _found(key: str) -> Iterator[None]:
+def found(key: str) -> Iterator[None]:
+    """What the system does not find is missing."""
     try:
         yield
     except FileNotFoundError:
@@ -36,17 +37,17 @@ class Objects:
         size = await self.size(key)
         stop = size if stop is None else min(stop, size)
         while start < stop:
-            with _found(key):
+            with found(key):
                 piece = await obstore.get_range_async(self._store, key, start=start, end=min(start + PIECE, stop))
             yield bytes(piece)
             start += len(piece)
 
     async def size(self, key: str) -> int:
-        with _found(key):
+        with found(key):
             return int((await obstore.head_async(self._store, key))["size"])
 
     async def copy(self, source: str, target: str) -> None:
-        with _found(source):
+        with found(source):
             try:
                 await obstore.copy_async(self._store, source, target)
             except FileNotFoundError:
@@ -63,7 +64,7 @@ class Objects:
         return at + await self.size(part)
 
     async def grown(self, key: str) -> AsyncIterator[bytes]:
-        parts, end = sorted(await self._below(key)), 0
+        parts, end = sorted(await self.keys(key)), 0
         if not parts:
             raise FileMissing(key)
         for part in parts:
@@ -103,13 +104,13 @@ class BlockingObjects:
         self._store = store
 
     def size(self, key: str) -> int:
-        with _found(key):
+        with found(key):
             return int(obstore.head(self._store, key)["size"])
 
     def read(self, key: str, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
-        with _found(key):
+        with found(key):
             return bytes(obstore.get_range(self._store, key, start=start, end=stop))
 
     def write(self, key: str, data: Iterable[bytes]) -> None:

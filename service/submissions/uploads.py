@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from protocol import kept
-from protocol.files import Files
+from protocol.files import FileMissing, Files
 from protocol.intake import BadTable, Inspector, Layout, ReadOptions
 from protocol.intake.layout import MEDIA_TYPES, Format
 from protocol.intake.unpacking import plain_name
@@ -82,6 +82,8 @@ class Slots:
 
 async def explain(files: Files, exc: Exception) -> Exception:
     """What to say of a file that could not be stored."""
+    if isinstance(exc, FileMissing):
+        return exc  # however full the disk is
     free = await files.free_space()
     return exc if free is None or free > LOOK_AROUND else Refused("no_space", "The disk is full; nothing is kept.")
 

@@ -87,19 +87,17 @@ async def _put(service: Service, parcel: Parcel, start: int, body: Body) -> int:
     await uploads.check_space(service.files, parcel.length - start, service.limits.space_floor)
     try:
         return await service.files.grow(parcel.prefix, start, body.part())
-    except FileMissing:
-        raise
     except Exception as exc:  # noqa: BLE001 - every store has errors of its own
         raise await uploads.explain(service.files, exc) from None
 
 
 async def _complete(service: Service, parcel: Parcel, seen: Examination | None, trace: str | None) -> None:
     """Make the job, exactly as of a table that came in one request. Whatever can never be one goes."""
-    making = Making(service, parcel.id)
+    making, fields = Making(service, parcel.id), fields_of(service, parcel)
     try:
         async with uploads.guarded(service.store, service.files, parcel.id, making.file_key):
-            received = Received(fields_of(service, parcel), await _make_whole(making, parcel, seen))
-            await submitting.settle(making, received, owner=parcel.owner, trace=trace)
+            upload = await _make_whole(making, parcel, fields, seen)
+            await submitting.settle(making, Received(fields, upload), owner=parcel.owner, trace=trace)
     except Refused as refused:
         if refused.code in HOPELESS:
             await discard(service, parcel)
@@ -107,11 +105,10 @@ async def _complete(service: Service, parcel: Parcel, seen: Examination | None, 
     await clear(service, parcel)
 
 
-async def _make_whole(making: Making, parcel: Parcel, seen: Examination | None) -> Upload:
+async def _make_whole(making: Making, parcel: Parcel, fields: Known, seen: Examination | None) -> Upload:
     """All that came as one file. What was not *seen* from its first byte on is looked at as if it came now."""
     if seen and (verdict := seen.verdict()) and not seen.packed:
         return await _make_seen(making, parcel, seen, verdict)
-    fields = fields_of(making.service, parcel)
     return await making.store(making.service.files.grown(parcel.prefix), name_of(fields), fields.options())
 
 
@@ -119,8 +116,6 @@ async def _make_seen(making: Making, parcel: Parcel, seen: Examination, verdict:
     files = making.service.files
     try:
         await files.settle(parcel.prefix, making.file_key)
-    except FileMissing:
-        raise
     except Exception as exc:  # noqa: BLE001 - every store has errors of its own
         raise await uploads.explain(files, exc) from None
     making.service.metrics.uploaded.inc(seen.size)
