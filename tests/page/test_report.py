@@ -70,6 +70,22 @@ async def test_whoever_types_as_the_job_ends_goes_on_typing(guest: Visit) -> Non
     assert await page.evaluate("document.activeElement.mine")
 
 
+async def test_reasons_that_come_up_later_can_be_chosen_and_what_was_chosen_stays(guest: Visit) -> None:
+    head, _, rest = VALUES.partition("\n")
+    text = f"{head}\nWest,1e999\n{rest}West,worse\n"  # the last reason, but the first in the list
+    job_id = await guest.post(text, "reasons.csv", "summary", value_column="value", simulate_seconds=9)
+    await guest.open(f"/jobs/{job_id}")
+    page = guest.page
+    reasons = page.locator("form[data-rejects] [name=reason]")
+    await reasons.select_option("value: not_finite")
+    await expect(reasons.locator("option")).to_have_text(["Any reason", "value: not_finite"])
+    await guest.see_state("succeeded")
+    await expect(reasons.locator("option")).to_have_text(["Any reason", "value: not_a_number", "value: not_finite"])
+    await expect(reasons).to_have_value("value: not_finite")
+    await reasons.select_option("value: not_a_number")
+    await expect(page.locator("#reject-rows tbody tr")).to_have_count(1)
+
+
 async def test_rows_that_come_are_not_read_aloud_but_how_many_were_found_is(guest: Visit) -> None:
     await guest.open(f"/jobs/{await guest.post(DIRTY, 'spoken.csv', 'sales')}")
     await guest.see_state("succeeded")

@@ -24,8 +24,8 @@ function morphAttributes(now, next) {
 }
 
 /**
- * What has an id is found again by it, the rest by its place. What goes, goes first: what stays need not be moved then,
- * and whoever is typing there, or has the focus, keeps it.
+ * What has an id is found again by it, a choice by its value, the rest by its place. What goes, goes first: what stays
+ * need not be moved then, and whoever is typing there, or has the focus, keeps it.
  * @param {Element} now @param {Element} next
  */
 function morphChildren(now, next) {
@@ -52,8 +52,15 @@ function morphChildren(now, next) {
 
 /** @param {Element} parent @param {ChildNode|null} at @param {ChildNode} wanted @returns {ChildNode|null} */
 function counterpart(parent, at, wanted) {
-  const id = wanted instanceof Element ? wanted.id : "";
-  if (id) return [...parent.children].find((child) => child.id === id) ?? null;
+  const isIt = known(wanted);
+  if (isIt) return [...parent.children].find(isIt) ?? null;
   const same = at && at.nodeName === wanted.nodeName && !(at instanceof Element && at.id);
   return same ? at : null;
+}
+
+/** How to tell it among others, wherever it is. @param {ChildNode} wanted @returns {((child: Element) => boolean)|null} */
+function known(wanted) {
+  if (wanted instanceof HTMLOptionElement)
+    return (child) => child instanceof HTMLOptionElement && child.value === wanted.value;
+  return wanted instanceof Element && wanted.id ? ({ id }) => id === wanted.id : null;
 }
