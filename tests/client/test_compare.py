@@ -30,6 +30,7 @@ def left(folder: Path, monkeypatch: pytest.MonkeyPatch):
     """What is still there where temporary files go, and beside the table. Sockets are among them: a short name."""
     with tempfile.TemporaryDirectory() as name:
         monkeypatch.setenv("TMPDIR", name)
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # a kind's module lies there too
         yield lambda: ([path.name for path in Path(name).iterdir()], sorted(path.name for path in folder.iterdir()))
 
 

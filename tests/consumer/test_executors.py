@@ -337,6 +337,7 @@ async def test_an_executor_that_does_not_exist_is_refused_in_a_sentence() -> Non
 
 PARENT = """
 import asyncio, signal, sys
+from functools import partial
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from consumer.executors import open_slots
@@ -344,7 +345,7 @@ from consumer.steps import Task
 
 async def main():
     for name in ("SIGINT", "SIGTERM"):
-        asyncio.get_running_loop().add_signal_handler(getattr(signal, name), print, name)
+        asyncio.get_running_loop().add_signal_handler(getattr(signal, name), partial(print, name, flush=True))
     async with open_slots("processes://2") as slots:
         folder = Path(sys.argv[2])
         calls = []
