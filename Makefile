@@ -4,7 +4,7 @@
 # make compose-test  the image built, docker-compose.yml brought up, used and taken down (with Docker, or root on Debian)
 # make lint types bench fmt clean
 #
-# Beforehand it takes make and Python 3.11, 3.12 or 3.13 with venv (Debian, Ubuntu: python3-venv), no more
+# Beforehand it takes make and Python 3.11 to 3.15 with venv (Debian, Ubuntu: python3-venv), no more
 # (PYTHON=/path/to/python picks one). A C compiler is used where there is one (CC=/path/to/cc picks one).
 
 SHELL := /bin/sh

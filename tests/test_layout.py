@@ -53,8 +53,15 @@ HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("client/commands.py", "client/operators.py", "rowmill.py"),
     "vl_convert": ("consumer/pool/charts.py", "service/pages/vega.py"),
 }
-# Parts of a library that come under a name of their own; at home where it is.
-PARTS = {"aiormq": "aio_pika", "markupsafe": "jinja2", "multidict": "aiohttp", "pamqp": "aio_pika", "yarl": "aiohttp"}
+# Parts of a library that come under a name of their own, or did so later; at home where it is.
+PARTS = {
+    "aiormq": "aio_pika",
+    "compression": "backports",
+    "markupsafe": "jinja2",
+    "multidict": "aiohttp",
+    "pamqp": "aio_pika",
+    "yarl": "aiohttp",
+}
 COMES_WITH = {"numpy": "pandas"}
 LONGEST_FILE, LONGEST_BODY, USUAL_BODY, MEDIAN_BODY = 250, 40, 20, 6
 PANDAS_AND_MORE = {"numpy", "pandas", "pyarrow", "vl_convert"}

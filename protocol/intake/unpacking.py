@@ -6,15 +6,19 @@ Several members or frames one after another are one table. Work is done in threa
 from __future__ import annotations
 
 import asyncio
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from backports import zstd
-
 from protocol.intake.layout import BadTable
 from protocol.job import Fault
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 PIECE = 256 * 1024
 RATIO, FREE = 200, 16 * 2**20  # so many times its size a table may grow, and so many bytes in any case

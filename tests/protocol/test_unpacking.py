@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.intake import BadTable
-from protocol.intake.unpacking import FREE, PIECE, Unpacker, compression_of, plain_name
+from protocol.intake.unpacking import FREE, PIECE, Unpacker, compression_of, plain_name, zstd
 
 CHANCE = random.Random(1)
 TABLE = b"a,b\n" + b"".join(b"%d,%d\n" % (line, CHANCE.randrange(10**9)) for line in range(40_000))

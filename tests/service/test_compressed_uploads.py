@@ -11,9 +11,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
 from protocol.intake.preview import MOST
+from protocol.intake.unpacking import zstd
 from service.submissions.codings import KNOWN
 from tests.service.house import TABLE, House, keep
 from tests.service.test_readings import preview
