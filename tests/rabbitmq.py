@@ -109,10 +109,6 @@ class Node:
         definitions = {
             "users": [{"name": user, "password": user, "tags": "administrator"} for user in users],
             "vhosts": [{"name": host} for host in hosts],
-            "topic_permissions": [
-                {"vhost": host, "user": "other", "exchange": "rowmill", "write": SUBMITTING, "read": ""}
-                for host in hosts
-            ],
             "permissions": [
                 {"vhost": host, "user": user, "configure": configure, "write": write, "read": read}
                 for host in hosts

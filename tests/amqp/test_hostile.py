@@ -173,10 +173,14 @@ async def test_names_that_are_no_text_do_not_end_the_connection(delivery):
     ]
 
 
-async def test_another_service_with_the_rights_of_the_readme_may_submit_and_follow_and_no_more(url, transport, new_job):
+async def test_another_service_with_the_rights_of_the_readme_may_submit_and_follow_and_no_more(
+    node, url, transport, new_job
+):
     deliveries = transport.subscribe(JOBS, prefetch=PREFETCH)
     await published(transport, RunJob(job=new_job()))
     await (await take(deliveries)).ack()
+    where = url.rpartition("/")[2]
+    await node.control("set_topic_permissions", "-p", where, "other", "rowmill", SUBMITTING, "")
     async with await aio_pika.connect(url.replace("guest:guest", "other:other")) as connection:
         channel = await connection.channel()
         heard = await channel.declare_queue(exclusive=True)
