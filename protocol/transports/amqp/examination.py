@@ -36,6 +36,7 @@ OLDEST = (3, 10)
 WRITTEN_TO = ("", *(name for name, _ in topology.EXCHANGES.values()))  # answers go through the one without a name
 READ = tuple(queue.name for queue in topology.QUEUES if queue.exchange != "dead")
 Question = Callable[[AbstractChannel], Awaitable[object]]
+HIDDEN = warning("messages", "this user may not ask who is connected and what waits", "Grant it what it may not do.")
 
 
 async def examine(url: str) -> Sequence[Finding]:
@@ -43,7 +44,7 @@ async def examine(url: str) -> Sequence[Finding]:
     try:
         async with _connected(url) as connection:
             found = [_greet(place, connection), await _compare(connection)]
-            found += [await _look_who_works(connection)]
+            found += [await _look_who_works(connection) if await _may_ask(connection) else HIDDEN]
             return [*found, await _try_rights(connection, place)]
     except TROUBLE as exc:
         return [_explain(place, exc)]
@@ -105,10 +106,13 @@ def _greet(place: _Place, connection: AbstractConnection) -> Finding:
 
 async def _compare(connection: AbstractConnection) -> Finding:
     """What is declared with what must be. What is there is declared once more, which changes nothing."""
-    missing, other = [], []
+    missing, other, hidden = [], [], []
     for name, there, same in _declarations():
-        if await _asked(connection, there) is ChannelNotFoundEntity:
+        refused = await _asked(connection, there)
+        if refused is ChannelNotFoundEntity:
             missing.append(name)
+        elif refused is ChannelAccessRefused:
+            hidden.append(name)
         elif await _asked(connection, same) is ChannelPreconditionFailed:
             other.append(name)
     if other:
@@ -116,6 +120,8 @@ async def _compare(connection: AbstractConnection) -> Finding:
         return fault("topology", f"declared in another way than Rowmill needs it: {', '.join(other)}", advice)
     if len(missing) == len(topology.EXCHANGES) + len(topology.QUEUES):
         return Finding(part="topology", detail="nothing is declared yet; whoever starts first does it")
+    if hidden:
+        return warning("topology", f"this user may not ask for {', '.join(hidden)}", "Grant it what it may not do.")
     if missing:
         advice = "The service and the consumer declare them anew as soon as they need them; start one if none runs."
         return warning("topology", f"gone: {', '.join(missing)}", advice)
@@ -144,6 +150,11 @@ async def _find_queue(name: str, channel: AbstractChannel) -> tuple[int, int]:
 
 async def _declare_queue(queue: topology.Queue, channel: AbstractChannel) -> None:
     await channel.declare_queue(queue.name, durable=True, arguments=queue.declared_with, timeout=PATIENCE)
+
+
+async def _may_ask(connection: AbstractConnection) -> bool:
+    """Since RabbitMQ 4.3, whoever may not declare a queue may not ask for it either."""
+    return await _may(connection, partial(_find_queue, topology.QUEUES[0].name))
 
 
 async def _look_who_works(connection: AbstractConnection) -> Finding:
