@@ -54,6 +54,33 @@ async def test_rows_left_out_are_listed_and_searched_while_the_job_runs(guest: V
     await page.wait_for_url(re.compile(r"/$"))
 
 
+async def test_a_choice_outlasts_the_moment_in_which_the_rows_left_out_are_joined(guest: Visit) -> None:
+    head, _, rest = VALUES.partition("\n")
+    text = f"{head}\nWest,bad\nWest,1e999\n{rest * 4}"
+    job_id = await guest.post(text, "joined.csv", "summary", value_column="value", simulate_seconds=400)
+    await guest.open(f"/jobs/{job_id}")
+    page = guest.page
+    reasons = page.locator("form[data-rejects] [name=reason]")
+    rows = page.locator("#reject-rows tbody tr")
+    await expect(rows).to_have_count(2)
+    await reasons.select_option("value: not_finite")
+    await expect(rows).to_have_count(1)
+    (pieces,) = guest.server.files.rglob(f"*{job_id}*/**/work/rejected")
+    away = pieces.rename(pieces.with_name("away"))
+    async with page.expect_response(page.url) as again:
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert "reject-rows" not in await (await again.value).text()
+    await expect(page.locator("main")).to_have_attribute("data-state", "running")
+    await expect(reasons).to_have_value("value: not_finite")
+    await expect(rows).to_have_count(1)
+    away.rename(pieces)
+    await page.click("[data-act=cancel]")
+    await guest.see_state("cancelled")
+    await page.click("[data-act=delete]")
+    await page.click("#sure-yes")
+    await page.wait_for_url(re.compile(r"/$"))
+
+
 async def test_whoever_types_as_the_job_ends_goes_on_typing(guest: Visit) -> None:
     head, _, rest = VALUES.partition("\n")
     text = f"{head}\nWest,bad\nWest,worse\n{rest}"

@@ -1,14 +1,18 @@
 // @ts-check
 /** Takes over a page that was fetched again, leaving alone what is the same. */
 
-/** Make *now* what *next* is, leaving alone what is the same. @param {Node} now @param {Node} next */
+/**
+ * Make *now* what *next* is, leaving alone what is the same, what is kept (`data-keep`), and what has nothing to show
+ * just now, but will (`data-later`).
+ * @param {Node} now @param {Node} next
+ */
 export function morph(now, next) {
   if (!(now instanceof Element) || !(next instanceof Element)) {
     if (now.nodeValue !== next.nodeValue) now.nodeValue = next.nodeValue;
     return;
   }
   const same = now instanceof HTMLTimeElement && now.dateTime === next.getAttribute("datetime");
-  if (same || now.hasAttribute("data-keep")) return;
+  if (same || now.hasAttribute("data-keep") || next.hasAttribute("data-later")) return;
   morphAttributes(now, next);
   morphChildren(now, next);
 }
