@@ -53,6 +53,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "typer": ("client/commands.py", "client/operators.py", "rowmill.py"),
     "vl_convert": ("consumer/pool/charts.py", "service/pages/vega.py"),
 }
+POSSESSIVE_GROUP = re.compile(r"\)(?:[*+?]|\{[^}]*\})\+")
 # Parts of a library that come under a name of their own, or did so later; at home where it is.
 PARTS = {
     "aiormq": "aio_pika",
@@ -134,6 +135,14 @@ def test_functions_are_short() -> None:
     assert [name for name, lines in lengths.items() if lines > LONGEST_BODY] == []
     assert statistics.median(lengths.values()) <= MEDIAN_BODY
     assert statistics.quantiles(lengths.values(), n=10)[-1] <= USUAL_BODY
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=place)
+def test_no_pattern_repeats_a_group_possessively(path: Path) -> None:
+    """Python before 3.11.5 takes too much there (gh-106052); an atomic group, `(?>(?:ab)*)`, says the same."""
+    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    patterns = (text.decode(errors="replace") if isinstance(text, bytes) else text for text in texts)
+    assert not [text for text in patterns if isinstance(text, str) and POSSESSIVE_GROUP.search(text)]
 
 
 def test_no_module_has_an_empty_name() -> None:

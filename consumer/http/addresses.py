@@ -9,11 +9,24 @@ from collections.abc import Iterator
 # IPv6 that carries IPv4, or that leads nowhere public though Python has no word for it.
 SUSPECT = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "::/96", "fec0::/10")))
 
+MOST = 4  # addresses of one name that are tried
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotPublic(Exception):
     """The name leads to an address that is not public."""
+
+
+def connect(host: str, port: int | None, *, literal: bool, timeout: float) -> socket.socket:
+    """To the first address of *host* that answers within *timeout* seconds; OSError where none does, or NotPublic."""
+    failure: OSError | None = None
+    for address in look_up(host, port, literal=literal)[:MOST]:
+        try:
+            return socket.create_connection((address, port), timeout=timeout)
+        except OSError as exc:
+            failure = exc
+    raise failure or OSError("no address")
 
 
 def look_up(host: str, port: int | None, *, literal: bool) -> list[str]:

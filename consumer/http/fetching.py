@@ -30,7 +30,6 @@ WAIT = 20.0  # seconds for one answer of the network
 STEP = 60.0  # seconds until a server has answered, or the next block is there
 TOTAL = 1800.0  # seconds for a whole table
 REDIRECTS = 5
-MOST_ADDRESSES = 4
 MOVED = {301, 302, 303, 307, 308}
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 SPELLED = "%/:=&?~#+!$,;'@()*[]"  # what an address holds as it is, beside letters and digits
@@ -222,24 +221,19 @@ def _connect(host: str, port: int | None) -> socket.socket:
     """To the first address that answers. A name must not lead to a private one; what is written out may be one."""
     try:
         # A literal address is one that the operator wrote out: only then it lies under a source.
-        found = addresses.look_up(host, port, literal=addresses.is_address(host))
+        return addresses.connect(host, port, literal=addresses.is_address(host), timeout=WAIT / 2)
     except addresses.NotPublic:
         raise Unfetchable("The source's name leads to an address that is not public.") from None
-    failure: OSError | None = None
-    for address in found[:MOST_ADDRESSES]:
-        try:
-            return socket.create_connection((address, port), timeout=WAIT / 2)
-        except OSError as exc:
-            failure = exc
-    raise failure or OSError("no address")
 
 
 def _secure(plain: socket.socket, host: str, wire: Wire) -> socket.socket:
     """*plain* under TLS. One that ends without a word has been cut off, and what came over it is not the whole."""
+    context = ssl.create_default_context()
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # which Python 3.11.2 sets
     with plain:  # wrapping takes its file descriptor over
         wire.hold(plain)
         plain.settimeout(WAIT)
-        secure = ssl.create_default_context().wrap_socket(plain, server_hostname=host, suppress_ragged_eofs=False)
+        secure = context.wrap_socket(plain, server_hostname=host, suppress_ragged_eofs=False)
     wire.hold(secure)
     return secure
 

@@ -8,7 +8,7 @@ from itertools import islice
 WIDEST = 4_096  # cells that a row may have beyond the header's; of those with more there are few to a slice
 
 # Quotes count where a cell begins; what follows behind the closing one belongs to the cell as it stands.
-_CELL = rb'(?:"([^"]*+(?:""[^"]*+)*+)")?+([^%(mark)b\r\n]*+)(%(mark)b?)'
+_CELL = rb'(?>(?:"([^"]*+(?>(?:""[^"]*+)*))")?)([^%(mark)b\r\n]*+)(%(mark)b?)'
 
 
 def narrowed(row: bytes, delimiter: str, width: int, *, surplus: bool) -> bytes:

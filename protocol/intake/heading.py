@@ -15,7 +15,7 @@ from protocol.job import Fault, Finding
 _ALL = "".join(CANDIDATES).encode()
 _SAMPLE = 4_000  # characters that clevercsv looks at: 20 ms at worst
 _BLANKS_SAMPLE = 16_384
-_QUOTED = re.compile(r' *+"(?:[^"]++|"")*+"')
+_QUOTED = re.compile(r' *+"(?>(?:[^"]++|"")*)"')
 _BLANK_QUOTE = re.compile(rb'[,;|\t\r\n] +"')
 
 

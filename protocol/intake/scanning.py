@@ -4,6 +4,8 @@ A quote opens only at the start of a cell (RFC 4180); elsewhere in an unquoted c
 So whether a byte lies in a quoted cell follows from the *odd* runs of quotes before it (an even run changes nothing):
 one after ordinary text always leaves us outside, whether it closed a cell or stood in one; one after a delimiter or
 a newline toggles. Only the runs since the last one of the first sort count, so looking back a little is exact.
+
+A repeated group that gives nothing back is written `(?>(?:ab)*)`: Python before 3.11.5 repeats no group possessively.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ Count = Callable[[bytes, bytes], int]  # how often a byte is in some; whoever ha
 
 QUOTE = b'"'
 _TAIL = 2048
-_LAST_ODD_RUN = re.compile(rb'(?s).*(?<!")("(?:"")*+)(?!")')
-_EVEN_RUN_AND_BLANK = re.compile(rb'(?<!")(?:"")++(?= )')
-_FIRST_ODD_RUN = re.compile(rb'(?<!")"(?:"")*+(?!")')
+_LAST_ODD_RUN = re.compile(rb'(?s).*(?<!")("(?>(?:"")*))(?!")')
+_EVEN_RUN_AND_BLANK = re.compile(rb'(?<!")(?>(?:"")+)(?= )')
+_FIRST_ODD_RUN = re.compile(rb'(?<!")"(?>(?:"")*)(?!")')
 
 
 class Scanner:
@@ -157,7 +159,7 @@ def _value(cell: re.Match[bytes]) -> bytes:
 def cell_pattern(delimiters: bytes, *, blanks: bool) -> re.Pattern[bytes]:
     """Matches one cell after another, each with what stands before it, from the start of a row on."""
     plain = rb"[^\r\n" + re.escape(delimiters) + rb"]*+"
-    quoted = rb'(?P<quoted>"(?:[^"]++|"")*+(?:"|\Z))(?P<after>' + plain + rb")"
+    quoted = rb'(?P<quoted>"(?>(?:[^"]++|"")*)(?:"|\Z))(?P<after>' + plain + rb")"
     skip = rb"(?P<blank> *+)" if blanks else b""
     return re.compile(
         rb"(?:\A|[\r\n" + re.escape(delimiters) + rb"])(?:" + skip + quoted + rb"|(?P<plain>" + plain + rb"))"
@@ -173,23 +175,23 @@ def whole_row(delimiters: bytes, *, blanks: bool) -> re.Pattern[bytes]:
 @cache
 def blank_lines(delimiters: bytes) -> re.Pattern[bytes]:
     """Matches lines of nothing but white space, the last one perhaps without its newline. A delimiter is none."""
-    return re.compile(rb"(?:[\r\n]++|" + _blank_line(delimiters, rb"(?:\r\n|\n|\r|\Z)") + b")*+")
+    return re.compile(rb"(?>(?:[\r\n]++|" + _blank_line(delimiters, rb"(?:\r\n|\n|\r|\Z)") + b")*)")
 
 
 @cache
 def rows_beyond(delimiters: bytes, columns: int, *, blanks: bool) -> re.Pattern[bytes]:
     """Matches the rows, from a row's start on, that have more cells than *columns*, and the blank lines among them."""
-    more = b"(?:[" + re.escape(delimiters) + b"]" + _cell(delimiters, blanks=blanks) + b"){%d}+" % columns
+    more = b"(?>(?:[" + re.escape(delimiters) + b"]" + _cell(delimiters, blanks=blanks) + b"){%d})" % columns
     longer = _cell(delimiters, blanks=blanks) + more + _rest(delimiters, blanks=blanks)
-    blank = rb"\n++|(?:\r\n)++|" + _blank_line(delimiters, rb"(?:\r\n|\n|\r(?!\Z))")
-    return re.compile(b"(?:" + blank + b"|" + longer + b")*+")
+    blank = rb"\n++|(?>(?:\r\n)+)|" + _blank_line(delimiters, rb"(?:\r\n|\n|\r(?!\Z))")
+    return re.compile(b"(?>(?:" + blank + b"|" + longer + b")*)")
 
 
 @cache
 def resume(delimiters: bytes, *, blanks: bool, inside: bool, cell_start: bool) -> re.Pattern[bytes]:
     """Matches the rest of a row, from a place within it."""
     plain = rb"[^\r\n" + re.escape(delimiters) + rb"]*+"
-    quoted = rb'(?:[^"]++|"")*+(?:"|\Z)' + plain
+    quoted = rb'(?>(?:[^"]++|"")*)(?:"|\Z)' + plain
     begin = quoted if inside else _cell(delimiters, blanks=blanks) if cell_start else plain
     return re.compile(begin + _rest(delimiters, blanks=blanks))
 
@@ -198,17 +200,17 @@ def _blank_line(delimiters: bytes, end: bytes) -> bytes:
     """A line of nothing but what Python's `str.strip` takes away; mostly it is ASCII, which is faster to try alone."""
     plain = b"[" + bytes(byte for byte in b" \t\v\f\x1c\x1d\x1e\x1f" if byte not in delimiters) + b"]"
     wide = rb"\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
-    return plain + b"*+" + end + b"|(?:" + plain + b"|" + wide + b")++" + end
+    return plain + b"*+" + end + b"|(?>(?:" + plain + b"|" + wide + b")+)" + end
 
 
 def _cell(delimiters: bytes, *, blanks: bool) -> bytes:
     plain = rb"[^\r\n" + re.escape(delimiters) + rb"]*+"
     skip = rb" *+" if blanks else b""
-    return rb"(?:" + skip + rb'"(?:[^"]++|"")*+(?:"|\Z)' + plain + rb"|" + skip + rb'(?!")' + plain + rb")"
+    return rb"(?:" + skip + rb'"(?>(?:[^"]++|"")*)(?:"|\Z)' + plain + rb"|" + skip + rb'(?!")' + plain + rb")"
 
 
 def _rest(delimiters: bytes, *, blanks: bool) -> bytes:
-    return rb"(?:[" + re.escape(delimiters) + rb"]" + _cell(delimiters, blanks=blanks) + rb")*+(?:\r\n|\n|\r(?!\Z))"
+    return rb"(?>(?:[" + re.escape(delimiters) + rb"]" + _cell(delimiters, blanks=blanks) + rb")*)(?:\r\n|\n|\r(?!\Z))"
 
 
 @cache

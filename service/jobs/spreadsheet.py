@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from protocol.kept import RISKY
 
 # A quoted cell (with whatever stands behind its quote, if somebody wrote that), or a plain one.
-CELL = re.compile(rb'("[^"]*+(?:""[^"]*+)*+"(?:[^",\r\n][^,\r\n]*+)?|(?!")[^,\r\n]*+)([,\r\n])')
+CELL = re.compile(rb'("[^"]*+(?>(?:""[^"]*+)*)"(?:[^",\r\n][^,\r\n]*+)?|(?!")[^,\r\n]*+)([,\r\n])')
 SIGNS = tuple(sign.encode() for sign in RISKY)
 NUMBER = re.compile(rb"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 BLOCK = 64 * 2**10
