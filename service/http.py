@@ -13,6 +13,8 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 
 from protocol.adapters import PREFIX, BadConfig
+from service.crowding import Crowd, room
+from service.descriptors import raise_limit
 from service.door.guard import harden
 from service.gathering import Gathering, keep_memory
 from service.problems import answer, describe
@@ -89,6 +91,7 @@ def _answer(status: int) -> web.Response:
 async def listening(service: Service, app: web.Application) -> AsyncIterator[str]:
     """Answer requests until the end; then whoever waits or watches goes first, so that nothing holds up the rest."""
     keep_memory()
+    raise_limit()
     runner = web.AppRunner(app, shutdown_timeout=service.limits.stop)
     await runner.setup()
     try:
@@ -104,17 +107,20 @@ async def listening(service: Service, app: web.Application) -> AsyncIterator[str
 
 async def _bind(runner: web.AppRunner, service: Service) -> asyncio.Server:
     loop, host, port = asyncio.get_running_loop(), service.settings.host, service.settings.port
+    answering = cast("web.Server", runner.server)
     connect = partial(
         Connection,
         service,
-        cast("web.Server", runner.server),
+        answering,
         loop=loop,
         keepalive_timeout=service.limits.idle,
         access_log=None,  # means none, as with the runner
         auto_decompress=False,  # see submissions/codings.py
     )
+    most = room(service.limits.connections)
+    crowd = Crowd(connect, lambda: len(answering.connections), most, service.metrics.refused.inc)
     try:
-        return await loop.create_server(connect, host, port, backlog=128)
+        return await loop.create_server(crowd, host, port, backlog=128)
     except OSError as exc:
         raise BadConfig(f"{PREFIX}HOST, {PREFIX}PORT: cannot listen on {host}:{port}: {exc.strerror}") from None
 

@@ -27,6 +27,7 @@ class Limits:
     waiting: float = 400.0  # one that waits for its next attempt, at most 300 s
     unfinished: float = 86400.0  # since the last part of an upload came, until what there is of it goes
     prune: float = 60.0  # between two looks for files that have had their time
+    connections: int = 8192  # at a time, or half of the files that the process may have open
     clients: int = 2000  # websockets at a time
     backlog: int = 1000  # jobs a websocket client may be behind by
     uploads: int = 32  # uploads at a time

@@ -21,6 +21,9 @@ class Metrics:
         self.uploaded = Counter("rowmill_upload_bytes", "Bytes of tables received.", registry=self.registry)
         self.uploads = Gauge("rowmill_uploads", "Uploads under way.", registry=self.registry)
         self.dropped = Counter("rowmill_clients_dropped", "Clients that did not read.", registry=self.registry)
+        self.refused = Counter(
+            "rowmill_connections_refused", "Connections beyond those that there may be.", registry=self.registry
+        )
         self.watchers = Gauge("rowmill_watchers", "Websockets and waiting requests.", registry=self.registry)
         self.jobs = Gauge("rowmill_jobs", "Jobs by state.", ("state",), registry=self.registry)
         self.outbox = Gauge("rowmill_outbox_age_seconds", "How long the oldest message waits.", registry=self.registry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import resource
 import subprocess
@@ -15,12 +16,14 @@ import aiohttp
 import pytest
 
 from protocol.adapters import BadConfig
+from service import crowding
 from service.limits import Limits
 from tests.service.house import TABLE, House, keep
 from tests.service.keyring import ROOT, ask, locked
 
 DEADLINE = 60.0
 SLOW = 300
+REFUSED = "rowmill_connections_refused_total "
 HEAD = b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 UPLOAD = (
     b"POST /v1/jobs?kind=sales HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 100000\r\n\r\n"
@@ -60,6 +63,41 @@ async def test_beside_300_slow_connections_everybody_else_is_answered(tmp_path: 
         await house.submit()
         assert not any(reader.at_eof() for reader, _ in slow)
         dribbling.cancel()
+
+
+async def test_who_finds_as_many_connections_as_there_may_be_is_told_so_and_the_others_are_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with keep(tmp_path, Limits(connections=10, idle=3600.0)) as house:
+        async with connected(house, 10) as first, connected(house, 3) as late:
+            for reader, _ in late:
+                head, _, body = (await asyncio.wait_for(rest(reader), DEADLINE)).partition(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 503 ")
+                assert b"\r\nRetry-After: 5" in head
+                assert json.loads(body)["type"] == "/problems/busy"
+            for reader, writer in first:
+                writer.write(HEAD + b"\r\nConnection: close\r\n\r\n")
+                assert (await asyncio.wait_for(rest(reader), DEADLINE)).startswith(b"HTTP/1.1 200 ")
+        assert [record.message for record in caplog.records].count("too many connections") == 1
+        assert await refusals(house) >= len(late)
+
+
+@pytest.mark.parametrize(("allowed", "most"), [(300, 150), (100_000, 8192)])
+def test_connections_leave_room_for_the_files_that_go_over_them(
+    monkeypatch: pytest.MonkeyPatch, allowed: int, most: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    assert crowding.room(Limits().connections) == most
+
+
+async def refusals(house: House) -> float:
+    """As the metrics say, once the server has seen that the others have gone."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            async with house.http.get("/metrics") as answer:
+                if answer.status == 200:
+                    lines = (await answer.text()).splitlines()
+                    return next(float(line.split()[1]) for line in lines if line.startswith(REFUSED))
 
 
 async def test_a_request_whose_headers_do_not_end_is_cut_off_although_they_never_stop(tmp_path: Path) -> None:
