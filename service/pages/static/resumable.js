@@ -5,7 +5,7 @@
  */
 
 import { CSRF, NO_ANSWER } from "./calls.js";
-import { isReadable } from "./file.js";
+import { isAsChosen } from "./file.js";
 import { recall, remember } from "./memory.js";
 
 /**
@@ -18,7 +18,6 @@ import { recall, remember } from "./memory.js";
  * }} Told
  */
 
-export const LARGE = 8 * 2 ** 20; // bytes from which on it is worth it
 const VERSION = { ...CSRF, "Tus-Resumable": "1.0.0" };
 const WAITS = [0, 1, 2, 4, 8, 15, 15, 30, 30, 30, 60, 60, 60]; // seconds; from the first on again after each byte
 const MOST = 3; // times that an upload is begun: it vanishes each time, and nobody says why
@@ -68,6 +67,7 @@ export const dropUnfinished = () => discard(remembered().mark);
 async function keepOn(mark, data, file, told, signal) {
   let begun = 0;
   for (let tries = 0; ; tries += 1) {
+    if (!(await isAsChosen(file))) throw new Lost();
     try {
       let place = await look(mark, signal);
       if (!place && (begun += 1) > MOST) throw new Refused(NO_ANSWER);
@@ -76,7 +76,6 @@ async function keepOn(mark, data, file, told, signal) {
       return place.job ?? (await send(place.url, file, place.offset, moved, signal));
     } catch (failure) {
       if (signal.aborted || failure instanceof Refused || tries + 1 >= WAITS.length) throw failure;
-      if (!(await isReadable(file))) throw failure;
       const seconds = WAITS[tries + 1];
       if (seconds) told.onWait(seconds);
       await new Promise((then) => setTimeout(then, seconds * 1000));

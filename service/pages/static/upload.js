@@ -4,9 +4,9 @@
 import { standIn, submission } from "./answers.js";
 import { CSRF, NO_ANSWER, newKey } from "./calls.js";
 import { announce, byId } from "./elements.js";
-import { whyBroken } from "./file.js";
+import { LARGE, isAsChosen, whyBroken } from "./file.js";
 import { clearProblem, showProblem } from "./problems.js";
-import { LARGE, sendInParts } from "./resumable.js";
+import { sendInParts } from "./resumable.js";
 import { duration, size } from "./words.js";
 
 /** @typedef {import("./calls.js").Problem} Problem */
@@ -32,22 +32,29 @@ export function startUpload(form) {
     location.assign(path);
   };
   form.addEventListener("input", () => (key = newKey()));
-  form.addEventListener("submit", (event) => {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblem(form);
-    if (!byId("file").files.length && !standIn(form)) return showProblem(form, NO_FILE);
     const [file] = byId("file").files;
+    if (!file && !standIn(form)) return showProblem(form, NO_FILE);
+    showStart();
+    if (file && !(await isAsChosen(file))) return end(() => complain(form, file, NO_ANSWER))();
+    if (byId("upload").hidden) return undefined; // cancelled meanwhile
     if (file?.size >= LARGE) {
       parts = startParts(form, file, leave, end);
       return undefined;
     }
     const sent = (request = send(submission(form), key));
-    sent.onload = () => settle(sent, leave, (problem) => end(() => showProblem(form, problem))());
-    sent.onerror = end(() => complain(form, file));
+    sent.onload = () => settle(sent, leave, (problem) => end(() => complain(form, file, problem))());
+    sent.onerror = end(() => complain(form, file, NO_ANSWER));
     sent.onabort = end(CANCELLED);
     return undefined;
   });
-  byId("upload-cancel").addEventListener("click", () => (parts ? (parts.abort(), end(CANCELLED)()) : request?.abort()));
+  byId("upload-cancel").addEventListener("click", () => {
+    if (request) return request.abort();
+    parts?.abort();
+    end(CANCELLED)();
+  });
   addEventListener("beforeunload", (event) => request && event.preventDefault());
 }
 
@@ -64,12 +71,11 @@ function startParts(form, file, leave, end) {
   const began = performance.now();
   /** @type {number|null} */
   let first = null;
-  showStart();
   return sendInParts(submission(form), file, {
     onProgress: (done, total) => showUpload(done, total, (performance.now() - began) / 1000, (first ??= done)),
     onWait: (seconds) => (byId("upload-says").textContent = `The link is lost; trying again in ${seconds} s`),
     onJob: (path) => leave(path.replace("/v1", "")),
-    onProblem: (problem) => end(() => (problem ? showProblem(form, problem) : complain(form, file)))(),
+    onProblem: (problem) => end(() => complain(form, file, problem ?? NO_ANSWER))(),
   });
 }
 
@@ -81,7 +87,6 @@ function send(data, key) {
   request.responseType = "json";
   for (const [name, value] of Object.entries({ ...CSRF, "Idempotency-Key": key })) request.setRequestHeader(name, value);
   request.upload.onprogress = (event) => showUpload(event.loaded, event.total, (performance.now() - began) / 1000);
-  showStart();
   request.send(data);
   return request;
 }
@@ -108,12 +113,13 @@ function settle({ status, response }, leave, refused) {
   else refused(response?.title ? response : NO_ANSWER);
 }
 
-/** Say why there was no answer. @param {HTMLFormElement} form @param {File|undefined} file */
-async function complain(form, file) {
-  const problem = await whyBroken(file);
-  if (problem !== NO_ANSWER) {
+/** Say that the file is another by now, or else the problem. @param {HTMLFormElement} form @param {File|undefined} file
+ * @param {Problem} problem */
+async function complain(form, file, problem) {
+  const found = await whyBroken(file, problem);
+  if (found !== problem) {
     byId("file").value = ""; // else to choose the same one is no change
     byId("file").dispatchEvent(new Event("change"));
   }
-  showProblem(form, problem);
+  showProblem(form, found);
 }
